@@ -1,0 +1,1 @@
+"""The contract between backend and add-on: standard library and numpy only."""
