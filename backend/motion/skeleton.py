@@ -74,9 +74,7 @@ def local_rotations_from_global(world: Array) -> Array:
     return lib.cat([first, rest], -3) if _is_torch(world) else np.concatenate([first, rest], -3)
 
 
-def forward_kinematics(
-    local_rotations: Array, root: Array, offsets: Array | None = None
-) -> Array:
+def forward_kinematics(local_rotations: Array, root: Array, offsets: Array | None = None) -> Array:
     """Joint positions of a pose.
 
     Args:

@@ -1,0 +1,18 @@
+"""Bounds and defaults of a request, in one place: panel, command line and service read these."""
+
+from __future__ import annotations
+
+MAX_PROMPT_CHARS = 500
+MIN_SECONDS = 0.5
+MAX_SECONDS = 60.0
+DEFAULT_SECONDS = 4.0
+MIN_SAMPLES = 1
+MAX_SAMPLES = 64
+MIN_SEED = 0
+MAX_SEED = 2**31 - 1
+MIN_GUIDANCE = 0.0
+MAX_GUIDANCE = 20.0
+MIN_STEPS = 1
+MAX_STEPS = 1000
+SAMPLERS = ("ddim", "ddpm")
+DEFAULT_MODEL = "starter"

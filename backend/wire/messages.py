@@ -1,0 +1,171 @@
+"""What crosses between add-on and backend: frozen messages, checked where they are made."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
+from . import limits
+from .skeleton import MOTION_DIM, MOTION_FPS
+
+
+def new_id() -> str:
+    """A fresh request id."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Request:
+    """One generation: a prompt and how to sample it.
+
+    ``seconds`` is the length of the motion. Sample ``i`` of ``samples`` uses seed ``seed + i``,
+    so that any one of them can be made again alone. ``guidance_scale``, ``steps`` and ``sampler``
+    are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
+    ``cleanup`` applies the default clean-up (foot lock, light smoothing).
+    """
+
+    prompt: str
+    seconds: float = limits.DEFAULT_SECONDS
+    seed: int = 0
+    samples: int = 1
+    model: str = limits.DEFAULT_MODEL
+    guidance_scale: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    cleanup: bool = True
+    id: str = field(default_factory=new_id)
+
+    def validated(self) -> Request:
+        """This request with the prompt stripped, or :class:`InvalidRequest` saying what to change."""
+        prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
+        if not prompt:
+            raise InvalidRequest(
+                "The prompt is empty.", "Describe a motion, for example: a person walks forward."
+            )
+        if len(prompt) > limits.MAX_PROMPT_CHARS:
+            raise InvalidRequest(
+                f"The prompt has {len(prompt)} characters; the limit is {limits.MAX_PROMPT_CHARS}.",
+                "Describe the motion in one or two sentences.",
+            )
+        _check("duration", self.seconds, limits.MIN_SECONDS, limits.MAX_SECONDS, " seconds")
+        _check("seed", self.seed, limits.MIN_SEED, limits.MAX_SEED, integer=True)
+        _check(
+            "number of samples", self.samples, limits.MIN_SAMPLES, limits.MAX_SAMPLES, integer=True
+        )
+        if self.guidance_scale is not None:
+            _check("guidance scale", self.guidance_scale, limits.MIN_GUIDANCE, limits.MAX_GUIDANCE)
+        if self.steps is not None:
+            _check("number of steps", self.steps, limits.MIN_STEPS, limits.MAX_STEPS, integer=True)
+        if self.sampler is not None and self.sampler not in limits.SAMPLERS:
+            raise InvalidRequest(
+                f"Unknown sampler {self.sampler!r}.", f"Use one of: {', '.join(limits.SAMPLERS)}."
+            )
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
+        return replace(self, prompt=prompt, model=self.model.strip())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Request:
+        """Rebuild from JSON values; unknown or missing keys raise :class:`InvalidRequest`."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown or "prompt" not in values:
+            raise InvalidRequest(
+                f"The request has unknown fields {unknown}."
+                if unknown
+                else "The request has no prompt.",
+                "Use the same Kinetype version on both sides.",
+            )
+        return cls(**values)
+
+
+def _check(
+    name: str, value: Any, low: float, high: float, unit: str = "", *, integer: bool = False
+) -> None:
+    kinds = (int,) if integer else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+        kind = "a whole number" if integer else "a number"
+        raise InvalidRequest(f"The {name} must be {kind}, not {value!r}.", "")
+    if not low <= value <= high:
+        raise InvalidRequest(
+            f"The {name} is {value:g}{unit}.", f"Choose a value from {low:g} to {high:g}{unit}."
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is. ``stage`` is a short word for people ("loading model", "sampling")."""
+
+    id: str
+    stage: str
+    step: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A clip in motion_135.
+
+    Attributes:
+        data: ``[T, 135]`` float32, metres, Y-up, facing +Z at rest; columns in ``wire.skeleton``.
+        fps: 30 for every Motion that the backend returns.
+        meta: plain JSON values that say where it came from: ``prompt``, ``seed``, ``model``,
+            ``params`` and whatever else the model reports.
+    """
+
+    data: np.ndarray
+    fps: float = MOTION_FPS
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        data = np.ascontiguousarray(self.data, dtype=np.float32)
+        if data.ndim != 2 or data.shape[1] != MOTION_DIM or len(data) == 0:
+            raise FormatError(
+                f"A motion must have shape [T, {MOTION_DIM}], not {list(np.shape(self.data))}.",
+                "Convert it to motion_135 first.",
+            )
+        object.__setattr__(self, "data", data)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.data) / self.fps
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished job: one motion per sample, and warnings for the person who asked."""
+
+    id: str
+    motions: tuple[Motion, ...]
+    warnings: tuple[str, ...] = ()
+    seconds_taken: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that ended without a result; ``code`` names the class in ``backend.errors``."""
+
+    id: str
+    code: str
+    message: str
+    hint: str = ""
+    detail: str = ""
+
+    @classmethod
+    def from_error(cls, request_id: str, error: KinetypeError) -> Failure:
+        """The wire form of an error."""
+        return cls(request_id, error.code, error.message, error.hint, error.detail)
+
+    def to_error(self) -> KinetypeError:
+        """The error that the other side raised."""
+        return error_class(self.code)(self.message, self.hint, self.detail)
