@@ -1,0 +1,1 @@
+"""Text encoders behind ``encode(list[str])``, each imported on use."""

