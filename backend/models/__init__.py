@@ -1,0 +1,1 @@
+"""Networks and their configurations; import the module of the model that you need."""
