@@ -1,0 +1,112 @@
+"""Change of frame rate: positions linearly, rotations by slerp, on one of three time grids.
+
+=============  ==============================================  ==================================
+grid           sample times                                    used by
+=============  ==============================================  ==================================
+phase          k / target_fps: time stays true                 motion_135, HumanML3D <-> MS272
+end-aligned    first and last sample on first and last frame   joints -> rotations bridge
+centred        centres of target frames (x = (i+.5) r - .5)    smplrifke from 60 or 120 fps data
+=============  ==============================================  ==================================
+
+A grid is an array of source positions in frames, so that every kind of data can share it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import FormatError
+from .representations import motion135
+from .rotations import matrix_to_quaternion, quaternion_to_matrix, slerp
+
+
+def _check_rates(source_fps: float, target_fps: float) -> None:
+    for rate in (source_fps, target_fps):
+        if not (math.isfinite(rate) and rate > 0):
+            raise FormatError(f"A frame rate must be above zero, not {rate!r}.", "")
+
+
+def phase_grid(
+    frames: int, source_fps: float, target_fps: float, count: int | None = None
+) -> np.ndarray:
+    """Source positions ``[n]`` at the times k / target_fps, never beyond the last frame.
+
+    Args:
+        count: how many samples; by default as many as fit the duration, the last one within half
+            a target frame of the last source frame.
+    """
+    _check_rates(source_fps, target_fps)
+    if count is None:
+        count = max(min(frames, 2), round((frames - 1) / source_fps * target_fps) + 1)
+    return np.minimum(np.arange(count) / target_fps * source_fps, frames - 1.0)
+
+
+def end_aligned_grid(frames: int, source_fps: float, target_fps: float) -> np.ndarray:
+    """Source positions ``[n]`` from the first to the last frame; stretches time slightly.
+
+    ``n = max(2, round(frames * target / source))`` with halves rounded to even.
+    """
+    _check_rates(source_fps, target_fps)
+    return np.linspace(0.0, frames - 1.0, max(2, round(frames * target_fps / source_fps)))
+
+
+def centred_grid(frames: int, source_fps: float, target_fps: float) -> np.ndarray:
+    """Source positions ``[n]`` of the centres of ``floor(frames * target / source)`` frames."""
+    _check_rates(source_fps, target_fps)
+    count = int(frames * target_fps / source_fps)
+    positions = (np.arange(count) + 0.5) * source_fps / target_fps - 0.5
+    return np.clip(positions, 0.0, frames - 1.0)
+
+
+def _neighbours(grid: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    low = np.clip(np.floor(grid).astype(int), 0, max(frames - 2, 0))
+    return low, np.minimum(low + 1, frames - 1), grid - low
+
+
+def linear(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Linear interpolation of ``[T, ...]`` at ``grid`` (source frames) -> ``[n, ...]``, float64."""
+    values = np.asarray(values, dtype=np.float64)
+    low, high, weight = _neighbours(grid, len(values))
+    weight = weight.reshape((-1,) + (1,) * (values.ndim - 1))
+    return values[low] * (1.0 - weight) + values[high] * weight
+
+
+def spherical(matrices: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Slerp of rotation matrices ``[T, ..., 3, 3]`` at ``grid`` -> ``[n, ..., 3, 3]``, float64."""
+    quaternions = matrix_to_quaternion(np.asarray(matrices, dtype=np.float64))
+    low, high, weight = _neighbours(grid, len(quaternions))
+    weight = weight.reshape((-1,) + (1,) * (quaternions.ndim - 2))
+    return quaternion_to_matrix(slerp(quaternions[low], quaternions[high], weight))
+
+
+def resample_at(x: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """motion_135 ``[T, 135]`` at source positions ``grid [n]`` (frames) -> ``[n, 135]``."""
+    root, rotations = motion135.unpack(x)
+    out = motion135.pack(linear(root, grid), spherical(rotations, grid))
+    return out.astype(root.dtype)
+
+
+def resample_motion135(
+    x: np.ndarray, source_fps: float, target_fps: float, frames: int | None = None
+) -> np.ndarray:
+    """motion_135 at another frame rate, time-true.
+
+    Args:
+        x: ``[T, 135]`` at ``source_fps``.
+        frames: exact number of output frames; beyond the end of the clip the last pose is held.
+            By default the duration decides.
+
+    Returns:
+        ``[T', 135]`` of the same dtype; frame k shows the source at k / target_fps seconds. The
+        input itself (a copy) when neither rate nor length changes.
+
+    Raises:
+        FormatError: wrong shape, values that are not finite, a rate that is not above zero.
+    """
+    x = motion135.SPEC.check(x)
+    grid = phase_grid(len(x), source_fps, target_fps, frames)
+    if source_fps == target_fps and len(grid) == len(x):
+        return x.copy()
+    return resample_at(x, grid)
