@@ -1,0 +1,177 @@
+"""Quaternion arithmetic for keyframes, vectorised over every leading axis (numpy only).
+
+Quaternions are ``(w, x, y, z)`` as in Blender, matrices act on column vectors, angles are radians.
+Euler angles follow Blender: order ``"XYZ"`` turns about X first, so ``R = Rz @ Ry @ Rx``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_EPSILON = 1e-12
+
+
+def normalise(q: np.ndarray) -> np.ndarray:
+    """Unit quaternions ``[..., 4]``."""
+    return q / np.maximum(np.sqrt(np.einsum("...i,...i->...", q, q))[..., None], _EPSILON)
+
+
+def from_rot6d(rot6d: np.ndarray) -> np.ndarray:
+    """motion_135's ``[..., 6]`` (first two matrix columns, interleaved) to quaternions ``[..., 4]``.
+
+    Gram-Schmidt of Zhou et al. (CVPR 2019) on the columns; a model's output is never quite
+    orthonormal.
+    """
+    a, b = rot6d[..., 0::2], rot6d[..., 1::2]
+    x = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), _EPSILON)
+    y = b - np.einsum("...i,...i->...", x, b)[..., None] * x
+    y /= np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), _EPSILON)
+    return _from_columns(x, y, cross(x, y))
+
+
+def from_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Rotation matrices ``[..., 3, 3]`` to unit quaternions ``[..., 4]``, stable everywhere."""
+    return _from_columns(matrix[..., :, 0], matrix[..., :, 1], matrix[..., :, 2])
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a x b`` over the last axis; ``np.cross`` spends most of its time on moving axes."""
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    out[..., 0] = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
+    out[..., 1] = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
+    out[..., 2] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return out
+
+
+def _from_columns(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The row of ``4 q q^T`` with the largest diagonal: the best conditioned of four formulas."""
+    m00, m10, m20 = x[..., 0], x[..., 1], x[..., 2]
+    m01, m11, m21 = y[..., 0], y[..., 1], y[..., 2]
+    m02, m12, m22 = z[..., 0], z[..., 1], z[..., 2]
+    outer = np.empty((*m00.shape, 4, 4), np.result_type(x, y))
+    outer[..., 0, 0] = 1 + m00 + m11 + m22
+    outer[..., 1, 1] = 1 + m00 - m11 - m22
+    outer[..., 2, 2] = 1 - m00 + m11 - m22
+    outer[..., 3, 3] = 1 - m00 - m11 + m22
+    outer[..., 0, 1] = outer[..., 1, 0] = m21 - m12
+    outer[..., 0, 2] = outer[..., 2, 0] = m02 - m20
+    outer[..., 0, 3] = outer[..., 3, 0] = m10 - m01
+    outer[..., 1, 2] = outer[..., 2, 1] = m01 + m10
+    outer[..., 1, 3] = outer[..., 3, 1] = m02 + m20
+    outer[..., 2, 3] = outer[..., 3, 2] = m12 + m21
+    best = np.argmax(np.einsum("...ii->...i", outer), -1)
+    row = np.take_along_axis(outer, best[..., None, None], -2)[..., 0, :]
+    row = normalise(row)
+    return np.where(row[..., :1] < 0, -row, row)
+
+
+def to_matrix(q: np.ndarray) -> np.ndarray:
+    """Unit quaternions ``[..., 4]`` to matrices ``[..., 3, 3]``."""
+    w, x, y, z = (q[..., i] for i in range(4))
+    out = np.empty((*q.shape[:-1], 3, 3), q.dtype)
+    out[..., 0, 0] = 1 - 2 * (y * y + z * z)
+    out[..., 0, 1] = 2 * (x * y - w * z)
+    out[..., 0, 2] = 2 * (x * z + w * y)
+    out[..., 1, 0] = 2 * (x * y + w * z)
+    out[..., 1, 1] = 1 - 2 * (x * x + z * z)
+    out[..., 1, 2] = 2 * (y * z - w * x)
+    out[..., 2, 0] = 2 * (x * z - w * y)
+    out[..., 2, 1] = 2 * (y * z + w * x)
+    out[..., 2, 2] = 1 - 2 * (x * x + y * y)
+    return out
+
+
+def conjugate(q: np.ndarray) -> np.ndarray:
+    """The inverse of unit quaternions ``[..., 4]``."""
+    return q * np.array([1, -1, -1, -1], q.dtype)
+
+
+def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a b`` (turn by ``b`` first), broadcast over the leading axes."""
+    aw, ax, ay, az = (a[..., i] for i in range(4))
+    bw, bx, by, bz = (b[..., i] for i in range(4))
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    out[..., 0] = aw * bw - ax * bx - ay * by - az * bz
+    out[..., 1] = aw * bx + ax * bw + ay * bz - az * by
+    out[..., 2] = aw * by - ax * bz + ay * bw + az * bx
+    out[..., 3] = aw * bz + ax * by - ay * bx + az * bw
+    return out
+
+
+def make_continuous(q: np.ndarray) -> np.ndarray:
+    """Flip signs along axis 0 so that neighbouring keys lie on one hemisphere.
+
+    F-curves are interpolated per component: a sign flip between two keys would swing the bone the
+    long way round. ``[T, ..., 4]`` in and out.
+    """
+    if len(q) < 2:
+        return q.copy()
+    flips = np.where(np.einsum("...i,...i->...", q[1:], q[:-1]) < 0, -1, 1).astype(q.dtype)
+    out = q.copy()
+    out[1:] *= np.cumprod(flips, axis=0)[..., None]
+    return out
+
+
+def slerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Shortest-arc spherical interpolation; ``weight`` broadcasts against the leading axes."""
+    dot = np.einsum("...i,...i->...", a, b)
+    b = np.where(dot[..., None] < 0, -b, b)
+    # chord lengths keep full precision for tiny angles, where arccos of the dot loses half of it
+    theta = 2 * np.arctan2(np.linalg.norm(b - a, axis=-1), np.linalg.norm(a + b, axis=-1))
+    sine = np.sin(theta)
+    near = sine < 1e-8
+    safe = np.where(near, 1.0, sine)
+    wa = np.where(near, 1 - weight, np.sin((1 - weight) * theta) / safe)
+    wb = np.where(near, weight, np.sin(weight * theta) / safe)
+    return normalise(wa[..., None] * a + wb[..., None] * b)
+
+
+def to_axis_angle(q: np.ndarray) -> np.ndarray:
+    """Blender's four axis-angle channels ``(angle, x, y, z)``; pass continuous ``[T, ..., 4]``.
+
+    The axis of a rotation below a thousandth of a degree is noise, so it is taken from +Y there.
+    """
+    sine = np.linalg.norm(q[..., 1:], axis=-1)
+    angle = 2 * np.arctan2(sine, q[..., 0])
+    small = sine < 1e-5
+    axis = q[..., 1:] / np.where(small, 1.0, sine)[..., None]
+    axis = np.where(small[..., None], np.array([0.0, 1.0, 0.0]), axis)
+    return np.concatenate([angle[..., None], axis], -1)
+
+
+def to_euler(q: np.ndarray, order: str) -> np.ndarray:
+    """Euler angles ``[T, ..., 3]`` (x, y, z) in Blender's ``order``, continuous along axis 0.
+
+    Each frame takes whichever of the two equivalent triples lies nearer to the frame before, then
+    whole turns are unwrapped, so that no channel jumps between keys.
+    """
+    i, j, k = ("XYZ".index(letter) for letter in order)
+    sign = 1.0 if (j - i) % 3 == 1 else -1.0
+    m = to_matrix(q)
+    middle = np.arcsin(np.clip(-sign * m[..., k, i], -1.0, 1.0))
+    locked = np.abs(m[..., k, i]) > 1 - 1e-10
+    first = np.where(
+        locked,
+        np.arctan2(-sign * m[..., j, k], m[..., j, j]),
+        np.arctan2(sign * m[..., k, j], m[..., k, k]),
+    )
+    last = np.where(locked, 0.0, np.arctan2(sign * m[..., j, i], m[..., i, i]))
+    angles = np.empty((*q.shape[:-1], 3))
+    angles[..., i], angles[..., j], angles[..., k] = first, middle, last
+    return _nearest_euler(angles, j)
+
+
+def _nearest_euler(angles: np.ndarray, middle: int) -> np.ndarray:
+    """Choose, frame after frame, the equivalent triple nearest to the previous one."""
+    other = angles + np.pi
+    other[..., middle] = np.pi - angles[..., middle]
+    out = np.empty_like(angles)
+    out[0] = angles[0]
+    turn = 2 * np.pi
+    for frame in range(1, len(angles)):  # each choice depends on the one before
+        previous = out[frame - 1]
+        candidates = np.stack([angles[frame], other[frame]])
+        candidates -= turn * np.round((candidates - previous) / turn)
+        distance = np.abs(candidates - previous).sum(-1)
+        out[frame] = np.where((distance[0] <= distance[1])[..., None], candidates[0], candidates[1])
+    return out

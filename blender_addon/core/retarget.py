@@ -1,0 +1,154 @@
+"""motion_135 to keyframe values for any armature with SMPL-22 joints.
+
+Blender composes a bone's pose as ``pose = parent_pose @ parent_rest^-1 @ rest @ basis``; the keys
+are ``basis``. With ``D`` the rotation of a joint away from rest in armature space,
+``pose = D @ rest``, so ``basis = rest^-1 @ D_parent^-1 @ D @ rest``. SMPL rests at the identity:
+its parent-relative rotation L becomes ``B L B^-1`` in an armature whose axes are ``B`` away from
+SMPL's, hence ``basis = (rest^-1 B) L (rest^-1 B)^-1``. Bones in between that carry no SMPL joint
+drop out because their own basis is the identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend_access import (
+    JOINT_NAMES,
+    MOTION_DIM,
+    NUM_JOINTS,
+    PARENTS,
+    REST_OFFSETS,
+    ROOT_COLUMNS,
+    ROT6D_COLUMNS,
+    SOLE_HEIGHT,
+    FormatError,
+)
+from . import quaternions
+from .axes import measure_basis
+from .resample import resample
+
+_LEG_CHAINS = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"))
+
+
+@dataclass(frozen=True)
+class RestPose:
+    """The rest pose of an armature's SMPL bones, in armature space.
+
+    Attributes:
+        rotations: ``[22, 3, 3]`` rest orientation of each bone (Blender's ``bone.matrix_local``).
+        heads: ``[22, 3]`` rest position of each joint.
+        local_location: whether the pelvis bone's location is along its own axes
+            (Blender's ``use_local_location``).
+    """
+
+    rotations: np.ndarray
+    heads: np.ndarray
+    local_location: bool = True
+
+
+@dataclass(frozen=True)
+class BoneKeys:
+    """Keyframe values, one row per scene frame.
+
+    Attributes:
+        rotations: ``[T, 22, 4]`` unit quaternions in each bone's own rest frame, sign-continuous.
+        root_location: ``[T, 3]`` location of the pelvis bone.
+        fps: rate of the rows.
+    """
+
+    rotations: np.ndarray
+    root_location: np.ndarray
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+
+def rest_heads() -> np.ndarray:
+    """``[22, 3]`` rest joints of the neutral SMPL-22 body in metres, Y-up, soles on y = 0."""
+    heads = np.zeros((NUM_JOINTS, 3))
+    for joint, parent in enumerate(PARENTS):
+        heads[joint] = np.asarray(REST_OFFSETS[joint]) + (heads[parent] if parent >= 0 else 0.0)
+    heads[:, 1] += SOLE_HEIGHT - heads[:, 1].min()
+    return heads
+
+
+def leg_length(heads: np.ndarray) -> float:
+    """Thigh plus shin, mean of both legs, in the unit of ``heads [22, 3]``."""
+    index = JOINT_NAMES.index
+    lengths = [
+        np.linalg.norm(heads[index(b)] - heads[index(a)])
+        for chain in _LEG_CHAINS
+        for a, b in zip(chain[:-1], chain[1:], strict=True)
+    ]
+    return float(sum(lengths) / len(_LEG_CHAINS))
+
+
+def body_scale(heads: np.ndarray) -> float:
+    """How many armature units one metre of the motion is, by leg length."""
+    return leg_length(heads) / leg_length(rest_heads())
+
+
+def unpack(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of motion_135 ``[T, 135]`` as (root ``[T, 3]``, quaternions ``[T, 22, 4]``), float64.
+
+    Raises:
+        FormatError: wrong shape, or values that are not finite.
+    """
+    motion = np.asarray(motion, np.float64)
+    if motion.ndim != 2 or motion.shape[1] != MOTION_DIM or len(motion) == 0:
+        raise FormatError(
+            f"A motion must have shape [T, {MOTION_DIM}], not {list(motion.shape)}.",
+            "Convert it to motion_135 first.",
+        )
+    if not np.isfinite(motion).all():
+        raise FormatError(
+            "The motion contains values that are not finite.",
+            "Generate it again with another seed, and report the model if it persists.",
+        )
+    rot6d = motion[:, ROT6D_COLUMNS].reshape(len(motion), NUM_JOINTS, 6)
+    return motion[:, ROOT_COLUMNS], quaternions.from_rot6d(rot6d)
+
+
+def to_bone_keys(
+    motion: np.ndarray, source_fps: float, rest: RestPose, target_fps: float
+) -> BoneKeys:
+    """Keyframe values that make an armature perform a motion.
+
+    The floor of the motion (y = 0) becomes the floor that the armature's rest pose stands on, and
+    its origin the point below the rest pelvis. Distances are scaled by the ratio of leg lengths, so
+    that feet of shorter or longer legs still meet the floor.
+
+    Args:
+        motion: ``[T, 135]`` motion_135 at ``source_fps``.
+        rest: rest pose of the armature's SMPL bones.
+        target_fps: the scene's rate, whole or not.
+    """
+    root, local = unpack(motion)
+    local, root = resample(local, root, source_fps, target_fps)
+    basis = measure_basis(rest.heads)
+    change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
+    keys = quaternions.multiply(
+        quaternions.multiply(change, local), quaternions.conjugate(change)
+    )
+    position = _root_in_armature(root, rest.heads, basis)
+    delta = position - rest.heads[0]
+    if rest.local_location:
+        delta = delta @ rest.rotations[0]
+    return BoneKeys(quaternions.make_continuous(keys), delta, target_fps)
+
+
+def _root_in_armature(root: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Pelvis positions ``[T, 3]`` in armature space."""
+    scale = body_scale(heads)
+    in_smpl_axes = heads @ basis
+    origin = np.array(
+        [
+            in_smpl_axes[0, 0],
+            in_smpl_axes[:, 1].min() - SOLE_HEIGHT * scale,
+            in_smpl_axes[0, 2],
+        ]
+    )
+    return (origin + scale * root) @ basis.T
