@@ -1,0 +1,17 @@
+# Every target calls scripts/dev.py, which also works where there is no make (Windows).
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+DEV = $(PYTHON) scripts/dev.py
+
+.PHONY: demo test setup lint extension blender-matrix clean
+
+demo:  ## set up, then a prompt to out/demo.npz, out/demo.blend and out/demo.mp4
+	$(DEV) demo
+
+test:  ## set up, then the test suite
+	$(DEV) test $(ARGS)
+
+setup lint extension clean:
+	$(DEV) $@
+
+blender-matrix:  ## the add-on's tests on Blender 4.2, 4.5, 5.0 and 5.2; one of them: SERIES=4.2
+	$(DEV) blender-matrix $(SERIES)

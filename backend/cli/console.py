@@ -1,0 +1,95 @@
+"""What commands say to people: errors, warnings and progress, all on stderr.
+
+stdout carries results only (written paths, tables, JSON), so that scripts can read it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..wire.messages import Progress
+
+_RED, _YELLOW, _CYAN, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
+
+
+def _say(label: str, colour: str, text: str) -> None:
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        label = f"{colour}{label}{_PLAIN}"
+    print(f"{label} {text}", file=sys.stderr, flush=True)
+
+
+def error(message: str, hint: str = "") -> None:
+    """What went wrong and, on a line of its own, what to do about it."""
+    _say("error:", _RED, message)
+    if hint:
+        _say("hint:", _CYAN, hint)
+
+
+def warning(message: str) -> None:
+    """Something the person should know about the result."""
+    _say("warning:", _YELLOW, message)
+
+
+def note(message: str) -> None:
+    """A plain line."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def detail(text: str) -> None:
+    """Technical text under an error (``--debug``)."""
+    if text:
+        note(text.rstrip())
+
+
+class ProgressBars:
+    """Shows :class:`Progress` reports as one bar per stage: pass :meth:`update` as callback."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._stage: str | None = None
+
+    def update(self, progress: Progress) -> None:
+        """Move the bar of the report's stage; a new stage finishes the bar before it."""
+        if self._quiet:
+            return
+        if progress.stage != self._stage or progress.step < self._bar.n:
+            self._start(progress.stage, progress.total)
+        self._bar.total = progress.total or None
+        self._bar.update(progress.step - self._bar.n)
+
+    def _start(self, stage: str, total: int) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        self._stage = stage
+        counted = "{desc:<16} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+        self._bar = tqdm(
+            total=total or None,
+            desc=stage,
+            file=sys.stderr,
+            leave=True,
+            bar_format=counted if total else "{desc:<16} [{elapsed}]",
+        )
+
+    def close(self) -> None:
+        """Finish the last bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+            self._stage = None
+
+    def __enter__(self) -> ProgressBars:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,83 @@
+"""The command line's front door: picks the command, prints errors, sets the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import Cancelled, InvalidRequest, KinetypeError, ModelNotFound
+from . import console
+
+COMMANDS = {
+    "generate": "generate",
+    "models": "models",
+    "doctor": "doctor",
+    "serve": "serve",
+    "train": "train",
+}
+"""Name of each command and its module here."""
+
+EXIT_FAILED = 1
+EXIT_BAD_REQUEST = 2
+EXIT_CANCELLED = 130
+"""130 is what a shell reports for a program that Ctrl-C ended."""
+
+_BAD_REQUESTS = (InvalidRequest, ModelNotFound)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``kinetype`` with all its commands."""
+    parser = argparse.ArgumentParser(
+        prog="kinetype", description="Text to motion: type what a person does, get keyframes."
+    )
+    parser.add_argument("--version", action="version", version=f"kinetype {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module_name in COMMANDS.items():
+        module = importlib.import_module(f".{module_name}", __package__)
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        command.add_argument(
+            "--debug", action="store_true", help="show the traceback when something fails"
+        )
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0 success, 1 failure, 2 bad request (a value the person can change), 130 cancelled. A failure
+    prints one ``error:`` line and, when there is something to do about it, one ``hint:`` line.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (KeyboardInterrupt, Cancelled):
+        console.note("cancelled")
+        return EXIT_CANCELLED
+    except KinetypeError as error:
+        if options.debug:
+            traceback.print_exc()
+            console.detail(error.detail)
+        console.error(error.message, error.hint)
+        return EXIT_BAD_REQUEST if isinstance(error, _BAD_REQUESTS) else EXIT_FAILED
+    except BrokenPipeError:
+        # The reader of our output left (`kinetype models | head`): not an error. stdout is
+        # pointed elsewhere, or the interpreter would complain while flushing it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        console.error(
+            f"An unexpected {type(error).__name__}: {error}",
+            ""
+            if options.debug
+            else "This is a bug in Kinetype. Run it again with --debug and report what it prints.",
+        )
+        return EXIT_FAILED
