@@ -1,23 +1,37 @@
-"""The one door from the add-on to ``backend.wire`` and ``backend.errors``.
+"""The one door from the add-on to the backend: ``backend.wire``, ``backend.errors``, the engine.
 
 In the installed extension ``backend`` lies inside the add-on's package; in a checkout it lies
-beside it. Nothing else of the backend is reachable from here, and never torch.
+beside it. Importing this module loads the standard library and numpy only; what may load torch
+is behind :func:`load_jobs`, for the worker thread of the in-process session.
 """
 
 from __future__ import annotations
 
+import importlib
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-if find_spec(".backend", __package__) is not None:
-    from .backend import errors
-    from .backend.wire import limits, messages, skeleton
-else:
+if TYPE_CHECKING or find_spec(".backend", __package__) is None:
+    import backend as _backend
     from backend import errors
-    from backend.wire import limits, messages, skeleton
+    from backend.wire import codec, control, framing, limits, messages, skeleton
+else:
+    from . import backend as _backend
+    from .backend import errors
+    from .backend.wire import codec, control, framing, limits, messages, skeleton
+
+VERSION: str = _backend.__version__
 
 KinetypeError = errors.KinetypeError
 FormatError = errors.FormatError
 OutputError = errors.OutputError
+ServiceError = errors.ServiceError
+InvalidRequest = errors.InvalidRequest
+MissingDependency = errors.MissingDependency
+InternalError = errors.InternalError
+Cancelled = errors.Cancelled
 
 JOINT_NAMES = skeleton.JOINT_NAMES
 PARENTS = skeleton.PARENTS
@@ -32,3 +46,62 @@ ROT6D_COLUMNS = skeleton.ROT6D_COLUMNS
 
 Motion = messages.Motion
 Request = messages.Request
+Progress = messages.Progress
+Result = messages.Result
+Failure = messages.Failure
+ModelInfo = control.ModelInfo
+Models = control.Models
+
+__all__ = [
+    "HAND_OFFSETS",
+    "JOINT_NAMES",
+    "MOTION_DIM",
+    "MOTION_FPS",
+    "NUM_JOINTS",
+    "PARENTS",
+    "REST_OFFSETS",
+    "ROOT_COLUMNS",
+    "ROT6D_COLUMNS",
+    "SOLE_HEIGHT",
+    "VERSION",
+    "Cancelled",
+    "Failure",
+    "FormatError",
+    "InternalError",
+    "InvalidRequest",
+    "KinetypeError",
+    "MissingDependency",
+    "ModelInfo",
+    "Models",
+    "Motion",
+    "OutputError",
+    "Progress",
+    "Request",
+    "Result",
+    "ServiceError",
+    "codec",
+    "control",
+    "errors",
+    "framing",
+    "limits",
+    "load_engine",
+    "load_jobs",
+    "messages",
+    "package_root",
+    "skeleton",
+]
+
+
+def package_root() -> Path:
+    """The folder that holds the ``backend`` package: the extension, a checkout or site-packages."""
+    return Path(_backend.__file__).resolve().parent.parent
+
+
+def load_jobs() -> ModuleType:
+    """``backend.service.jobs``: the job queue that the service and the in-process session share."""
+    return importlib.import_module(".service.jobs", _backend.__name__)
+
+
+def load_engine() -> ModuleType:
+    """``backend.service.engine``; running a request with it imports torch, so use a thread."""
+    return importlib.import_module(".service.engine", _backend.__name__)

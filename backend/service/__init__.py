@@ -1,0 +1,1 @@
+"""Generation as a service: the engine (load once, run, cancel), its job queue and its server."""
