@@ -67,7 +67,9 @@ class ProgressBars:
 
         self.close()
         self._stage = stage
-        counted = "{desc:<16} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+        counted = (
+            "{desc:<16} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+        )
         self._bar = tqdm(
             total=total or None,
             desc=stage,
