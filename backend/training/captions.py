@@ -1,39 +1,37 @@
 """Captions for training: a grammar of contents, styles and sentence templates.
 
 A caption file (``captions.json`` of the starter data, or your own) names *contents* (what the body
-does, each phrase
-as ``bare`` / ``third`` / ``ger`` form), *styles* (how) and *templates*. An optional second
-file of paraphrases adds free wordings. :class:`CaptionGrammar` draws sentences from both and is
-deterministic for a given random generator.
+does, each phrase as ``bare`` / ``third`` / ``ger`` form), *styles* (how) and *templates*. An
+optional second file of paraphrases adds free wordings. :class:`CaptionGrammar` draws sentences from
+both and is deterministic for a given random generator.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, InvalidRequest
+from .caption_words import (
+    SLOT,
+    WORD_SLOTS,
+    WordSource,
+    load_captions,
+    owner_of,
+    possessives,
+    read_source,
+    swap_words,
+)
 
 PARAPHRASES_PATH = Path(__file__).with_name("paraphrases.json")
 
 NEUTRAL_STYLE = "normal"
-SLOT = re.compile(r"\{(\w+)\}")
 OBJECT_PRONOUNS = frozenset({"he", "she"})
-WORD_SLOTS = {"adv": "adverbs", "clause": "clauses", "adj": "adjectives", "ssubj": "subjects"}
-HIS = re.compile(
-    r"^(he|.*\b(man|guy|boy|dude|hero|king|emperor|boss|grandpa|grandfather|lumberjack|cowboy))$"
-)
-HER = re.compile(
-    r"^(she|.*\b(woman|girl|lady|queen|grandma|grandmother|princess|ballerina|diva)"
-    r"( in high heels)?)$"
-)
-SIDED_LIMB = re.compile(r"\bthe (left|right) (hand|arm|leg|foot|fist|ear)\b")
 # "like a pupil in class like an old man": at most one comparison in a sentence.
 COMPARISON = re.compile(r"\b(?:like|as if|as though)\b")
 REDRAWS = 8
@@ -53,47 +51,6 @@ class Mix:
     possessive: float = 0.2
     drop_period: float = 0.4
     capital: float = 0.25
-
-
-@dataclass
-class _Source:
-    """One grammar: its phrases per content, words per style and templates."""
-
-    phrases: dict[str, list[dict[str, str]]]
-    unsided: dict[str, list[dict[str, str]]]
-    nouns: dict[str, list[str]]
-    unsided_nouns: dict[str, list[str]]
-    styles: dict[str, dict[str, Any]]
-    subjects: list[str]
-    templates: list[dict[str, Any]]
-    extra: bool = field(default=False)
-
-
-def load_captions(path: str | Path) -> dict[str, Any]:
-    """Read a caption or paraphrase file.
-
-    Raises:
-        FormatError: the file is missing, is not JSON or is not an object.
-    """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FormatError(
-            f"{path} cannot be read as a caption file: {error}",
-            "Give a UTF-8 JSON file with 'contents', 'styles' and 'templates'.",
-        ) from error
-    if not isinstance(data, dict):
-        raise FormatError(f"{path} is not a JSON object.", "See docs/train-your-own.md.")
-    return data
-
-
-def swap_words(text: str, swap: Mapping[str, str]) -> str:
-    """Exchange whole words by ``swap`` (left and right), all at once; case is kept lower."""
-    if not swap:
-        return text
-    # "-handed", "leftwards" and the like contain the side as the beginning of a longer word.
-    pattern = r"\b(" + "|".join(sorted(map(re.escape, swap), key=len, reverse=True)) + r")(?=s?\b)"
-    return re.sub(pattern, lambda m: swap[m.group(1)], text)
 
 
 class CaptionGrammar:
@@ -124,8 +81,8 @@ class CaptionGrammar:
         self.mix = mix or Mix()
         self.swap: dict[str, str] = dict(captions_json.get("swap", {}))
         self._contents: dict[str, dict[str, Any]] = dict(captions_json["contents"])
-        self._base = self._read(captions_json, extra=False)
-        self._extra = self._read(paraphrases, extra=True) if paraphrases else None
+        self._base = read_source(captions_json, self.swap, extra=False)
+        self._extra = read_source(paraphrases, self.swap, extra=True) if paraphrases else None
         self._pace = self._merge_pace(captions_json, paraphrases or {})
         for content in self._contents:
             if not self.all_phrases(content):
@@ -219,9 +176,9 @@ class CaptionGrammar:
         if mirrored:
             for key in ("adv", "clause", "adj", "ssubj"):
                 slots[key] = swap_words(slots.get(key, ""), self.swap)
-        owner = self._owner(template["t"], slots)
         if source.extra:
-            slots = self._possessive(slots, owner, rng)
+            own_limbs = rng.random() < self.mix.possessive
+            slots = possessives(slots, owner_of(template["t"], slots), own_limbs=own_limbs)
         text = SLOT.sub(lambda m: slots[m.group(1)], template["t"])
         if pace_word and style != NEUTRAL_STYLE:
             text = self._append(text, template["t"], pace_word)
@@ -245,45 +202,6 @@ class CaptionGrammar:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _read(self, data: Mapping[str, Any], *, extra: bool) -> _Source:
-        contents: Mapping[str, Mapping[str, Any]] = data.get("contents", {})
-        source = _Source(
-            phrases={},
-            unsided={},
-            nouns={},
-            unsided_nouns={},
-            styles=dict(data.get("styles", {})),
-            subjects=list(data.get("neutral_subjects", [])),
-            templates=list(data.get("templates", [])),
-            extra=extra,
-        )
-        for name, entry in contents.items():
-            derived = bool(entry.get("derived_by_swap"))
-            origin = contents[entry["source"]] if derived else entry
-            swap = self.swap if derived else {}
-            source.phrases[name] = self._swapped(origin.get("phrases", ()), swap)
-            source.unsided[name] = self._swapped(origin.get("unsided", ()), {})
-            source.nouns[name] = [swap_words(noun, swap) for noun in origin.get("nouns", ())]
-            source.unsided_nouns[name] = list(origin.get("unsided_nouns", ()))
-        known = {"subj", "third", "bare", "ger", "noun", *WORD_SLOTS}
-        for template in source.templates:
-            unknown = set(SLOT.findall(template["t"])) - known
-            if unknown:
-                raise FormatError(
-                    f"Template '{template['t']}' uses unknown placeholders {sorted(unknown)}.",
-                    f"Use only {sorted(known)}.",
-                )
-        return source
-
-    @staticmethod
-    def _swapped(
-        phrases: Iterable[Mapping[str, str]], swap: Mapping[str, str]
-    ) -> list[dict[str, str]]:
-        return [
-            {form: swap_words(phrase[form], swap) for form in ("bare", "third", "ger")}
-            for phrase in phrases
-        ]
-
     @staticmethod
     def _merge_pace(*files: Mapping[str, Any]) -> dict[str, list[str]]:
         merged: dict[str, list[str]] = {"slow": [], "mid": [], "fast": []}
@@ -292,7 +210,7 @@ class CaptionGrammar:
                 merged.setdefault(pace, []).extend(words)
         return merged
 
-    def _sources(self) -> list[_Source]:
+    def _sources(self) -> list[WordSource]:
         return [self._base] if self._extra is None else [self._base, self._extra]
 
     def _content(self, content: str) -> dict[str, Any]:
@@ -311,7 +229,7 @@ class CaptionGrammar:
 
     # -- choosing -----------------------------------------------------------------------------
 
-    def _choose_source(self, content: str, unsided: bool, rng: np.random.Generator) -> _Source:
+    def _choose_source(self, content: str, unsided: bool, rng: np.random.Generator) -> WordSource:
         chance = rng.random()
         if self._extra is None or not self._extra.templates:
             return self._base
@@ -322,7 +240,7 @@ class CaptionGrammar:
         return self._extra if wanted or chance < self.mix.paraphrase else self._base
 
     def _phrases(
-        self, source: _Source, content: str, unsided: bool
+        self, source: WordSource, content: str, unsided: bool
     ) -> tuple[list[dict[str, str]], list[str]]:
         if unsided and source.unsided.get(content):
             return source.unsided[content], source.unsided_nouns.get(content, [])
@@ -344,7 +262,7 @@ class CaptionGrammar:
         chance *= 0.25 if pace == "mid" else 1.0
         return _pick(words, rng) if rng.random() < chance else None
 
-    def _words(self, source: _Source, style: str, pace_word: str | None) -> dict[str, list[str]]:
+    def _words(self, source: WordSource, style: str, pace_word: str | None) -> dict[str, list[str]]:
         """Words of a style per placeholder; paraphrases draw from both sources' words."""
         sources = self._sources() if source.extra else [source]
         words = {
@@ -364,7 +282,7 @@ class CaptionGrammar:
 
     def _template(
         self,
-        source: _Source,
+        source: WordSource,
         words: Mapping[str, list[str]],
         style: str,
         nouns: Sequence[str],
@@ -416,7 +334,7 @@ class CaptionGrammar:
     def _fill_slots(
         self,
         template: Mapping[str, Any],
-        source: _Source,
+        source: WordSource,
         words: Mapping[str, list[str]],
         style: str,
         phrases: Sequence[dict[str, str]],
@@ -435,7 +353,7 @@ class CaptionGrammar:
                 slots[slot] = _pick(self._subjects(source, style, template), rng)
         return slots
 
-    def _subjects(self, source: _Source, style: str, template: Mapping[str, Any]) -> list[str]:
+    def _subjects(self, source: WordSource, style: str, template: Mapping[str, Any]) -> list[str]:
         subjects = [s for one in self._sources() for s in one.subjects]
         subjects = subjects if source.extra else source.subjects
         avoid = (
@@ -450,33 +368,6 @@ class CaptionGrammar:
     # -- finishing ----------------------------------------------------------------------------
 
     @staticmethod
-    def _owner(text: str, slots: Mapping[str, str]) -> str:
-        """The possessive that fits the sentence: his, her, their or (imperative) your."""
-        subject = slots.get("ssubj") if text.startswith("{ssubj}") else slots.get("subj")
-        if subject is None and "{ssubj}" in text and not text.startswith("{bare}"):
-            subject = slots["ssubj"]
-        if subject is None:
-            return "your" if re.match(r"(please )?\{(adv\} \{)?bare\}", text) else "their"
-        if HIS.match(subject):
-            return "his"
-        return "her" if HER.match(subject) else "their"
-
-    def _possessive(
-        self, slots: dict[str, str], owner: str, rng: np.random.Generator
-    ) -> dict[str, str]:
-        own_limbs = rng.random() < self.mix.possessive
-        filled = dict(slots)
-        for form in ("bare", "third", "ger"):
-            text = filled[form]
-            if own_limbs:
-                text = SIDED_LIMB.sub(rf"{owner} \1 \2", text)
-            filled[form] = re.sub(r"\btheir\b", owner, text)
-        for form in ("clause", "adv"):
-            if form in filled:
-                filled[form] = re.sub(r"\btheir\b", owner, filled[form])
-        return filled
-
-    @staticmethod
     def _append(text: str, template: str, words: str) -> str:
         stem = text.removesuffix(".")
         # "walks like an old man, slowly", but "an old man walks slowly".
@@ -484,7 +375,7 @@ class CaptionGrammar:
         joint = " " if action_last else ", "
         return stem + joint + words + ("." if text.endswith(".") else "")
 
-    def _finish(self, text: str, source: _Source, rng: np.random.Generator) -> str:
+    def _finish(self, text: str, source: WordSource, rng: np.random.Generator) -> str:
         text = re.sub(r"\ba (?=[aeiou])(?!uni|one|usual|europ)", "an ", text)
         text = re.sub(r"\s+", " ", text).strip()
         drop, capital = rng.random(2)
