@@ -35,6 +35,7 @@ OBJECT_PRONOUNS = frozenset({"he", "she"})
 # "like a pupil in class like an old man": at most one comparison in a sentence.
 COMPARISON = re.compile(r"\b(?:like|as if|as though)\b")
 REDRAWS = 8
+PREPOSITION = re.compile(r" (?:with|of|to|at|by|in|for|while|around) ")
 ABOUT_PERSON = re.compile(r"\{adj\} (?:person|character)|feels")
 SPEED = re.compile(r"slow|fast|quick|pace|speed|hurry|brisk|rapid", re.IGNORECASE)
 
@@ -348,7 +349,8 @@ class CaptionGrammar:
                 key = "adv1" if slot == "adv" and needs == "adv1" else slot
                 slots[slot] = _pick(words[key], rng)
             elif slot == "noun":
-                slots[slot] = _pick(nouns, rng)
+                short = [n for n in nouns if not PREPOSITION.search(n)]
+                slots[slot] = _pick(short if template.get("short_noun") and short else nouns, rng)
             elif slot == "subj":
                 slots[slot] = _pick(self._subjects(source, style, template), rng)
         return slots

@@ -196,7 +196,7 @@ def test_pace_words_only_where_the_content_takes_them(small: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("content", "style", "pace"),
-    [("fly", "normal", None), ("hop", "blue", None), ("hop", "normal", "x")],,
+    [("fly", "normal", None), ("hop", "blue", None), ("hop", "normal", "x")],
 )
 def test_unknown_labels_are_refused(
     small: dict[str, Any], content: str, style: str, pace: str | None
