@@ -157,6 +157,26 @@ def matrix_to_euler_zyx(matrix: Array) -> Array:
     return _stack([z, y, x])
 
 
+def matrix_to_euler_zxy(matrix: Array) -> Array:
+    """``[..., 3, 3]`` -> ``[..., 3]`` angles (z, x, y) in radians with R = Rz @ Rx @ Ry.
+
+    At gimbal lock (|x| = 90 degrees) y is set to zero.
+    """
+    lib = _lib(matrix)
+    sin_x = matrix[..., 2, 1]
+    sin_x = sin_x.clamp(-1.0, 1.0) if _is_torch(matrix) else np.clip(sin_x, -1.0, 1.0)
+    locked = 1.0 - lib.abs(sin_x) < 1e-12
+    atan2 = lib.atan2 if _is_torch(matrix) else np.arctan2
+    y = lib.where(locked, lib.zeros_like(sin_x), atan2(-matrix[..., 2, 0], matrix[..., 2, 2]))
+    z = lib.where(
+        locked,
+        atan2(matrix[..., 1, 0], matrix[..., 0, 0]),
+        atan2(-matrix[..., 0, 1], matrix[..., 1, 1]),
+    )
+    x = lib.asin(sin_x) if _is_torch(matrix) else np.arcsin(sin_x)
+    return _stack([z, x, y])
+
+
 # --------------------------------------------------------------------------- axis-angle
 
 

@@ -1,27 +1,50 @@
-"""BVH files: a reader for any hierarchy and channel order."""
+"""BVH (Biovision hierarchy): a reader for any skeleton and a writer for motion_135."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import FormatError
-from ..rotations import rotation_about
+from ...errors import FormatError, OutputError
+from ...wire.messages import Motion
+from ..representations import motion135
+from ..resample import resample_motion135
+from ..rotations import matrix_to_euler_zxy, matrix_to_euler_zyx, rotation_about
+from ..skeleton import CHILDREN, HAND_OFFSETS, JOINT_NAMES, NUM_JOINTS, PARENTS, rest_offsets
+from .atomic import atomic_path
+
+_POSITIONS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
+_ROTATIONS = {"Xrotation": "x", "Yrotation": "y", "Zrotation": "z"}
+_CHANNELS = {name.lower(): name for name in (*_POSITIONS, *_ROTATIONS)}
+
+_TIPS = {
+    "head": (0.0, 0.18, 0.0),
+    "left_foot": (0.0, 0.0, 0.07),
+    "right_foot": (0.0, 0.0, 0.07),
+    "left_wrist": HAND_OFFSETS[0],
+    "right_wrist": HAND_OFFSETS[1],
+}
+"""End sites (m): where the last bone of each limb ends; they only give viewers a length to draw."""
+
+_EULER = {"ZYX": matrix_to_euler_zyx, "ZXY": matrix_to_euler_zxy}
+UNITS = {"m": 1.0, "cm": 100.0}
+"""Units of a written file, per metre."""
 
 
 @dataclass(frozen=True)
 class BvhClip:
-    """A parsed BVH.
+    """The content of a BVH file, in the units and axes of the file.
 
     Attributes:
-        names: J joint names, parents before children; End Sites are left out.
-        parents: J parent indices, -1 for roots.
-        offsets: ``[J, 3]`` rest offsets in the file's unit.
-        channels: per joint its channel names, as in the file.
-        local_rotations: ``[T, J, 3, 3]`` float64, parent-relative.
-        local_positions: ``[T, J, 3]`` parent-relative: position channels, else the offset.
+        names: joint names in file order (J of them; end sites are not joints).
+        parents: parent index per joint, -1 for a root.
+        offsets: ``[J, 3]`` from the hierarchy.
+        channels: channel names per joint in file order.
+        local_rotations: ``[T, J, 3, 3]`` parent-relative.
+        local_positions: ``[T, J, 3]`` parent-relative: position channels where a joint has them,
+            its offset elsewhere.
         frame_time: seconds per frame.
     """
 
@@ -35,158 +58,271 @@ class BvhClip:
 
     @property
     def fps(self) -> float:
-        """Frames per second; a time within 0.1% of a whole rate is taken as that rate."""
+        """Frames per second; a rate within 0.1 % of a whole number is that number."""
         rate = 1.0 / self.frame_time
         return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
 
-_CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
-
-
+@dataclass
 class _Hierarchy:
-    """Collects joints while the HIERARCHY section is read line by line."""
+    names: list[str] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    offsets: list[list[float]] = field(default_factory=list)
+    channels: list[list[str]] = field(default_factory=list)
 
-    def __init__(self, path: Path) -> None:
+
+class _Lines:
+    """The non-blank lines of a file with their numbers, and errors that name them."""
+
+    def __init__(self, path: Path, text: str) -> None:
         self.path = path
-        self.names: list[str] = []
-        self.parents: list[int] = []
-        self.offsets: list[list[float]] = []
-        self.channels: list[tuple[str, ...]] = []
-        self._stack: list[int] = []
-        self._pending = -1
-        self._end_site = -2
+        self.lines = [(n, s) for n, line in enumerate(text.splitlines(), 1) if (s := line.strip())]
+        self.at = 0
 
-    def fail(self, line: int, what: str) -> FormatError:
-        return FormatError(f"{self.path}, line {line}: {what}.", "Is this a complete BVH file?")
+    def next(self, expected: str) -> list[str]:
+        if self.at >= len(self.lines):
+            last = self.lines[-1][0] if self.lines else 1
+            raise self.error(f"the file ends where {expected} should follow", last)
+        self.at += 1
+        return self.lines[self.at - 1][1].split()
 
-    def line(self, number: int, words: list[str]) -> None:
-        key = words[0]
-        if key in ("ROOT", "JOINT") and len(words) >= 2:
-            self._pending = len(self.names)
-            self.names.append(" ".join(words[1:]))
-            self.parents.append(self._stack[-1] if self._stack else -1)
-            self.offsets.append([0.0, 0.0, 0.0])
-            self.channels.append(())
-        elif key == "End":
-            self._pending = self._end_site
-        elif key == "{":
-            self._stack.append(self._pending)
-        elif key == "}":
-            if not self._stack:
-                raise self.fail(number, "a closing bracket without an opening one")
-            self._stack.pop()
-        elif key == "OFFSET" and self._stack:
-            if self._stack[-1] != self._end_site:
-                self.offsets[self._stack[-1]] = self._floats(number, words[1:4], 3)
-        elif key == "CHANNELS" and self._stack:
-            named = tuple(words[2:])
-            if len(words) < 2 or not words[1].isdigit() or int(words[1]) != len(named):
-                raise self.fail(number, "the channel count does not match the channel names")
-            if not set(named) <= _CHANNELS:
-                raise self.fail(number, f"unknown channel in {' '.join(named)!r}")
-            self.channels[self._stack[-1]] = named
-        else:
-            raise self.fail(number, f"unexpected {' '.join(words)[:40]!r}")
+    def error(self, problem: str, line: int | None = None) -> FormatError:
+        line = line if line is not None else self.lines[self.at - 1][0]
+        return FormatError(
+            f"{self.path} is not a readable BVH: line {line}: {problem}.",
+            "Export the file again; it may be truncated or damaged.",
+        )
 
-    def _floats(self, number: int, words: list[str], count: int) -> list[float]:
+    def floats(self, words: list[str], count: int, what: str) -> list[float]:
         try:
-            values = [float(w) for w in words]
+            values = [float(word) for word in words]
         except ValueError:
-            values = []
-        if len(values) != count:
-            raise self.fail(number, f"expected {count} numbers")
+            raise self.error(f"{what} holds {' '.join(words)!r}, not numbers") from None
+        if len(values) != count or not np.isfinite(values).all():
+            raise self.error(f"{what} needs {count} finite numbers, not {' '.join(words)!r}")
         return values
 
 
 def read(path: str | Path) -> BvhClip:
-    """Read a BVH file.
+    """Read a BVH of any hierarchy, channel order and number of roots.
 
     Raises:
-        FormatError: the file is not a complete BVH (with the line number where it breaks).
-        OSError: it cannot be opened.
+        FormatError: no such file, or malformed; the message names the line.
     """
     path = Path(path)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    tree = _Hierarchy(path)
-    start = None
-    for number, text in enumerate(lines, 1):
-        words = text.split()
-        if not words or words[0] == "HIERARCHY":
-            continue
-        if words[0] == "MOTION":
-            start = number
-            break
-        tree.line(number, words)
-    if start is None or not tree.names:
-        raise FormatError(f"{path} has no HIERARCHY and MOTION section.", "Is this a BVH file?")
-    frames, frame_time, first = _motion_header(path, lines, start)
-    data = _motion_rows(path, lines[first:], frames, sum(len(c) for c in tree.channels), first)
-    rotations, positions = _channels_to_transforms(tree, data)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    lines = _Lines(path, text)
+    hierarchy = _read_hierarchy(lines)
+    values, frame_time = _read_motion(lines, sum(len(c) for c in hierarchy.channels))
+    offsets = np.array(hierarchy.offsets)
+    rotations, positions = _to_local(values, hierarchy.channels, offsets)
     return BvhClip(
-        tuple(tree.names),
-        tuple(tree.parents),
-        np.array(tree.offsets),
-        tuple(tree.channels),
-        rotations,
-        positions,
-        frame_time,
+        names=tuple(hierarchy.names),
+        parents=tuple(hierarchy.parents),
+        offsets=offsets,
+        channels=tuple(tuple(c) for c in hierarchy.channels),
+        local_rotations=rotations,
+        local_positions=positions,
+        frame_time=frame_time,
     )
 
 
-def _motion_header(path: Path, lines: list[str], start: int) -> tuple[int, float, int]:
-    found: dict[str, float] = {}
-    position = start
-    while position < len(lines) and len(found) < 2:
-        key, _, value = lines[position].partition(":")
-        position += 1
-        if not key.strip():
-            continue
-        try:
-            found[key.strip().lower()] = float(value)
-        except ValueError:
-            break
-    frames, frame_time = found.get("frames", 0), found.get("frame time", 0)
-    if frames < 1 or frame_time <= 0:
-        raise FormatError(
-            f"{path}, line {start}: no valid 'Frames:' and 'Frame Time:' after MOTION.", ""
-        )
-    return int(frames), frame_time, position
+def _read_hierarchy(lines: _Lines) -> _Hierarchy:
+    """Everything up to and including the line MOTION."""
+    out = _Hierarchy()
+    if lines.next("HIERARCHY")[0].upper() != "HIERARCHY":
+        raise lines.error("the file does not start with HIERARCHY")
+    open_joints: list[int] = []  # -1 stands for an end site
+    current: int | None = None  # announced by ROOT, JOINT or End, its brace not yet open
+    while True:
+        words = lines.next("the hierarchy or MOTION")
+        key = words[0].upper()
+        if key == "{" and current is not None:
+            open_joints.append(current)
+            current = None
+        elif current is not None:
+            raise lines.error(f"expected {{ but found {words[0]!r}")
+        elif key == "}" and open_joints:
+            open_joints.pop()
+        elif key in ("ROOT", "JOINT") and len(words) > 1 and (key == "ROOT") == (not open_joints):
+            current = _add_joint(lines, out, words, open_joints)
+        elif key == "END" and open_joints:
+            current = -1
+        elif key == "OFFSET" and open_joints:
+            values = lines.floats(words[1:], 3, "OFFSET")
+            if open_joints[-1] >= 0:
+                out.offsets[open_joints[-1]] = values
+        elif key == "CHANNELS" and open_joints and open_joints[-1] >= 0:
+            out.channels[open_joints[-1]] = _channel_names(lines, words)
+        elif key == "MOTION" and not open_joints and out.names:
+            return out
+        else:
+            raise lines.error(f"unexpected {' '.join(words)!r}")
 
 
-def _motion_rows(
-    path: Path, lines: list[str], frames: int, width: int, first: int
-) -> np.ndarray:
-    rows = [line for line in lines if line.strip()]
-    values = np.array(" ".join(rows[:frames]).split())
+def _add_joint(lines: _Lines, out: _Hierarchy, words: list[str], open_joints: list[int]) -> int:
+    name = " ".join(words[1:])
+    if name in out.names:
+        raise lines.error(f"two joints are named {name!r}")
+    parent = open_joints[-1] if open_joints else -1
+    if open_joints and parent < 0:
+        raise lines.error("a joint inside an end site")
+    out.names.append(name)
+    out.parents.append(parent)
+    out.offsets.append([0.0, 0.0, 0.0])
+    out.channels.append([])
+    return len(out.names) - 1
+
+
+def _channel_names(lines: _Lines, words: list[str]) -> list[str]:
+    names = [_CHANNELS.get(word.lower(), "") for word in words[2:]]
+    if len(words) < 2 or words[1] != str(len(names)) or "" in names or len(set(names)) < len(names):
+        raise lines.error(f"bad channel list {' '.join(words)!r}")
+    return names
+
+
+def _read_motion(lines: _Lines, width: int) -> tuple[np.ndarray, float]:
+    """``[T, width]`` channel values and the frame time."""
+    words = lines.next("'Frames:'")
+    if words[0].lower() != "frames:" or len(words) != 2 or not words[1].isdecimal():
+        raise lines.error(f"expected 'Frames: <number>' but found {' '.join(words)!r}")
+    frames = int(words[1])
+    words = lines.next("'Frame Time:'")
+    if [w.lower() for w in words[:2]] != ["frame", "time:"]:
+        raise lines.error(f"expected 'Frame Time: <seconds>' but found {' '.join(words)!r}")
+    frame_time = lines.floats(words[2:], 1, "Frame Time")[0]
+    if frame_time <= 0:
+        raise lines.error(f"the frame time is {frame_time}")
+    rows = lines.lines[lines.at :]
+    if frames < 1 or len(rows) != frames:
+        last = lines.lines[-1][0]
+        raise lines.error(f"{frames} frames are announced, {len(rows)} are there", last)
     try:
-        numbers = values.astype(np.float64)
-    except ValueError as error:
-        raise FormatError(f"{path}: the motion data holds {error}.", "") from error
-    if len(rows) < frames or numbers.size != frames * width:
-        raise FormatError(
-            f"{path}: {len(rows)} rows with {numbers.size} numbers after line {first}, "
-            f"expected {frames} frames x {width} channels.",
-            "The file is cut short or its header is wrong.",
-        )
-    if not np.isfinite(numbers).all():
-        raise FormatError(f"{path}: the motion data holds NaN or infinite values.", "")
-    return numbers.reshape(frames, width)
+        flat = np.array(" ".join(row for _, row in rows).split(), dtype=np.float64)
+        if len(flat) == frames * width and np.isfinite(flat).all():
+            return flat.reshape(frames, width), frame_time
+    except ValueError:
+        pass
+    for _, row in rows:  # only to name the line that is wrong
+        lines.at += 1
+        lines.floats(row.split(), width, "the frame")
+    raise lines.error("the motion data cannot be read")
 
 
-def _channels_to_transforms(
-    tree: _Hierarchy, data: np.ndarray
+def _to_local(
+    values: np.ndarray, channels: list[list[str]], offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    frames, joints = len(data), len(tree.names)
+    """Channel values ``[T, C]`` to rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]``.
+
+    Joints with the same channel list are done together: a file has two or three such lists.
+    """
+    frames, joints = len(values), len(channels)
+    starts = np.concatenate([[0], np.cumsum([len(c) for c in channels])[:-1]]).astype(int)
     rotations = np.tile(np.eye(3), (frames, joints, 1, 1))
-    positions = np.tile(np.array(tree.offsets), (frames, 1, 1))
-    column = 0
-    for joint, names in enumerate(tree.channels):
-        for name in names:
-            axis, value = name[0].lower(), data[:, column]
-            column += 1
-            if name.endswith("position"):
-                positions[:, joint, "xyz".index(axis)] = value
+    positions = np.tile(offsets, (frames, 1, 1))
+    for names in sorted({tuple(c) for c in channels}):
+        members = np.array([j for j, c in enumerate(channels) if tuple(c) == names])
+        for place, name in enumerate(names):
+            column = values[:, starts[members] + place]
+            if name in _POSITIONS:
+                positions[:, members, _POSITIONS[name]] = column
             else:
-                turn = rotation_about(axis, np.radians(value))
-                rotations[:, joint] = rotations[:, joint] @ turn
+                turn = rotation_about(_ROTATIONS[name], np.deg2rad(column))
+                rotations[:, members] = rotations[:, members] @ turn
     return rotations, positions
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def _depth_first(joint: int = 0) -> list[int]:
+    return [joint, *(j for child in CHILDREN[joint] for j in _depth_first(child))]
+
+
+_ORDER = _depth_first()
+
+
+def _hierarchy_text(joint: int, offsets: np.ndarray, scale: float, order: str, depth: int) -> str:
+    tab, name = "\t" * depth, JOINT_NAMES[joint]
+    rotations = " ".join(f"{axis}rotation" for axis in order)
+    channels = f"CHANNELS 3 {rotations}"
+    if joint == 0:
+        channels = f"CHANNELS 6 Xposition Yposition Zposition {rotations}"
+
+    def offset(vector: np.ndarray) -> str:
+        return "OFFSET " + " ".join(f"{v:.6f}" for v in np.asarray(vector) * scale)
+
+    inner = f"{tab}\t{offset(offsets[joint])}\n{tab}\t{channels}\n"
+    for child in CHILDREN[joint]:
+        inner += _hierarchy_text(child, offsets, scale, order, depth + 1)
+    if not CHILDREN[joint]:
+        tip = offset(np.array(_TIPS[name]))
+        inner += f"{tab}\tEnd Site\n{tab}\t{{\n{tab}\t\t{tip}\n{tab}\t}}\n"
+    return f"{tab}{'JOINT' if depth else 'ROOT'} {name}\n{tab}{{\n{inner}{tab}}}\n"
+
+
+def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: str = "ZXY") -> None:
+    """Write a motion as BVH with SMPL joint names, Y-up, its T-pose as the rest pose.
+
+    Args:
+        unit: ``"m"`` or ``"cm"``.
+        order: Euler order of the rotation channels (intrinsic). ``"ZXY"`` keeps the turn about
+            the vertical out of the middle, so that a body that turns round never meets gimbal
+            lock; ``"ZYX"`` is for tools that expect it. Angles are unwrapped over time.
+
+    Raises:
+        OutputError: unknown unit or order, or the file cannot be written.
+    """
+    if unit not in UNITS or order not in _EULER:
+        raise OutputError(
+            f"BVH cannot be written with unit {unit!r} and rotation order {order!r}.",
+            f"Units: {', '.join(UNITS)}. Orders: {', '.join(_EULER)}.",
+        )
+    scale = UNITS[unit]
+    root, rotations = motion135.unpack(motion.data.astype(np.float64))
+    angles = np.rad2deg(np.unwrap(_EULER[order](rotations), axis=0))[:, _ORDER]
+    values = np.concatenate([root * scale, angles.reshape(len(root), -1)], axis=1)
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
+        out.write("HIERARCHY\n" + _hierarchy_text(0, rest_offsets(), scale, order, 0))
+        out.write(f"MOTION\nFrames: {len(values)}\nFrame Time: {1.0 / motion.fps:.8f}\n")
+        np.savetxt(out, values, fmt="%.6f")
+
+
+def read_motion(path: str | Path) -> Motion:
+    """A BVH on the SMPL-22 skeleton (as :func:`write_motion` makes it) as a motion at 30 fps.
+
+    The unit is found from the length of the legs. Other skeletons need a retarget profile
+    (``backend.training.bvh_retarget``).
+
+    Raises:
+        FormatError: malformed, or its joints, parents or rest pose are not those of SMPL-22.
+    """
+    clip = read(path)
+    rest = rest_offsets()
+    index = {name.lower(): j for j, name in enumerate(clip.names)}
+    order = [index.get(name, -1) for name in JOINT_NAMES]
+    hint = "Joints must have the 22 SMPL names and the SMPL T-pose; retarget other skeletons."
+    if -1 in order:
+        missing = [n for n, j in zip(JOINT_NAMES, order, strict=True) if j < 0]
+        raise FormatError(f"{path} has no joint named {', '.join(missing[:4])}.", hint)
+    parents = [clip.parents[j] for j in order]
+    if any(parents[j] != order[PARENTS[j]] for j in range(1, NUM_JOINTS)):
+        raise FormatError(f"{path} connects the SMPL joints in another way.", hint)
+    if parents[0] >= 0:
+        raise FormatError(f"{path} has joints above the pelvis.", hint)
+    offsets = clip.offsets[order]
+    lengths, own = (np.linalg.norm(v[1:], axis=-1) for v in (offsets, rest))
+    aligned = (offsets[1:] * rest[1:]).sum(-1) / np.maximum(lengths * own, 1e-12)
+    if aligned.min() < 0.7:
+        bone = JOINT_NAMES[1 + int(aligned.argmin())]
+        raise FormatError(f"The rest pose of {path} differs from SMPL's at {bone}.", hint)
+    legs = [joint - 1 for joint in (4, 5, 7, 8)]
+    scale = own[legs].sum() / lengths[legs].sum()
+    root = clip.local_positions[:, order[0]] * scale
+    data = motion135.pack(root, clip.local_rotations[:, order])
+    fps = motion135.SPEC.fps
+    meta = {"source": Path(path).name, "source_fps": clip.fps}
+    return Motion(resample_motion135(data, clip.fps, fps), fps, meta)

@@ -1,0 +1,179 @@
+"""BVH: any hierarchy in, SMPL-22 out and back, damage named by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.errors import FormatError, OutputError
+from backend.motion.io import bvh
+from backend.motion.representations import motion135
+from backend.motion.rotations import rotation_about
+from backend.wire.messages import Motion
+
+MotionMaker = Callable[..., np.ndarray]
+
+MIXED = """HIERARCHY
+ROOT Base
+{
+  OFFSET 0 1 0
+  CHANNELS 6 Zposition Xposition Yposition Yrotation Zrotation Xrotation
+  JOINT Arm upper
+  {
+    OFFSET 2 0 0
+    CHANNELS 3 Xrotation Yrotation Zrotation
+    End Site
+    {
+      OFFSET 1 0 0
+    }
+  }
+  JOINT Slider
+  {
+    OFFSET 0 3 0
+    CHANNELS 1 Yposition
+    End Site
+    {
+      OFFSET 0 1 0
+    }
+  }
+}
+ROOT Prop
+{
+  OFFSET 5 5 5
+  CHANNELS 0
+  End Site
+  {
+    OFFSET 0 0 1
+  }
+}
+MOTION
+Frames: 2
+Frame Time: 0.04
+3 1 2 90 0 0 10 20 30 7
+0 0 0 0 45 30 0 0 0 8
+"""
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    path = tmp_path / "mixed.bvh"
+    path.write_text(MIXED)
+    return path
+
+
+def test_reads_any_hierarchy_and_channel_order(mixed: Path) -> None:
+    clip = bvh.read(mixed)
+    assert clip.names == ("Base", "Arm upper", "Slider", "Prop")
+    assert clip.parents == (-1, 0, 0, -1)
+    assert clip.fps == 25.0
+    np.testing.assert_allclose(clip.local_positions[0], [[1, 2, 3], [2, 0, 0], [0, 7, 0], [5] * 3])
+    angles = np.deg2rad([10.0, 20.0, 30.0, 90.0, 45.0])
+    x, y, z = (rotation_about(a, v) for a, v in zip("xyz", angles[:3], strict=True))
+    np.testing.assert_allclose(clip.local_rotations[0, 1], x @ y @ z, atol=1e-12)
+    np.testing.assert_allclose(clip.local_rotations[0, 0], rotation_about("y", angles[3]))
+    tilted = rotation_about("z", angles[4]) @ rotation_about("x", angles[2])
+    np.testing.assert_allclose(clip.local_rotations[1, 0], tilted, atol=1e-12)
+    np.testing.assert_array_equal(clip.local_rotations[:, 3], np.tile(np.eye(3), (2, 1, 1)))
+
+
+def test_windows_line_ends_and_lower_case(mixed: Path) -> None:
+    plain = bvh.read(mixed)
+    text = MIXED.replace("position", "POSITION").replace("MOTION", "Motion").replace("\n", "\r\n")
+    mixed.write_bytes(text.encode())
+    np.testing.assert_array_equal(bvh.read(mixed).local_rotations, plain.local_rotations)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        ("HIERARCHY", "<html>", 1, "HIERARCHY"),
+        ("OFFSET 2 0 0", "OFFSET 2 0", 8, "3 finite numbers"),
+        ("OFFSET 2 0 0", "OFFSET 2 0 x", 8, "not numbers"),
+        ("CHANNELS 3 X", "CHANNELS 4 X", 9, "channel list"),
+        ("Yrotation Zrotation\n    E", "Yrotation Yrotation\n    E", 9, "channel list"),
+        ("CHANNELS 1 Yposition", "CHANNELS 1 Scale", 18, "channel list"),
+        ("JOINT Slider", "JOINT Arm upper", 15, "two joints"),
+        ("ROOT Prop\n{", "ROOT Prop\n", 27, "expected {"),
+        ("MOTION", "", 35, "unexpected 'Frames: 2'"),
+        ("Frames: 2", "Frames: two", 35, "Frames"),
+        ("Frames: 2", "Frames: 3", 38, "3 frames are announced, 2"),
+        ("0.04", "0", 36, "frame time"),
+        ("45 30 0 0 0 8", "45 30 0 0 0", 38, "10 finite numbers"),
+        ("45 30 0 0 0 8", "45 nan 0 0 0 8", 38, "10 finite numbers"),
+        ("3 1 2 90", "3 1 2 9o", 37, "not numbers"),
+    ],
+)
+def test_damage_is_named_by_line(mixed: Path, old: str, new: str, line: int, problem: str) -> None:
+    assert old in MIXED
+    mixed.write_text(MIXED.replace(old, new, 1))
+    with pytest.raises(FormatError) as caught:
+        bvh.read(mixed)
+    assert problem in caught.value.message
+    assert f"line {line}:" in caught.value.message
+
+
+def test_truncated_anywhere_is_a_format_error(mixed: Path) -> None:
+    for end in range(0, len(MIXED) - 3, 7):
+        mixed.write_text(MIXED[:end])
+        with pytest.raises(FormatError):
+            bvh.read(mixed)
+
+
+def test_missing_or_binary_file(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="Cannot read"):
+        bvh.read(tmp_path / "none.bvh")
+    (tmp_path / "noise.bvh").write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(FormatError, match="HIERARCHY"):
+        bvh.read(tmp_path / "noise.bvh")
+
+
+@pytest.mark.parametrize("unit", ["m", "cm"])
+@pytest.mark.parametrize("order", ["ZYX", "ZXY"])
+def test_smpl_round_trip(tmp_path: Path, make_motion: MotionMaker, unit: str, order: str) -> None:
+    motion = Motion(make_motion(turns=2.0), meta={"prompt": "spin"})
+    bvh.write_motion(tmp_path / "spin.bvh", motion, unit=unit, order=order)
+    back = bvh.read_motion(tmp_path / "spin.bvh")
+    np.testing.assert_allclose(back.data, motion.data, atol=1e-4)
+    assert back.fps == 30.0
+
+
+def test_written_angles_never_jump(tmp_path: Path, make_motion: MotionMaker) -> None:
+    bvh.write_motion(tmp_path / "spin.bvh", Motion(make_motion(turns=2.0)))
+    rows = (tmp_path / "spin.bvh").read_text().split("Frame Time:")[1].splitlines()[1:]
+    values = np.array([row.split() for row in rows], dtype=float)
+    assert values.shape == (48, 3 + 66)
+    assert np.abs(np.diff(values[:, 3:], axis=0)).max() < 60
+
+
+def test_gimbal_lock_round_trip(tmp_path: Path, make_motion: MotionMaker) -> None:
+    root, rotations = motion135.unpack(make_motion(4))
+    for order, axis in (("ZYX", "y"), ("ZXY", "x")):
+        rotations[:, 5] = rotation_about("z", np.array(0.4)) @ rotation_about(
+            axis, np.array([np.pi / 2, -np.pi / 2, 1.5, np.pi / 2])
+        )
+        motion = Motion(motion135.pack(root, rotations))
+        bvh.write_motion(tmp_path / "lock.bvh", motion, order=order)
+        np.testing.assert_allclose(
+            bvh.read_motion(tmp_path / "lock.bvh").data, motion.data, atol=1e-4
+        )
+
+
+def test_other_rate_is_resampled(tmp_path: Path, make_motion: MotionMaker) -> None:
+    bvh.write_motion(tmp_path / "a.bvh", Motion(make_motion(41), fps=60))
+    assert bvh.read_motion(tmp_path / "a.bvh").data.shape == (21, 135)
+
+
+def test_foreign_skeletons_and_options_are_refused(tmp_path: Path, mixed: Path) -> None:
+    with pytest.raises(FormatError, match="no joint named pelvis"):
+        bvh.read_motion(mixed)
+    motion = Motion(np.tile(np.eye(3)[:, :2].reshape(6), (2, 23))[:, 3:])
+    with pytest.raises(OutputError, match="inch"):
+        bvh.write_motion(tmp_path / "a.bvh", motion, unit="inch")
+    bvh.write_motion(tmp_path / "a.bvh", motion)
+    text = (tmp_path / "a.bvh").read_text().replace("OFFSET 0.259600 -0.0128", "OFFSET 0.01 -0.3")
+    (tmp_path / "a.bvh").write_text(text)
+    with pytest.raises(FormatError, match="left_elbow"):
+        bvh.read_motion(tmp_path / "a.bvh")
