@@ -79,7 +79,9 @@ def test_every_content_and_style_gives_complete_sentences(starter: CaptionGramma
         for style in styles:
             for caption in starter.pool(content, style, 6, rng, pace="slow"):
                 assert caption == caption.strip()
-                assert not re.search(r"[{}^]|  |\ba [aeio]|\ban [^aeiouhL]", caption), caption
+                assert not re.search(r"[{}^]|  |\ba (?!one)[aeio]|\ban [^aeiouhL]", caption), (
+                    caption
+                )
 
 
 def test_paraphrases_cover_every_content_and_style(starter: CaptionGrammar) -> None:
