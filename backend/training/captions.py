@@ -34,6 +34,8 @@ NEUTRAL_STYLE = "normal"
 OBJECT_PRONOUNS = frozenset({"he", "she"})
 # "like a pupil in class like an old man": at most one comparison in a sentence.
 COMPARISON = re.compile(r"\b(?:like|as if|as though)\b")
+# "invite someone in in a rage"
+DOUBLED = re.compile(r"\b(\w+) \1\b")
 REDRAWS = 8
 PREPOSITION = re.compile(r" (?:with|of|to|at|by|in|for|while|around) ")
 ABOUT_PERSON = re.compile(r"\{adj\} (?:person|character)|feels")
@@ -152,7 +154,7 @@ class CaptionGrammar:
         self._style(style)
         text = self._draw(content, style, rng, mirrored, pace)
         for _ in range(REDRAWS):
-            if len(COMPARISON.findall(text)) <= 1:
+            if len(COMPARISON.findall(text)) <= 1 and not DOUBLED.search(text):
                 break
             text = self._draw(content, style, rng, mirrored, pace)
         return text
