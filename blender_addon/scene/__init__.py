@@ -1,0 +1,1 @@
+"""Everything that reads or writes Blender data: armature, body, action, stage, render."""

@@ -1,0 +1,164 @@
+"""Keyframes: one new Action per take, written in bulk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion
+from ..core import quaternions
+from ..core.retarget import BoneKeys, to_bone_keys
+from . import armature as armatures
+from . import compat
+
+ACTION_PREFIX = "Kinetype: "
+_NAME_LENGTH = 63
+"""Blender's limit for data-block names before 5.0, in bytes."""
+
+PROMPT_KEY = "kinetype_prompt"
+SEED_KEY = "kinetype_seed"
+MODEL_KEY = "kinetype_model"
+PARAMS_KEY = "kinetype_params"
+"""Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
+
+_ROTATION_PATHS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+
+
+def scene_fps(scene: bpy.types.Scene) -> float:
+    """Frames per second of a scene, fractional rates (23.976) included."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def apply_motion(
+    armature: bpy.types.Object,
+    motion: Motion,
+    *,
+    scene: bpy.types.Scene,
+    start_frame: int | None = None,
+) -> bpy.types.Action:
+    """Key a motion on an armature with SMPL bones, as a new Action that becomes the active one.
+
+    The Action that was active stays in the file (fake user). Nothing else of the user's is
+    changed: not the scene's rate, range or current frame, not rotation modes, selection, NLA
+    tracks or other Actions.
+
+    Args:
+        armature: object whose bones carry SMPL names.
+        motion: motion_135 with its meta (prompt, seed, model, params).
+        scene: whose rate the keys are sampled at.
+        start_frame: frame of the first key; the scene's current frame when omitted.
+
+    Returns:
+        The new Action (fake user set, prompt, seed, model and parameters as custom properties).
+
+    Raises:
+        ArmatureError: deleted, no armature, or bones missing. FormatError: bad motion data.
+    """
+    bones = armatures.find_bones(armature)
+    rest = armatures.rest_pose(armature, bones)
+    keys = to_bone_keys(motion.data, motion.fps or MOTION_FPS, rest, scene_fps(scene))
+    start = scene.frame_current if start_frame is None else start_frame
+    action, curves = compat.new_action(action_name(motion.meta), armature)
+    write_keys(curves, armature, bones, keys, start)
+    action.use_fake_user = True
+    describe(action, motion.meta)
+    previous = armature.animation_data.action if armature.animation_data else None
+    if previous is not None:
+        previous.use_fake_user = True
+    compat.assign_action(armature, action)
+    return action
+
+
+def write_keys(
+    curves: compat.ActionCurves,
+    armature: bpy.types.Object,
+    bones: Mapping[str, str],
+    keys: BoneKeys,
+    start_frame: int,
+) -> None:
+    """One F-curve per channel, all keys of a curve in three bulk calls.
+
+    Each bone is keyed in its own rotation mode (quaternion, axis-angle or any Euler order).
+    """
+    frames = start_frame + np.arange(len(keys), dtype=np.float32)
+    # the buffers are shared by all curves: only the value column changes between them
+    points = np.empty((len(keys), 2), np.float32)
+    points[:, 0] = frames
+    linear = np.full(len(keys), _linear(), np.int32)
+    for joint, name in enumerate(JOINT_NAMES):
+        pose_bone = armature.pose.bones[bones[name]]
+        base = f'pose.bones["{bpy.utils.escape_identifier(pose_bone.name)}"].'
+        property_name, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
+        channels = [(property_name, values)]
+        if joint == 0:
+            channels.insert(0, ("location", keys.root_location))
+        for path, columns in channels:
+            for index in range(columns.shape[1]):
+                points[:, 1] = columns[:, index]
+                curve = curves.new(base + path, index, pose_bone.name)
+                _fill(curve, points, linear)
+
+
+def _rotation_channels(
+    pose_bone: bpy.types.PoseBone, rotation: np.ndarray
+) -> tuple[str, np.ndarray]:
+    """Property name and ``[T, 3 or 4]`` values of a bone's rotation in its own mode."""
+    mode = pose_bone.rotation_mode
+    if mode == "QUATERNION":
+        values = rotation
+    elif mode == "AXIS_ANGLE":
+        values = quaternions.to_axis_angle(rotation)
+    else:
+        values = quaternions.to_euler(rotation, mode)
+    return _ROTATION_PATHS.get(mode, "rotation_euler"), values
+
+
+def _fill(curve: bpy.types.FCurve, points: np.ndarray, interpolation: np.ndarray) -> None:
+    keyframes = curve.keyframe_points
+    keyframes.add(len(points))
+    keyframes.foreach_set("co", points.ravel())
+    keyframes.foreach_set("interpolation", interpolation)
+    curve.update()
+
+
+def _linear() -> int:
+    """Every frame has a key, so straight lines between them are exact and cannot overshoot."""
+    items = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items
+    return items["LINEAR"].value
+
+
+def action_name(meta: Mapping[str, Any]) -> str:
+    """``Kinetype: <prompt>``, cut to Blender's name length (Blender adds .001 to repeats)."""
+    prompt = " ".join(str(meta.get("prompt") or "motion").split())
+    room = _NAME_LENGTH - 4
+    name = ACTION_PREFIX + prompt
+    if len(name.encode()) <= room:
+        return name
+    cut = name.encode()[: room - len("…".encode())].decode(errors="ignore").rstrip()
+    return cut + "…"
+
+
+def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
+    """Store where a take came from on its Action, so that it can be made again."""
+    action[PROMPT_KEY] = str(meta.get("prompt", ""))
+    action[MODEL_KEY] = str(meta.get("model", ""))
+    action[PARAMS_KEY] = json.dumps(dict(meta), sort_keys=True, default=str)
+    seed = meta.get("seed")
+    if isinstance(seed, int):
+        action[SEED_KEY] = seed
+
+
+def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
+    """The meta stored by :func:`describe`; None for an Action that Kinetype did not make."""
+    text = action.get(PARAMS_KEY)
+    if not isinstance(text, str):
+        return None
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None

@@ -1,0 +1,187 @@
+"""The SMPL-22 armature: making one, and recognising one that the user brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS
+from ..core import axes, bone_names
+from ..core.errors import ArmatureError
+from ..core.retarget import RestPose, rest_heads
+
+CHARACTER_NAME = "Kinetype Character"
+
+# Where a bone points when it has several children or none: (child joint, or a SMPL-axes offset in
+# metres for the ends of the body).
+_TAIL_JOINTS = {
+    "pelvis": "spine1",
+    "spine3": "neck",
+}
+_TAIL_OFFSETS = {
+    "head": (0.0, 0.19, 0.0),
+    "left_foot": (0.005, -0.004, 0.075),
+    "right_foot": (-0.005, -0.004, 0.075),
+    "left_wrist": HAND_OFFSETS[0],
+    "right_wrist": HAND_OFFSETS[1],
+}
+_UP_IN_ROLL = ("collar", "shoulder", "elbow", "wrist", "foot")
+
+
+def find_bones(armature: bpy.types.Object) -> dict[str, str]:
+    """SMPL joint name to bone name of an armature object.
+
+    Raises:
+        ArmatureError: not an armature, deleted, or bones missing (the message lists them).
+    """
+    check_alive(armature)
+    if armature.type != "ARMATURE":
+        raise ArmatureError(
+            f"{armature.name!r} is not an armature.",
+            "Select an armature with SMPL bone names, or let Kinetype create a character.",
+        )
+    return bone_names.require_joints((bone.name for bone in armature.data.bones), armature.name)
+
+
+def missing_bones(armature: bpy.types.Object) -> list[str]:
+    """SMPL joints for which an armature object has no bone; cheap enough for ``poll``."""
+    return bone_names.missing_joints(bone.name for bone in armature.data.bones)
+
+
+def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
+    """Whether an object is an armature that can take a motion."""
+    return (
+        candidate is not None and candidate.type == "ARMATURE" and not missing_bones(candidate)
+    )
+
+
+def check_alive(armature: bpy.types.Object) -> None:
+    """:class:`ArmatureError` when the object was deleted since the caller got hold of it."""
+    try:
+        armature.name  # noqa: B018  (reading any property of a removed object raises)
+    except ReferenceError as error:
+        raise ArmatureError(
+            "The target armature was deleted.",
+            "Select another armature, or let Kinetype create a character.",
+        ) from error
+
+
+def rest_pose(armature: bpy.types.Object, bones: dict[str, str]) -> RestPose:
+    """Rest orientations and joint positions of the SMPL bones, read once for the retarget maths."""
+    chosen = [armature.data.bones[bones[joint]] for joint in JOINT_NAMES]
+    pelvis = chosen[0]
+    if pelvis.use_connect:
+        raise ArmatureError(
+            f"The bone {pelvis.name!r} is connected to its parent, so it cannot be moved.",
+            "In Edit Mode, clear Bone > Relations > Connected on it.",
+        )
+    matrices = np.array([bone.matrix_local for bone in chosen], np.float64)
+    return RestPose(matrices[:, :3, :3], matrices[:, :3, 3], pelvis.use_local_location)
+
+
+def create_armature(
+    context: bpy.types.Context,
+    *,
+    name: str = CHARACTER_NAME,
+    collection: bpy.types.Collection | None = None,
+) -> bpy.types.Object:
+    """A SMPL-22 armature in a T-pose at the world origin, facing -Y, soles on the floor.
+
+    Bones carry the SMPL joint names and point along the limbs; joints lie where the neutral
+    skeleton of motion_135 puts them. The user's mode, selection and active object are restored.
+
+    Args:
+        collection: where to link it; the active collection when omitted.
+    """
+    heads = axes.smpl_to_blender(rest_heads())
+    tails = axes.smpl_to_blender(_rest_tails())
+    data = bpy.data.armatures.new(name)
+    data.display_type = "OCTAHEDRAL"
+    armature = bpy.data.objects.new(name, data)
+    armature.show_in_front = True
+    (collection or context.collection or context.scene.collection).objects.link(armature)
+    with _edit_mode(context, armature):
+        for joint, parent in enumerate(PARENTS):
+            bone = data.edit_bones.new(JOINT_NAMES[joint])
+            bone.head, bone.tail = Vector(heads[joint]), Vector(tails[joint])
+            bone.align_roll(_roll_axis(JOINT_NAMES[joint]))
+            if parent >= 0:
+                bone.parent = data.edit_bones[JOINT_NAMES[parent]]
+                bone.use_connect = bool(np.allclose(tails[parent], heads[joint]))
+    for bone in data.bones:
+        bone.color.palette = _palette(bone.name)
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+    return armature
+
+
+def _rest_tails() -> np.ndarray:
+    """``[22, 3]`` ends of the bones in SMPL axes."""
+    heads = rest_heads()
+    tails = np.zeros_like(heads)
+    for joint, name in enumerate(JOINT_NAMES):
+        children = [c for c, p in enumerate(PARENTS) if p == joint]
+        if name in _TAIL_OFFSETS:
+            tails[joint] = heads[joint] + np.asarray(_TAIL_OFFSETS[name])
+        elif name in _TAIL_JOINTS:
+            tails[joint] = heads[JOINT_NAMES.index(_TAIL_JOINTS[name])]
+        else:
+            tails[joint] = heads[children[0]]
+    return tails
+
+
+def _roll_axis(name: str) -> Vector:
+    """Where a bone's local Z should point: up for arms and feet, forward for the rest.
+
+    Elbows then bend about local Z and knees about local X, which is what animators expect.
+    """
+    direction = (0, 1, 0) if name.endswith(_UP_IN_ROLL) else (0, 0, 1)
+    return Vector(axes.smpl_to_blender(np.array(direction, float)))
+
+
+def _palette(name: str) -> str:
+    if name.startswith("left_"):
+        return "THEME02"
+    if name.startswith("right_"):
+        return "THEME04"
+    return "DEFAULT"
+
+
+@contextmanager
+def _edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
+    """Edit mode on one armature; afterwards mode, active object and selection are as before."""
+    layer = context.view_layer
+    active, mode = layer.objects.active, context.mode
+    selected = list(context.selected_objects)
+    linked_for_edit = armature.name not in layer.objects
+    if linked_for_edit:  # the active collection is excluded from the view layer
+        context.scene.collection.objects.link(armature)
+    if active is not None and mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    layer.objects.active = armature
+    try:
+        bpy.ops.object.mode_set(mode="EDIT")
+        yield
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+        if linked_for_edit:
+            context.scene.collection.objects.unlink(armature)
+        for thing in context.selected_objects:
+            thing.select_set(thing in selected)
+        for thing in selected:
+            thing.select_set(True)
+        layer.objects.active = active
+        if active is not None and mode != "OBJECT":
+            bpy.ops.object.mode_set(mode=_object_mode(mode))
+
+
+def _object_mode(context_mode: str) -> str:
+    """``context.mode`` (EDIT_MESH, PAINT_WEIGHT, ...) as ``object.mode_set`` spells it."""
+    if context_mode.startswith("EDIT_"):
+        return "EDIT"
+    words = context_mode.split("_")
+    return "_".join(reversed(words)) if words[0] == "PAINT" else context_mode

@@ -1,0 +1,107 @@
+"""Every switch between Blender versions (4.2 to 5.x), and nothing else.
+
+4.2 and 4.3 have legacy Actions; 4.4 added slots, layers and channelbags and kept
+``Action.fcurves`` as a proxy; 5.0 removed the proxy. 4.2 to 4.5 call the rasteriser
+``BLENDER_EEVEE_NEXT``, 5.0 ``BLENDER_EEVEE``. 5.0 wants ``media_type`` before a video format.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+SLOTTED = hasattr(bpy.types, "ActionSlot")
+"""Actions have slots (Blender 4.4 and later)."""
+
+ENGINES = {
+    "workbench": "BLENDER_WORKBENCH",
+    "eevee": "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT",
+    "cycles": "CYCLES",
+}
+"""Our engine names to this Blender's identifiers."""
+
+
+class ActionCurves:
+    """F-curves and groups of one Action for one object, whatever the Action's layout."""
+
+    def __init__(self, fcurves: Any, groups: Any) -> None:
+        self.fcurves = fcurves
+        self.groups = groups
+
+    def new(self, data_path: str, index: int, group: str) -> bpy.types.FCurve:
+        """A new, empty F-curve in a group that is made on first use."""
+        curve = self.fcurves.new(data_path, index=index)
+        curve.group = self.groups.get(group) or self.groups.new(group)
+        return curve
+
+
+def new_action(name: str, owner: bpy.types.Object) -> tuple[bpy.types.Action, ActionCurves]:
+    """An empty Action with room for ``owner``'s F-curves; not assigned yet."""
+    action = bpy.data.actions.new(name)
+    if not SLOTTED:
+        return action, ActionCurves(action.fcurves, action.groups)
+    slot = action.slots.new(id_type="OBJECT", name=owner.name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    bag = strip.channelbag(slot, ensure=True)
+    return action, ActionCurves(bag.fcurves, bag.groups)
+
+
+def assign_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Make ``action`` the active one of ``owner``, with the slot made for it."""
+    data = owner.animation_data or owner.animation_data_create()
+    data.action = action
+    if SLOTTED and action.slots:
+        wanted = next((s for s in action.slots if s.name_display == owner.name), action.slots[0])
+        data.action_slot = wanted
+
+
+def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """All F-curves of an Action, for reading."""
+    if not SLOTTED:
+        return list(action.fcurves)
+    return [
+        curve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        for curve in bag.fcurves
+    ]
+
+
+def set_video_output(scene: bpy.types.Scene) -> None:
+    """H.264 in an MP4 container."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    video = scene.render.ffmpeg
+    video.format = "MPEG4"
+    video.codec = "H264"
+    video.constant_rate_factor = "HIGH"
+    video.gopsize = 12
+    video.audio_codec = "NONE"
+
+
+def set_image_output(scene: bpy.types.Scene) -> None:
+    """8-bit RGB PNG."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = "PNG"
+    settings.color_mode = "RGB"
+    settings.color_depth = "8"
+
+
+def material_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
+    """The shader nodes of a material; 5.x always has them and deprecates ``use_nodes``."""
+    if material.node_tree is None:
+        material.use_nodes = True
+    return material.node_tree
+
+
+def world_nodes(world: bpy.types.World) -> bpy.types.NodeTree:
+    """The shader nodes of a world, as :func:`material_nodes`."""
+    if world.node_tree is None:
+        world.use_nodes = True
+    return world.node_tree
