@@ -26,7 +26,7 @@ def masked_mean_square(
         difference: ``[B, T, D]``.
         mask: ``[B, T]`` bool, True on real frames; padding counts for nothing.
         weight: broadcasts to ``[B, T, D]`` (``[D]`` weighs features, ``[B, 1, 1]`` samples).
-        reduction: "mean" over all valid elements of the batch; "sample" gives one mean each ``[B]``.
+        reduction: "mean" over all valid elements; "sample" gives one mean per sample ``[B]``.
     """
     square = difference.square()
     if weight is not None:

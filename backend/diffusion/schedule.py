@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -55,10 +56,7 @@ class Schedule:
             low, high = (scale * end for end in LINEAR_RANGE)
             return torch.linspace(low, high, self.steps, dtype=torch.float64).clamp(max=MAX_BETA)
         signal = [_cosine_signal(u / self.steps) for u in range(self.steps + 1)]
-        betas = [
-            min(1 - after / before, MAX_BETA)
-            for before, after in zip(signal[:-1], signal[1:], strict=True)
-        ]
+        betas = [min(1 - after / before, MAX_BETA) for before, after in pairwise(signal)]
         return torch.tensor(betas, dtype=torch.float64)
 
     @cached_property
@@ -108,7 +106,7 @@ def _table(schedule: Schedule, name: str, device: torch.device, dtype: torch.dty
 
 
 def gather(schedule: Schedule, name: str, t: Tensor, like: Tensor) -> Tensor:
-    """Values of a table at ``t`` ``[B]``, shaped ``[B, 1, ...]`` to multiply ``like`` ``[B, ...]``."""
+    """Table values at ``t`` ``[B]``, shaped ``[B, 1, ...]`` to multiply ``like`` ``[B, ...]``."""
     values = _table(schedule, name, like.device, like.dtype)[t.to(like.device)]
     return values.reshape(-1, *([1] * (like.dim() - 1)))
 
@@ -124,6 +122,24 @@ def evenly_spaced(steps: int, count: int) -> tuple[int, ...]:
         return (steps - 1,)
     stride = (steps - 1) / (count - 1)
     return tuple(round(i * stride) for i in range(count))
+
+
+def log_snr_spaced(schedule: Schedule, count: int) -> tuple[int, ...]:
+    """``count`` increasing time steps at nearly equal distances of log(abar / (1 - abar)).
+
+    Both ends are included. This is the spacing in which DPM-Solver++ is of second order. The last
+    step of a clipped cosine schedule is far off from the others, so distances start before it.
+    """
+    _check_count(schedule.steps, count)
+    if count < 3:
+        return evenly_spaced(schedule.steps, count)
+    log_snr = torch.logit(schedule.alphas_bar)
+    targets = torch.linspace(float(log_snr[0]), float(log_snr[-2]), count - 1).double()
+    nearest = (log_snr[None] - targets[:, None]).abs().argmin(dim=1).tolist()
+    chosen = [*nearest, schedule.steps - 1]
+    for i in range(1, count):
+        chosen[i] = max(chosen[i], chosen[i - 1] + 1)
+    return tuple(min(t, schedule.steps - count + i) for i, t in enumerate(chosen))
 
 
 def strided(steps: int, count: int) -> tuple[int, ...]:

@@ -14,5 +14,5 @@ MIN_GUIDANCE = 0.0
 MAX_GUIDANCE = 20.0
 MIN_STEPS = 1
 MAX_STEPS = 1000
-SAMPLERS = ("ddim", "ddpm")
+SAMPLERS = ("ddim", "ddpm", "dpmpp")
 DEFAULT_MODEL = "starter"
