@@ -130,9 +130,7 @@ def to_bone_keys(
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
-    keys = quaternions.multiply(
-        quaternions.multiply(change, local), quaternions.conjugate(change)
-    )
+    keys = quaternions.multiply(quaternions.multiply(change, local), quaternions.conjugate(change))
     position = _root_in_armature(root, rest.heads, basis)
     delta = position - rest.heads[0]
     if rest.local_location:

@@ -54,9 +54,7 @@ def missing_bones(armature: bpy.types.Object) -> list[str]:
 
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
     """Whether an object is an armature that can take a motion."""
-    return (
-        candidate is not None and candidate.type == "ARMATURE" and not missing_bones(candidate)
-    )
+    return candidate is not None and candidate.type == "ARMATURE" and not missing_bones(candidate)
 
 
 def check_alive(armature: bpy.types.Object) -> None:

@@ -1,0 +1,91 @@
+"""The mannequin as a Blender mesh, skinned to an armature with SMPL bones."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..backend_access import JOINT_NAMES
+from ..core import mannequin
+from ..core.axes import measure_basis
+from . import armature as armatures
+from . import compat
+
+BODY_NAME = "Kinetype Mannequin"
+
+_MATERIALS = (
+    ("Kinetype Shell", (0.78, 0.76, 0.72), 0.45),
+    ("Kinetype Joint", (0.055, 0.060, 0.070), 0.55),
+    ("Kinetype Left", (0.90, 0.30, 0.05), 0.45),
+    ("Kinetype Right", (0.04, 0.30, 0.80), 0.45),
+)
+"""Name, linear colour and roughness, in the slot order of ``core.mannequin``."""
+
+
+def create_body(
+    armature: bpy.types.Object, *, collection: bpy.types.Collection | None = None
+) -> bpy.types.Object:
+    """A mannequin that fits the rest pose of an armature and follows its SMPL bones.
+
+    It is parented to the armature and deformed by an Armature modifier through vertex groups with
+    the bones' names; selection and the active object stay as they are.
+
+    Args:
+        armature: object with SMPL bones in a T-pose. collection: the armature's own when omitted.
+
+    Raises:
+        ArmatureError: the armature lacks SMPL bones.
+    """
+    bones = armatures.find_bones(armature)
+    heads = np.array([armature.data.bones[bones[j]].head_local for j in JOINT_NAMES], np.float64)
+    basis = measure_basis(heads)
+    shape = mannequin.build(heads @ basis)
+    mesh = _mesh(shape.vertices @ basis.T, shape.faces, shape.materials)
+    body = bpy.data.objects.new(BODY_NAME, mesh)
+    (collection or armature.users_collection[0]).objects.link(body)
+    body.parent = armature
+    body.matrix_parent_inverse = Matrix.Identity(4)
+    _skin(body, shape.weights, [bones[j] for j in JOINT_NAMES])
+    modifier = body.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    return body
+
+
+def _mesh(
+    vertices: np.ndarray, faces: list[tuple[int, ...]], material_slots: np.ndarray
+) -> bpy.types.Mesh:
+    mesh = bpy.data.meshes.new(BODY_NAME)
+    mesh.from_pydata(vertices.tolist(), [], faces)
+    for name, colour, roughness in _MATERIALS:
+        mesh.materials.append(_material(name, colour, roughness))
+    mesh.polygons.foreach_set("material_index", material_slots)
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), bool))
+    mesh.update()
+    return mesh
+
+
+def _material(
+    name: str, colour: tuple[float, float, float], roughness: float
+) -> bpy.types.Material:
+    """The named material, shared by all mannequins of a file; a user's edits to it are kept."""
+    material = bpy.data.materials.get(name)
+    if material is not None:
+        return material
+    material = bpy.data.materials.new(name)
+    material.diffuse_color = (*colour, 1.0)
+    material.roughness = roughness
+    for node in compat.material_nodes(material).nodes:
+        if node.type == "BSDF_PRINCIPLED":
+            node.inputs["Base Color"].default_value = (*colour, 1.0)
+            node.inputs["Roughness"].default_value = roughness
+    return material
+
+
+def _skin(body: bpy.types.Object, weights: np.ndarray, bone_names: list[str]) -> None:
+    """Vertex groups from ``[V, 22]`` weights; one call per joint and distinct weight."""
+    for joint, bone in enumerate(bone_names):
+        group = body.vertex_groups.new(name=bone)
+        column = np.round(weights[:, joint], 4)
+        for weight in np.unique(column[column > 0]):
+            group.add(np.flatnonzero(column == weight).tolist(), float(weight), "REPLACE")
