@@ -81,6 +81,26 @@ def spherical(matrices: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return quaternion_to_matrix(slerp(quaternions[low], quaternions[high], weight))
 
 
+def vector_slerp(vectors: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """STMC's interpolation of axis-angle vectors ``[T, ..., 3]`` at ``grid`` -> ``[n, ..., 3]``.
+
+    The directions of the two vectors are slerped and their lengths come along; nearly parallel
+    (``|cos| > 0.9995``) or zero vectors are interpolated linearly. This is not slerp of rotations;
+    it exists to reproduce data that was made with it. Use :func:`spherical` for anything new.
+    """
+    vectors = np.asarray(vectors, dtype=np.float64)
+    low, high, weight = _neighbours(grid, len(vectors))
+    weight = weight.reshape((-1,) + (1,) * (vectors.ndim - 1))
+    a, b = vectors[low], vectors[high]
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    zero = lengths < 1e-12
+    cosine = (a * b).sum(-1) / np.where(zero, 1.0, lengths)
+    straight = (zero | (np.abs(cosine) > 0.9995))[..., None]
+    angle = np.where(straight, 1.0, np.arccos(np.clip(cosine, -1.0, 1.0))[..., None])
+    arc = (np.sin((1.0 - weight) * angle) * a + np.sin(weight * angle) * b) / np.sin(angle)
+    return np.where(straight, (1.0 - weight) * a + weight * b, arc)
+
+
 def resample_at(x: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """motion_135 ``[T, 135]`` at source positions ``grid [n]`` (frames) -> ``[n, 135]``."""
     root, rotations = motion135.unpack(x)

@@ -1,0 +1,178 @@
+"""npz motion files: what AMASS readers expect, plus motion_135 itself.
+
+===================  ==========================  ================================================
+key                  shape                       content
+===================  ==========================  ================================================
+poses                [T, 156]                    SMPL-H axis-angles: pelvis, 21 joints, flat hands
+root_orient          [T, 3]                      pelvis, Z-up world
+pose_body            [T, 63]                     21 joints, parent-relative
+trans                [T, 3]                      SMPL translation (m), Z-up world
+betas                [16]                        zeros: the neutral body
+gender               ()                          "neutral"
+mocap_frame_rate     ()                          frames per second; also as mocap_framerate and fps
+motion_135           [T, 135]                    the exact motion, Y-up (``wire.skeleton``)
+kinetype_meta        ()                          JSON: prompt, seed, model, parameters
+===================  ==========================  ================================================
+
+AMASS (Mahmood et al., 2019) is Z-up and adds the rest pelvis of the body to ``trans`` without
+turning it. Files without ``motion_135`` are read from the AMASS keys.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import FormatError
+from ...wire.messages import Motion
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
+from ..representations import motion135
+from ..representations.smplrifke205 import Z_UP_FROM_Y_UP
+from ..representations.spec import check_finite, check_shape
+from ..resample import resample_motion135
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from .atomic import atomic_path
+
+REST_PELVIS = np.array([-0.002, -0.223, 0.028])
+"""Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
+
+_SMPLH_POSE = 156
+_BODY_POSE = 3 * NUM_JOINTS
+_RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps")
+
+
+def write_motion(path: str | Path, motion: Motion) -> None:
+    """Write a motion with every key of the table above; the suffix stays as it is.
+
+    Raises:
+        OutputError: the file cannot be written.
+        FormatError: NaN or infinite values, or ``meta`` is not plain JSON.
+    """
+    root, rotations = motion135.unpack(motion.data.astype(np.float64))
+    rotations[:, 0] = Z_UP_FROM_Y_UP @ rotations[:, 0]
+    body = matrix_to_axis_angle(rotations).reshape(len(root), _BODY_POSE)
+    poses = np.zeros((len(root), _SMPLH_POSE))
+    poses[:, :_BODY_POSE] = body
+    try:
+        meta = json.dumps(motion.meta, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"The motion's notes are not plain JSON: {error}.", "") from error
+    rate = np.float64(motion.fps)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            poses=poses.astype(np.float32),
+            root_orient=body[:, :3].astype(np.float32),
+            pose_body=body[:, 3:].astype(np.float32),
+            trans=(root @ Z_UP_FROM_Y_UP.T - REST_PELVIS).astype(np.float32),
+            betas=np.zeros(16, dtype=np.float32),
+            gender=np.array("neutral"),
+            mocap_frame_rate=rate,
+            mocap_framerate=rate,
+            fps=rate,
+            motion_135=motion.data,
+            kinetype_meta=np.array(meta),
+        )
+
+
+def read_motion(path: str | Path) -> Motion:
+    """Read a motion file of Kinetype or AMASS.
+
+    A file of Kinetype comes back exactly; an AMASS file comes back at 30 fps on the neutral body
+    (its ``betas`` and hands are left out).
+
+    Raises:
+        FormatError: no such file, not an npz, truncated, keys missing, wrong shapes, NaN.
+    """
+    path = Path(path)
+    arrays = read_arrays(path)
+    fps = _frame_rate(path, arrays)
+    if "motion_135" in arrays:
+        data = motion135.SPEC.check(_named(path, arrays, "motion_135"))
+        return Motion(data, fps, _meta(path, arrays))
+    data = _from_amass(path, arrays)
+    meta = {"source": path.name, "source_fps": fps}
+    return Motion(resample_motion135(data, fps, MOTION_FPS), MOTION_FPS, meta)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz, without unpickling anything; :class:`FormatError` when it cannot."""
+    path = Path(path)
+    hint = "Choose a motion file that Kinetype or AMASS wrote; this one may be truncated."
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise FormatError(f"{path} is a single array, not an npz archive.", hint)
+        with loaded as file:
+            return {name: _plain(file, name) for name in file.files}
+    except FileNotFoundError as error:
+        raise FormatError(f"There is no file {path}.", "Check the path.") from error
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(f"{path} is not a readable npz file ({error}).", hint) from error
+
+
+def _plain(file: Any, name: str) -> np.ndarray:
+    """One array of an open npz; empty for a pickled object, which nobody here needs."""
+    try:
+        return np.asarray(file[name])
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            return np.empty(0)
+        raise
+
+
+def _named(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
+    if key not in arrays:
+        raise FormatError(
+            f"{path} has no array {key!r}; it holds {', '.join(sorted(arrays)) or 'nothing'}.",
+            "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate.",
+        )
+    return arrays[key]
+
+
+def _frame_rate(path: Path, arrays: dict[str, np.ndarray]) -> float:
+    key = next((k for k in _RATE_KEYS if k in arrays), _RATE_KEYS[0])
+    value = _named(path, arrays, key)
+    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < float(value.reshape(())) < 1e5:
+        raise FormatError(f"{path}: {key} is not a frame rate.", "")
+    return float(value.reshape(()))
+
+
+def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    if "kinetype_meta" not in arrays:
+        return {}
+    try:
+        meta = json.loads(str(arrays["kinetype_meta"]))
+    except ValueError as error:
+        raise FormatError(f"{path}: kinetype_meta is not JSON ({error}).", "") from error
+    if not isinstance(meta, dict):
+        raise FormatError(f"{path}: kinetype_meta is not a JSON object.", "")
+    return meta
+
+
+def _from_amass(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """motion_135 at the file's own rate from ``poses`` or ``root_orient`` + ``pose_body``."""
+    if "poses" not in arrays and {"root_orient", "pose_body"} <= set(arrays):
+        parts = [_named(path, arrays, key) for key in ("root_orient", "pose_body")]
+        if any(p.ndim != 2 for p in parts) or len(parts[0]) != len(parts[1]):
+            raise FormatError(f"{path}: root_orient and pose_body do not fit together.", "")
+        poses = np.concatenate(parts, axis=1)
+    else:
+        poses = _named(path, arrays, "poses")
+    if poses.ndim != 2 or poses.shape[1] < _BODY_POSE:
+        raise FormatError(
+            f"{path}: poses must have shape [T, {_BODY_POSE}] or wider, not {list(poses.shape)}.",
+            "",
+        )
+    poses = check_finite(poses[:, :_BODY_POSE], f"{path}: poses").astype(np.float64)
+    trans = check_shape(_named(path, arrays, "trans"), (3,), f"{path}: trans").astype(np.float64)
+    if len(poses) != len(trans):
+        raise FormatError(f"{path}: {len(poses)} poses but {len(trans)} translations.", "")
+    rotations = axis_angle_to_matrix(poses.reshape(-1, NUM_JOINTS, 3))
+    rotations[:, 0] = Z_UP_FROM_Y_UP.T @ rotations[:, 0]
+    return motion135.pack((trans + REST_PELVIS) @ Z_UP_FROM_Y_UP, rotations)
