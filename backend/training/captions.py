@@ -236,8 +236,6 @@ class CaptionGrammar:
         chance = rng.random()
         if self._extra is None or not self._extra.templates:
             return self._base
-        if not self._extra.phrases.get(content):
-            return self._base
         # Only the paraphrases list phrases that name no side.
         wanted = unsided and bool(self._extra.unsided.get(content))
         return self._extra if wanted or chance < self.mix.paraphrase else self._base
@@ -247,7 +245,11 @@ class CaptionGrammar:
     ) -> tuple[list[dict[str, str]], list[str]]:
         if unsided and source.unsided.get(content):
             return source.unsided[content], source.unsided_nouns.get(content, [])
-        return source.phrases[content], source.nouns.get(content, [])
+        # A content of one's own has no paraphrases, but their templates take its phrases too.
+        for one in (source, *self._sources()):
+            if one.phrases.get(content):
+                return one.phrases[content], one.nouns.get(content, [])
+        raise FormatError(f"Content '{content}' has no sided phrases.", "Add some under 'phrases'.")
 
     def _pace_word(
         self, info: Mapping[str, Any], style: str, pace: str | None, rng: np.random.Generator

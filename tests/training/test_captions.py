@@ -187,6 +187,14 @@ def test_derived_content_takes_swapped_sided_and_unchanged_unsided_phrases(
     assert texts == {"a person aims right"}
 
 
+def test_templates_of_the_paraphrases_also_serve_contents_they_do_not_know(
+    small: dict[str, Any],
+) -> None:
+    extra = {"templates": [{"t": "please {bare}", "w": 1, "needs": "none_or_subj"}]}
+    grammar = CaptionGrammar(small, extra, Mix(paraphrase=1.0, capital=0.0))
+    assert grammar.sample("hop", "normal", np.random.default_rng(0)) == "please hop"
+
+
 def test_pace_words_only_where_the_content_takes_them(small: dict[str, Any]) -> None:
     grammar = CaptionGrammar(small, mix=Mix(pace_when_neutral=1.0))
     rng = np.random.default_rng(0)
