@@ -2,12 +2,13 @@
 
 In the installed extension ``backend`` lies inside the add-on's package; in a checkout it lies
 beside it. Importing this module loads the standard library and numpy only; what may load torch
-is behind :func:`load_jobs`, for the worker thread of the in-process session.
+is behind :func:`load_service`, for the worker thread of the in-process session.
 """
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -78,14 +79,14 @@ __all__ = [
     "Progress",
     "Request",
     "Result",
+    "Service",
     "ServiceError",
     "codec",
     "control",
     "errors",
     "framing",
     "limits",
-    "load_engine",
-    "load_jobs",
+    "load_service",
     "messages",
     "package_root",
     "skeleton",
@@ -97,11 +98,24 @@ def package_root() -> Path:
     return Path(_backend.__file__).resolve().parent.parent
 
 
-def load_jobs() -> ModuleType:
-    """``backend.service.jobs``: the job queue that the service and the in-process session share."""
-    return importlib.import_module(".service.jobs", _backend.__name__)
+@dataclass(frozen=True)
+class Service:
+    """Modules of the backend that run requests."""
+
+    engine: ModuleType
+    jobs: ModuleType
+    registry: ModuleType
 
 
-def load_engine() -> ModuleType:
-    """``backend.service.engine``; running a request with it imports torch, so use a thread."""
-    return importlib.import_module(".service.engine", _backend.__name__)
+def load_service() -> Service:
+    """Engine, job queue and registry of models, for a worker thread: requests import torch."""
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name, _backend.__name__)
+
+    return Service(load(".service.engine"), load(".service.jobs"), load(".pipelines.registry"))
+
+
+def load_registry() -> ModuleType:
+    """``backend.pipelines.registry``: names and states of the models, without importing any."""
+    return importlib.import_module(".pipelines.registry", _backend.__name__)
