@@ -27,7 +27,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "left_wrist": ("l_wrist",),
     "right_wrist": ("r_wrist",),
 }
-"""Names that other SMPL files use: the SMPL FBX and add-on (``L_Hip``), the SMPL papers' figures."""
+"""Names in other SMPL files: ``L_Hip`` in the SMPL FBX and add-on, body-part words elsewhere."""
 
 _PREFIX = re.compile(r"^(?:[mfn]_avg_|smpl[xh]?[_-])", re.IGNORECASE)
 """The SMPL FBX files name their bones ``m_avg_Pelvis`` and ``f_avg_Pelvis``."""

@@ -107,30 +107,28 @@ def build(heads: np.ndarray) -> Mannequin:
 
 
 def _torso(make: _Builder) -> Iterator[_Part]:
-    pelvis, neck = make.at("pelvis"), make.at("neck")
     yield make.rigid(
         make.loft(
             make.at("pelvis", 0, -0.135, -0.012), make.at("pelvis", 0, 0.085, -0.022), _FORWARD,
             [(0, 0.07, 0.07), (0.3, 0.128, 0.100, -0.006), (0.55, 0.146, 0.108, -0.012),
-             (0.8, 0.140, 0.098, -0.006), (1, 0.126, 0.086)],
-            caps=(0.075, 0.03), power=2.3, sides=28, rings=18,
+             (0.8, 0.140, 0.098, -0.006), (1, 0.130, 0.090)],
+            caps=(0.075, 0.02), power=2.3, sides=28, rings=18,
         ),
         SHELL, "pelvis",
     )  # fmt: skip
     waist = make.loft(
-        pelvis + [0, 0.02 * make.scale, -0.02 * make.scale], make.at("spine3", 0, 0.03, -0.012),
-        _FORWARD,
-        [(0, 0.118, 0.080), (0.45, 0.108, 0.078), (1, 0.112, 0.084)],
+        make.at("pelvis", 0, 0.02, -0.02), make.at("spine3", 0, 0.03, -0.012), _FORWARD,
+        [(0, 0.112, 0.076), (0.45, 0.103, 0.074), (1, 0.104, 0.078)],
         caps=(0.02, 0.02), power=2.2, sides=28, rings=18,
     )  # fmt: skip
     yield make.soft(
         waist, JOINT, [(0.1, "pelvis"), (0.4, "spine1"), (0.7, "spine2"), (1, "spine3")]
     )
     chest = make.loft(
-        make.at("spine2", 0, -0.012, -0.006), neck + [0, 0.022 * make.scale, 0], _FORWARD,
-        [(0, 0.108, 0.086, -0.002), (0.25, 0.124, 0.102, 0.006), (0.55, 0.138, 0.113, 0.012),
+        make.at("spine2", 0, -0.025, -0.008), make.at("neck", 0, 0.022, 0), _FORWARD,
+        [(0, 0.118, 0.096, 0.0), (0.25, 0.126, 0.104, 0.006), (0.55, 0.138, 0.113, 0.012),
          (0.78, 0.134, 0.100, 0.010), (0.92, 0.105, 0.076, 0.006), (1, 0.070, 0.056, 0.002)],
-        caps=(0.04, 0.05), power=2.4, sides=28, rings=20,
+        caps=(0.016, 0.05), power=2.4, sides=28, rings=20,
     )  # fmt: skip
     yield make.rigid(chest, SHELL, "spine3")
 
@@ -159,7 +157,7 @@ def _head(make: _Builder) -> Iterator[_Part]:
     yield make.rigid(visor, JOINT, "head")
     for sign, accent in ((1.0, LEFT), (-1.0, RIGHT)):
         ear = make.loft(
-            make.at("head", sign * 0.066, 0.100, 0.008), make.at("head", sign * 0.088, 0.100, 0.006),
+            make.at("head", sign * 0.066, 0.1, 0.008), make.at("head", sign * 0.088, 0.1, 0.006),
             _FORWARD, [(0, 0.028, 0.028), (1, 0.024, 0.024)], caps=(0, 0.008), rings=6,
         )  # fmt: skip
         yield make.rigid(ear, accent, "head")
@@ -257,8 +255,8 @@ def _foot(make: _Builder, side: str) -> Iterator[_Part]:
     stops = [(0.8, f"{side}_ankle"), (1.1, f"{side}_foot")]
     upper = make.loft(
         start, end, _UP,
-        [(heel, 0.034, 0.034, 0.042), (heel + 0.25, 0.037, 0.044, 0.046), (0.2, 0.038, 0.042, 0.046),
-         (0.7, 0.042, 0.031, 0.034), (1.0, 0.045, 0.025, 0.027), (toe, 0.034, 0.018, 0.021)],
+        [(heel, 0.034, 0.034, 0.042), (heel + 0.25, 0.037, 0.044, 0.046),
+         (0.2, 0.038, 0.042, 0.046), (0.7, 0.042, 0.031, 0.034), (1.0, 0.045, 0.025, 0.027), (toe, 0.034, 0.018, 0.021)],
         caps=(0.03, 0.035), power=2.3, sides=24, rings=18,
     )  # fmt: skip
     yield make.soft(_above(upper, floor + 0.008 * make.scale), SHELL, stops)

@@ -17,7 +17,7 @@ def normalise(q: np.ndarray) -> np.ndarray:
 
 
 def from_rot6d(rot6d: np.ndarray) -> np.ndarray:
-    """motion_135's ``[..., 6]`` (first two matrix columns, interleaved) to quaternions ``[..., 4]``.
+    """motion_135's ``[..., 6]`` (two matrix columns, interleaved) to quaternions ``[..., 4]``.
 
     Gram-Schmidt of Zhou et al. (CVPR 2019) on the columns; a model's output is never quite
     orthonormal.

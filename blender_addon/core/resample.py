@@ -13,7 +13,7 @@ def frame_count(frames: int, source_fps: float, target_fps: float) -> int:
     Rounding to the nearest frame keeps the last pose to within half a target frame. One source
     frame stays one.
     """
-    return int(round((frames - 1) * target_fps / source_fps)) + 1
+    return round((frames - 1) * target_fps / source_fps) + 1
 
 
 def resample(

@@ -11,6 +11,7 @@ drop out because their own basis is the identity.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def leg_length(heads: np.ndarray) -> float:
     lengths = [
         np.linalg.norm(heads[index(b)] - heads[index(a)])
         for chain in _LEG_CHAINS
-        for a, b in zip(chain[:-1], chain[1:], strict=True)
+        for a, b in pairwise(chain)
     ]
     return float(sum(lengths) / len(_LEG_CHAINS))
 

@@ -149,7 +149,8 @@ def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
     action[PARAMS_KEY] = json.dumps(dict(meta), sort_keys=True, default=str)
     seed = meta.get("seed")
     if isinstance(seed, int):
-        action[SEED_KEY] = seed
+        # whole-number custom properties hold 32 bits; sample seeds may run past that
+        action[SEED_KEY] = seed if abs(seed) < 2**31 else str(seed)
 
 
 def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
