@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,17 @@ def detail(text: str) -> None:
 
 
 class ProgressBars:
-    """Shows :class:`Progress` reports as one bar per stage: pass :meth:`update` as callback."""
+    """Shows :class:`Progress` reports as one bar per stage: pass :meth:`update` as callback.
+
+    A stage without a known length shows a running clock, so that nothing looks frozen.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar: Any = None
         self._stage: str | None = None
+        self._stop_clock = threading.Event()
+        self._clock: threading.Thread | None = None
 
     def update(self, progress: Progress) -> None:
         """Move the bar of the report's stage; a new stage finishes the bar before it."""
@@ -59,27 +65,38 @@ class ProgressBars:
             return
         if progress.stage != self._stage or progress.step < self._bar.n:
             self._start(progress.stage, progress.total)
-        self._bar.total = progress.total or None
         self._bar.update(progress.step - self._bar.n)
+
+    def update_stage(self, stage: str) -> None:
+        """Begin a stage that reports no steps."""
+        if not self._quiet:
+            self._start(stage, 0)
 
     def _start(self, stage: str, total: int) -> None:
         from tqdm import tqdm
 
         self.close()
         self._stage = stage
-        counted = (
-            "{desc:<16} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
-        )
+        counted = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
         self._bar = tqdm(
             total=total or None,
-            desc=stage,
+            desc=f"{stage:<16}",
             file=sys.stderr,
-            leave=True,
-            bar_format=counted if total else "{desc:<16} [{elapsed}]",
+            bar_format=counted if total else "{desc} [{elapsed}]",
         )
+        if not total and sys.stderr.isatty():
+            self._stop_clock = threading.Event()
+            self._clock = threading.Thread(
+                target=_run_clock, args=(self._bar, self._stop_clock), daemon=True
+            )
+            self._clock.start()
 
     def close(self) -> None:
         """Finish the last bar."""
+        if self._clock is not None:
+            self._stop_clock.set()
+            self._clock.join()
+            self._clock = None
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -95,3 +112,8 @@ class ProgressBars:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _run_clock(bar: Any, stop: threading.Event) -> None:
+    while not stop.wait(0.5):
+        bar.refresh()

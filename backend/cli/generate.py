@@ -1,0 +1,124 @@
+"""``kinetype generate``: a prompt to motion files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import KinetypeError
+from ..wire import limits
+from . import console
+
+if TYPE_CHECKING:
+    from ..wire.messages import Request, Result
+    from .outputs import SampleOutputs
+
+HELP = "make motions from a prompt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("prompt", help="what the person does, e.g. 'a tired man walks forward'")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .mp4); repeatable",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=limits.DEFAULT_SECONDS, help="length (default %(default)g)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
+    parser.add_argument(
+        "--samples", type=int, default=1, help="how many; sample i uses seed + i (default 1)"
+    )
+    parser.add_argument(
+        "--model",
+        default=limits.DEFAULT_MODEL,
+        help="name, model folder or hub id; see 'kinetype models' (default %(default)s)",
+    )
+    parser.add_argument(
+        "--guidance-scale",
+        type=float,
+        metavar="SCALE",
+        help="how closely to follow the prompt (default: the model's)",
+    )
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
+    parser.add_argument(
+        "--sampler", metavar="NAME", help=f"{' or '.join(limits.SAMPLERS)} (default: the model's)"
+    )
+    parser.add_argument(
+        "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument(
+        "--no-overwrite", action="store_true", help="fail where a file is there already"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check everything that can be checked, generate, write."""
+    from . import outputs
+
+    request = _request(options)
+    planned = outputs.plan(options.out, request.samples, overwrite=not options.no_overwrite)
+    if any(sample.blender_files for sample in planned):
+        from . import blender
+
+        blender.find()
+    if options.offline:
+        # read by huggingface_hub and transformers when they are imported
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from ..service.engine import Engine
+
+    engine = Engine(device=options.device, local_files_only=options.offline)
+    with console.ProgressBars(quiet=options.quiet) as bars:
+        result = engine.run(request, bars.update)
+    for text in result.warnings:
+        console.warning(text)
+    _write(result, planned, quiet=options.quiet)
+    return 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    from ..wire.messages import Request
+
+    return Request(
+        prompt=options.prompt,
+        seconds=options.seconds,
+        seed=options.seed,
+        samples=options.samples,
+        model=options.model,
+        guidance_scale=options.guidance_scale,
+        steps=options.steps,
+        sampler=options.sampler,
+        cleanup=not options.no_cleanup,
+    ).validated()
+
+
+def _write(result: Result, planned: list[SampleOutputs], *, quiet: bool) -> None:
+    """Write every file that can be written, even where another one fails."""
+    from . import blender, outputs
+
+    failed: list[KinetypeError] = []
+    for motion, files in zip(result.motions, planned, strict=True):
+        for path in files.motion_files:
+            try:
+                outputs.write_motion(path, motion)
+                print(path, flush=True)
+            except KinetypeError as error:
+                failed.append(error)
+    for motion, files in zip(result.motions, planned, strict=True):
+        if files.blender_files:
+            try:
+                blender.export(motion, files.blender_files, quiet=quiet)
+                print(*files.blender_files, sep="\n", flush=True)
+            except KinetypeError as error:
+                failed.append(error)
+    outputs.raise_first(failed)

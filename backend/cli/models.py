@@ -1,0 +1,70 @@
+"""``kinetype models``: which models there are and whether they are ready."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..wire.control import ModelInfo
+
+HELP = "list the models, and what to do where one is not ready"
+
+_COLUMNS = ("NAME", "READY", "SIZE", "LICENCE", "REPRESENTATION", "SECONDS")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table; listing loads nothing."""
+    from ..pipelines.registry import list_models
+
+    models = [describe(info) for info in list_models()]
+    if options.json:
+        print(json.dumps(models, indent=2))
+        return 0
+    rows = [_COLUMNS, *(_row(model) for model in models)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+    for model in models:
+        if model["description"]:
+            print(f"\n{model['name']}: {model['description']}")
+        if not model["ready"]:
+            print(f"  not ready: {model['problem']}\n  to do: {model['fix']}")
+    return 0
+
+
+def describe(info: ModelInfo) -> dict[str, Any]:
+    """The fields of a :class:`ModelInfo` and ``size_bytes`` of its files (0 where it has none)."""
+    return {**asdict(info), "size_bytes": _size(info.path)}
+
+
+def _size(path: str) -> int:
+    folder = Path(path)
+    if not path or not folder.is_dir():
+        return 0
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    size = f"{model['size_bytes'] / 1e6:.1f} MB" if model["size_bytes"] else "-"
+    length = "-"
+    if model["max_seconds"] > 0:
+        length = f"{model['min_seconds']:g} to {model['max_seconds']:g}"
+    return (
+        model["name"],
+        "yes" if model["ready"] else "no",
+        size,
+        model["licence"] or "-",
+        model["representation"] or "-",
+        length,
+    )

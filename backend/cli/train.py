@@ -1,0 +1,150 @@
+"""``kinetype train``: build a dataset, train a model on it, export it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidRequest
+from . import console
+
+HELP = "build a dataset, train a model, export it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``train data``, ``train dit`` and ``train export``."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+
+    data = kinds.add_parser("data", help="BVH files and captions to a dataset folder")
+    data.add_argument("--bvh", type=Path, required=True, help="folder that holds the BVH files")
+    data.add_argument("--captions", type=Path, required=True, help="captions.json")
+    data.add_argument("--split", type=Path, help="split.json with the train and val clip names")
+    data.add_argument("--profile", type=Path, help="JSON that maps the files' skeleton to SMPL-22")
+    data.add_argument("--out", type=Path, required=True, help="dataset folder to write")
+    data.add_argument("--seed", type=int, default=0)
+    data.set_defaults(action=_data)
+
+    dit = kinds.add_parser("dit", help="train a diffusion transformer on a dataset folder")
+    dit.add_argument("--data", type=Path, required=True, help="dataset folder")
+    dit.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
+    dit.add_argument("--config", type=Path, help="JSON that overrides parts of the configuration")
+    dit.add_argument("--minutes", type=float, help="wall-clock budget")
+    dit.add_argument("--steps", type=int, help="step budget, when no --minutes")
+    dit.add_argument("--device", default="cpu")
+    dit.add_argument("--threads", type=int, help="CPU threads")
+    dit.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
+    dit.add_argument("--resume", action="store_true", help="go on from the run's last save")
+    dit.add_argument("--seed", type=int, default=0)
+    dit.set_defaults(action=_dit)
+
+    export = kinds.add_parser("export", help="make a model folder of a training run")
+    export.add_argument("--run", type=Path, required=True, dest="run_dir")
+    export.add_argument("--data", type=Path, required=True)
+    export.add_argument("--out", type=Path, required=True)
+    export.set_defaults(action=_export)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Dispatch to the chosen kind."""
+    options.action(options)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ..training import starter_data, text_cache
+
+    split = options.split or options.captions.with_name("split.json")
+    paraphrases = json.loads(starter_data.PARAPHRASES.read_text(encoding="utf-8"))
+    with tqdm(desc="clips", unit="clip") as bar:
+        dataset = starter_data.build(
+            options.bvh,
+            options.captions,
+            split,
+            paraphrases=paraphrases,
+            profile_json=options.profile,
+            seed=options.seed,
+            on_clip=_bar_update(bar),
+        )
+    dataset.save(options.out)
+    with tqdm(desc="captions", unit="caption") as bar:
+        text_cache.save(text_cache.embed_captions(dataset.pools, _bar_update(bar)), options.out)
+    minutes = dataset.motion135.shape[0] / 30 / 60
+    console.note(
+        f"{len(dataset.clips)} clips, {minutes:.0f} minutes, {len(dataset.items)} items, "
+        f"{sum(map(len, dataset.pools))} captions -> {options.out}"
+    )
+
+
+def _bar_update(bar: Any) -> Any:
+    def update(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return update
+
+
+def _dit(options: argparse.Namespace) -> None:
+    import torch
+    from tqdm import tqdm
+
+    from ..training import batches, text_cache
+    from ..training.dataset import MotionDataset
+    from ..training.trainer import Trainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = _train_config(options)
+    dataset = MotionDataset.load(options.data)
+    text = text_cache.load(options.data)
+    mean, std = batches.feature_statistics(dataset)
+    sampler = batches.BatchSampler(dataset, text, mean, std, config.sampling, config.seed)
+    trainer = Trainer(
+        options.run_dir, config, sampler, device=options.device, precision=options.precision
+    )
+    if options.resume:
+        trainer.resume()
+    size = sum(p.numel() for p in trainer.net.parameters())
+    console.note(f"{size / 1e6:.2f} M parameters, {len(sampler.items)} training items")
+    with tqdm(
+        total=1000, bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
+    ) as bar:
+
+        def on_step(step: int, progress: float, parts: dict[str, float]) -> None:
+            bar.n = round(1000 * progress)
+            bar.set_description_str(f"step {step} loss {parts['loss']:.4f}", refresh=step % 20 == 0)
+
+        trainer.fit(on_step=on_step)
+    console.note(f"{trainer.step} steps -> {options.run_dir}")
+
+
+def _train_config(options: argparse.Namespace) -> Any:
+    from ..training.trainer import TrainConfig
+
+    values = TrainConfig().to_dict()
+    if options.resume:
+        values = json.loads((options.run_dir / "config.json").read_text(encoding="utf-8"))
+    if options.config:
+        try:
+            overrides = json.loads(options.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
+        for key, value in overrides.items():
+            values[key] = values[key] | value if isinstance(value, dict) else value
+    if options.minutes is not None:
+        values["minutes"] = options.minutes
+    if options.steps is not None:
+        values |= {"steps": options.steps, "minutes": None}
+    if not options.resume:
+        values["seed"] = options.seed
+    return TrainConfig.from_dict(values)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from ..training import export
+
+    export.export_run(options.run_dir, options.data, options.out)
+    console.note(f"model -> {options.out}")
