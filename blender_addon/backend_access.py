@@ -86,6 +86,7 @@ __all__ = [
     "errors",
     "framing",
     "limits",
+    "load_registry",
     "load_service",
     "messages",
     "package_root",
@@ -109,13 +110,13 @@ class Service:
 
 def load_service() -> Service:
     """Engine, job queue and registry of models, for a worker thread: requests import torch."""
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name, _backend.__name__)
-
-    return Service(load(".service.engine"), load(".service.jobs"), load(".pipelines.registry"))
+    return Service(_load(".service.engine"), _load(".service.jobs"), load_registry())
 
 
 def load_registry() -> ModuleType:
-    """``backend.pipelines.registry``: names and states of the models, without importing any."""
-    return importlib.import_module(".pipelines.registry", _backend.__name__)
+    """``backend.pipelines.registry``: which models there are; cheap, without torch."""
+    return _load(".pipelines.registry")
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(name, _backend.__name__)

@@ -17,7 +17,15 @@ from ..errors import ArtifactError, KinetypeError, ModelNotFound
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
 
-__all__ = ["ModelInfo", "Pipeline", "list_models", "load_pipeline", "model_info", "register"]
+__all__ = [
+    "ModelInfo",
+    "Pipeline",
+    "list_models",
+    "load_pipeline",
+    "model_info",
+    "register",
+    "uses_torch",
+]
 
 
 class Pipeline(Protocol):
@@ -49,21 +57,25 @@ class _Entry:
     loader: Loader | None = None
     kind: str = ""
     files: tuple[str, ...] = ()
+    uses_torch: bool = True
 
 
 _REGISTRY: dict[str, _Entry] = {}
 
 
-def register(name: str, loader: Loader, info: ModelInfo | None = None) -> None:
+def register(
+    name: str, loader: Loader, info: ModelInfo | None = None, *, uses_torch: bool = True
+) -> None:
     """Add a model, or replace the one of that name.
 
     Args:
         name: what ``Request.model`` holds.
         loader: called as ``loader(device=..., local_files_only=...)``; returns the pipeline.
         info: what :func:`list_models` shows; a bare entry with the name when None.
+        uses_torch: False for a model that runs elsewhere; ``device`` is then passed as given.
     """
     shown = ModelInfo(name, name) if info is None else replace(info, name=name)
-    _REGISTRY[name] = _Entry(shown, loader)
+    _REGISTRY[name] = _Entry(shown, loader, uses_torch=uses_torch)
 
 
 def list_models() -> list[ModelInfo]:
@@ -75,6 +87,12 @@ def model_info(name: str) -> ModelInfo | None:
     """The entry of that name, or None for a directory or hub id."""
     entry = _REGISTRY.get(name)
     return None if entry is None else _checked(entry)
+
+
+def uses_torch(name: str) -> bool:
+    """Whether loading this model needs torch."""
+    entry = _REGISTRY.get(name)
+    return entry is None or entry.uses_torch
 
 
 def load_pipeline(

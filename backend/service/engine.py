@@ -1,0 +1,215 @@
+"""The engine: loads a pipeline once, runs requests on it, finishes the motions.
+
+Used by the command line, the stdio server and the in-process session of the add-on alike.
+Importing this module is cheap; torch is imported when the first model is loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ..errors import InternalError, InvalidRequest, KinetypeError, MissingDependency
+from ..pipelines import registry
+from ..wire.control import ModelInfo
+from ..wire.messages import Motion, Progress, Request, Result
+from .jobs import internal_error
+
+CACHED_MODELS = 2
+MAX_THREADS = 8
+"""More threads than this slow a batch of one down: its matrices are small."""
+
+OnProgress = Callable[[Progress], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs requests one at a time; make one per worker thread and keep it.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1" or "mps"; a CUDA device if there is one when None.
+        threads: CPU threads of torch; a sensible number when None.
+        local_files_only: never use the network.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        self._device = device
+        self._threads = threads
+        self._local_files_only = local_files_only
+        self._loaded: OrderedDict[str, registry.Pipeline] = OrderedDict()
+        self._torch_ready = False
+
+    def models(self) -> list[ModelInfo]:
+        """The models that requests can name; loads nothing."""
+        return registry.list_models()
+
+    def run(self, request: Request, on_progress: OnProgress | None = None) -> Result:
+        """Generate, clean up if asked, and collect the warnings of all samples.
+
+        Args:
+            request: checked here; it need not be ``validated()`` before.
+            on_progress: called at every stage and step on this thread; it may raise
+                :class:`~backend.errors.Cancelled`, which then leaves this function.
+
+        Raises:
+            KinetypeError: always; an unexpected exception arrives as ``InternalError`` with its
+                traceback in ``detail``.
+        """
+        started = time.perf_counter()
+        report = on_progress or _ignore
+        try:
+            request = request.validated()
+            self._check_length(request)
+            pipeline = self._pipeline(request, report)
+            motions = pipeline.generate(request, on_step=report)
+            motions = self._finished(request, motions, report)
+        except KinetypeError:
+            raise
+        except MemoryError as error:
+            raise _out_of_memory(error) from error
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":
+                raise _out_of_memory(error) from error
+            _log.exception("request %s failed", request.id)
+            raise internal_error(error) from error
+        taken = time.perf_counter() - started
+        _log.info("request %s: %d motions in %.2f s", request.id, len(motions), taken)
+        return Result(request.id, tuple(motions), _warnings(motions), taken)
+
+    def _check_length(self, request: Request) -> None:
+        info = registry.model_info(request.model)
+        if info is None or info.max_seconds <= 0.0:
+            return
+        if not info.min_seconds <= request.seconds <= info.max_seconds:
+            raise InvalidRequest(
+                f"The model {info.name!r} cannot make {request.seconds:g} seconds.",
+                f"Choose from {info.min_seconds:g} to {info.max_seconds:g} seconds.",
+            )
+
+    def _pipeline(self, request: Request, report: OnProgress) -> registry.Pipeline:
+        name = request.model
+        if name in self._loaded:
+            self._loaded.move_to_end(name)
+            return self._loaded[name]
+        report(Progress(request.id, "loading model"))
+        started = time.perf_counter()
+        if registry.uses_torch(name):
+            self._prepare_torch()
+        while len(self._loaded) >= CACHED_MODELS:
+            # before loading, so that two large models never need memory for three
+            self._loaded.popitem(last=False)
+        pipeline = registry.load_pipeline(
+            name, device=self._device, local_files_only=self._local_files_only
+        )
+        self._loaded[name] = pipeline
+        taken = time.perf_counter() - started
+        _log.info("loaded %s on %s in %.2f s", name, self._device, taken)
+        return pipeline
+
+    def _prepare_torch(self) -> None:
+        if self._torch_ready:
+            return
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingDependency(
+                "PyTorch is not installed in this Python.",
+                "Install it (pip install torch), or choose another backend in the preferences.",
+                str(error),
+            ) from error
+        self._device = choose_device(self._device)
+        threads = self._threads or default_threads()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        _log.info("torch %s, %s, %d threads", torch.__version__, self._device, threads or 0)
+        self._torch_ready = True
+
+    def _finished(
+        self, request: Request, motions: Iterable[Motion], report: OnProgress
+    ) -> list[Motion]:
+        found = list(motions)
+        if len(found) != request.samples:
+            raise InternalError(
+                f"The model made {len(found)} motions instead of {request.samples}.",
+                "Please report this with the log.",
+            )
+        if request.cleanup:
+            report(Progress(request.id, "cleaning up"))
+            found = [_cleaned(motion) for motion in found]
+        if not all(np.isfinite(motion.data).all() for motion in found):
+            raise InternalError(
+                "The model made a motion that is not finite.",
+                "Try another seed, or a smaller guidance scale.",
+            )
+        return found
+
+
+def choose_device(device: str | None) -> str:
+    """``device`` if this machine has it, or the best one when None.
+
+    Apple's "mps" is used only when asked for: several operations of the models differ there.
+
+    Raises:
+        InvalidRequest: a device that torch does not know or that is not there.
+    """
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InvalidRequest(
+            f"The device {device!r} is not available here.",
+            "Use 'cpu', or leave the device to Kinetype.",
+            str(error),
+        ) from error
+    return device
+
+
+def default_threads() -> int | None:
+    """CPU threads for torch, or None where the environment already says it."""
+    if os.environ.get("OMP_NUM_THREADS"):
+        return None
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, MAX_THREADS))
+
+
+def _cleaned(motion: Motion) -> Motion:
+    from ..motion import cleanup
+
+    data = cleanup.default_cleanup(motion.data, fps=motion.fps)
+    return Motion(data, motion.fps, {**motion.meta, "cleanup": True})
+
+
+def _warnings(motions: Iterable[Motion]) -> tuple[str, ...]:
+    """Texts in ``Motion.meta["warnings"]``, each once, in order."""
+    texts = (str(text) for motion in motions for text in motion.meta.get("warnings", ()))
+    return tuple(dict.fromkeys(texts))
+
+
+def _out_of_memory(error: BaseException) -> KinetypeError:
+    return InternalError(
+        "There was not enough memory for this request.",
+        "Ask for fewer samples or a shorter motion, or close other programs.",
+        internal_error(error).detail,
+    )
+
+
+def _ignore(progress: Progress) -> None:
+    """Nobody watches."""

@@ -1,0 +1,143 @@
+"""One queue, one worker thread: what the stdio server and the in-process session share.
+
+A job is a :class:`Request`. It ends with exactly one :class:`Result` or :class:`Failure`, handed
+to ``emit`` on the worker thread (or on the caller's, for a job that never ran).
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from ..errors import Cancelled, InternalError, InvalidRequest, KinetypeError, ServiceError
+from ..wire.codec import Message
+from ..wire.messages import Failure, Progress, Request, Result
+
+MAX_QUEUED = 64
+
+
+class Runner(Protocol):
+    """What a worker needs of an engine."""
+
+    def run(
+        self, request: Request, on_progress: Callable[[Progress], None] | None = None
+    ) -> Result:
+        """The result, or a :class:`KinetypeError`."""
+
+
+class JobQueue:
+    """Runs requests one after the other, first come first served.
+
+    Args:
+        make_engine: called once on the worker thread, before the first job.
+        emit: takes every :class:`Progress`, :class:`Result` and :class:`Failure`; must not block
+            for long and must be safe to call from two threads.
+    """
+
+    def __init__(self, make_engine: Callable[[], Runner], emit: Callable[[Message], None]) -> None:
+        self._make_engine = make_engine
+        self._emit = emit
+        self._engine: Runner | None = None
+        self._waiting: deque[Request] = deque()
+        self._running: Request | None = None
+        self._cancelled = threading.Event()
+        self._closing = False
+        self._changed = threading.Condition()
+        self._worker = threading.Thread(target=self._work, name="kinetype-worker", daemon=True)
+        self._worker.start()
+
+    def submit(self, request: Request) -> None:
+        """Queue a job; what is wrong with it comes back as its :class:`Failure`."""
+        with self._changed:
+            problem = self._problem(request)
+            if problem is None:
+                self._waiting.append(request)
+                self._changed.notify()
+        if problem is not None:
+            self._emit(Failure.from_error(request.id, problem))
+
+    def cancel(self, request_id: str) -> None:
+        """Drop a queued job now, stop a running one at its next step; others are ignored."""
+        with self._changed:
+            dropped = [job for job in self._waiting if job.id == request_id]
+            for job in dropped:
+                self._waiting.remove(job)
+            if self._running is not None and self._running.id == request_id:
+                self._cancelled.set()
+        for job in dropped:
+            self._emit(Failure.from_error(job.id, _cancelled()))
+
+    def close(self, timeout: float) -> bool:
+        """Drop what waits, stop what runs; True when the worker ended in ``timeout`` seconds."""
+        with self._changed:
+            self._closing = True
+            dropped = list(self._waiting)
+            self._waiting.clear()
+            self._cancelled.set()
+            self._changed.notify()
+        for job in dropped:
+            self._emit(Failure.from_error(job.id, _cancelled()))
+        self._worker.join(timeout)
+        return not self._worker.is_alive()
+
+    def _problem(self, request: Request) -> KinetypeError | None:
+        if self._closing:
+            return ServiceError("The backend is stopping.", "Press Restart.")
+        known = {job.id for job in self._waiting}
+        if self._running is not None:
+            known.add(self._running.id)
+        if request.id in known:
+            return InvalidRequest("This request is already being worked on.", "Wait for it.")
+        if len(self._waiting) >= MAX_QUEUED:
+            return ServiceError(
+                f"{MAX_QUEUED} requests are waiting already.", "Wait for them, or cancel some."
+            )
+        return None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if self._closing:
+                    return
+                job = self._running = self._waiting.popleft()
+                self._cancelled.clear()
+            outcome = self._run(job)
+            with self._changed:
+                self._running = None
+            self._emit(outcome)
+
+    def _run(self, job: Request) -> Message:
+        try:
+            if self._engine is None:
+                self._engine = self._make_engine()
+            result = self._engine.run(job, self._step)
+            if self._cancelled.is_set():
+                raise _cancelled()
+            return result
+        except KinetypeError as error:
+            return Failure.from_error(job.id, error)
+        except (Exception, SystemExit) as error:
+            # a library that calls sys.exit must not end the worker either
+            return Failure.from_error(job.id, internal_error(error))
+
+    def _step(self, progress: Progress) -> None:
+        if self._cancelled.is_set():
+            raise _cancelled()
+        self._emit(progress)
+
+
+def internal_error(error: BaseException) -> InternalError:
+    """An unexpected exception as one of ours: one line for people, the traceback in ``detail``."""
+    return InternalError(
+        f"Something went wrong inside Kinetype: {type(error).__name__}: {error}".strip(": "),
+        "Please report this with the log.",
+        "".join(traceback.format_exception(error)),
+    )
+
+
+def _cancelled() -> Cancelled:
+    return Cancelled("Cancelled.")

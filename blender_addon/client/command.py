@@ -1,0 +1,58 @@
+"""The command that starts the backend of this very installation with a given Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from ..backend_access import package_root
+
+_SITE_FOLDERS = {"site-packages", "dist-packages"}
+
+
+class BackendCommand(NamedTuple):
+    """Arguments of ``ProcessSession``, in its order: ``ProcessSession(*default_command(...))``."""
+
+    command: list[str]
+    env: dict[str, str | None]
+    cwd: Path
+
+
+def default_command(
+    python: Path | str | None = None,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    offline: bool = False,
+    cwd: Path | str | None = None,
+) -> BackendCommand:
+    """``python -m backend serve`` with this copy of the backend, wherever it lies.
+
+    In a checkout and in the installed extension the folder that holds ``backend`` goes into
+    PYTHONPATH, so that both sides have the same version and ``python`` needs only the
+    dependencies. An installed distribution is found by its own Python; its site-packages must
+    not leak into another one.
+
+    Args:
+        python: interpreter with torch; the running one when None.
+        device, threads, offline: options of ``kinetype serve``.
+        cwd: working folder; the user's home when None. Never the extension's folder: Windows
+            could not update an extension that a process works in.
+    """
+    options = ["--offline"] if offline else []
+    if device:
+        options += ["--device", device]
+    if threads:
+        options += ["--threads", str(threads)]
+    root = package_root()
+    installed = root.name in _SITE_FOLDERS
+    env: dict[str, str | None] = {
+        # the host application's own Python settings are not for the child
+        "PYTHONHOME": None,
+        "PYTHONPATH": None if installed else str(root),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUTF8": "1",
+    }
+    command = [str(python or sys.executable), "-m", "backend", "serve", *options]
+    return BackendCommand(command, env, Path(cwd) if cwd else Path.home())
