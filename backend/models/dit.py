@@ -41,7 +41,7 @@ class DiTConfig:
     conditioning: Conditioning = "adaln"
     adaln_rank: int = 0
     text_dim: int = 384
-    text_tokens: bool = True
+    text_tokens: bool = False
     max_frames: int = 256
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class DiTConfig:
 
 
 def sinusoidal(positions: Tensor, dim: int) -> Tensor:
-    """``[...]`` positions -> ``[..., dim]`` = [cos(t w), sin(t w)], w_i = exp(-ln(1e4) i / (dim/2))."""
+    """``[...]`` to ``[..., dim]`` = [cos(t w), sin(t w)], w_i = exp(-ln(1e4) i / (dim / 2))."""
     half = dim // 2
     index = torch.arange(half, device=positions.device, dtype=torch.float64)
     frequencies = torch.exp(-math.log(10000.0) * index / half)
@@ -157,7 +157,7 @@ class Block(nn.Module):
         context: Tensor | None = None,
         context_bias: Tensor | None = None,
     ) -> Tensor:
-        """``x`` [B, T, D]; ``condition`` [B, D] for adaLN; ``context`` [B, S, D] for cross-attention."""
+        """``x`` [B, T, D]; ``condition`` [B, D] for adaLN; ``context`` [B, S, D] to cross-attend."""
         if self.modulation is not None:
             shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)
             if not self.gates:
@@ -202,9 +202,7 @@ class DiT(nn.Module):
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
         self.blocks = nn.ModuleList(
-            Block(
-                width, c.heads, c.conditioning, mlp_ratio=c.mlp_ratio, adaln_rank=c.adaln_rank
-            )
+            Block(width, c.heads, c.conditioning, mlp_ratio=c.mlp_ratio, adaln_rank=c.adaln_rank)
             for _ in range(c.depth)
         )
         self.final = Modulation(width, 2, c.adaln_rank)

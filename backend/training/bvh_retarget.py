@@ -99,7 +99,7 @@ def canonical_rest() -> np.ndarray:
 
 
 def source_globals(clip: bvh.BvhClip) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` of every BVH joint (BVH units)."""
+    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units) of all joints."""
     rotations: list[np.ndarray] = []
     positions: list[np.ndarray] = []
     for joint, parent in enumerate(clip.parents):
@@ -148,9 +148,7 @@ def retarget(
     return motion135.pack(root, local).astype(np.float32)
 
 
-def _transfer(
-    world: np.ndarray, index: dict[str, int], profile: RetargetProfile
-) -> np.ndarray:
+def _transfer(world: np.ndarray, index: dict[str, int], profile: RetargetProfile) -> np.ndarray:
     rest = canonical_rest()
     out: dict[str, np.ndarray] = {}
     for j, name in enumerate(skeleton.JOINT_NAMES):

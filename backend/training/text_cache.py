@@ -1,0 +1,66 @@
+"""Sentence embeddings of every caption, computed once before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ..motion.io.atomic import atomic_path
+from ..text.minilm import MiniLMEncoder
+from .dataset import read_arrays
+
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class CaptionEmbeddings:
+    """``sentence`` [K, 384] float32; pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``."""
+
+    sentence: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+
+    def pool(self, index: int) -> np.ndarray:
+        """Row numbers of one pool."""
+        return self.rows[self.starts[index] : self.starts[index + 1]]
+
+
+def embed_captions(
+    pools: Sequence[Sequence[str]], on_batch: Callable[[int, int], None] | None = None
+) -> CaptionEmbeddings:
+    """Encode the distinct sentences of ``pools`` with MiniLM."""
+    order: dict[str, int] = {}
+    rows = [order.setdefault(s, len(order)) for pool in pools for s in pool]
+    texts = list(order)
+    # similar lengths together: padding is most of the cost otherwise
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    encoder = MiniLMEncoder.load(local_files_only=True)
+    sentence = np.zeros((len(texts), 384), np.float32)
+    for start in range(0, len(texts), _BATCH):
+        index = by_length[start : start + _BATCH]
+        sentence[index] = encoder.encode([texts[i] for i in index]).sentence.numpy()
+        if on_batch is not None:
+            on_batch(min(start + _BATCH, len(texts)), len(texts))
+    starts = np.cumsum([0] + [len(p) for p in pools])
+    return CaptionEmbeddings(sentence, np.array(rows, np.int64), starts.astype(np.int64))
+
+
+def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
+    """Write ``text.safetensors`` into a dataset folder."""
+    arrays = {
+        "sentence": embeddings.sentence,
+        "pool_rows": embeddings.rows,
+        "pool_starts": embeddings.starts,
+    }
+    with atomic_path(folder / "text.safetensors") as temporary:
+        save_file(arrays, temporary)
+
+
+def load(folder: Path) -> CaptionEmbeddings:
+    """Read ``text.safetensors`` of a dataset folder."""
+    arrays = read_arrays(folder / "text.safetensors")
+    return CaptionEmbeddings(arrays["sentence"], arrays["pool_rows"], arrays["pool_starts"])
