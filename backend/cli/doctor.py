@@ -25,9 +25,9 @@ def run(options: argparse.Namespace) -> int:
 
     found: list[checks.Check] = []
     with console.ProgressBars(quiet=options.json) as bars:
-        for number, check in enumerate(checks.ALL):
+        for number, look in enumerate(checks.ALL):
             bars.update(Progress("doctor", "checking", number, len(checks.ALL)))
-            found += check()
+            found += look()
         bars.update(Progress("doctor", "checking", len(checks.ALL), len(checks.ALL)))
     works = all(check.status != checks.MISSING for check in found)
     if options.json:
