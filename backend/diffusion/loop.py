@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from .guidance import Denoiser, guided
 from .schedule import Schedule, evenly_spaced, log_snr_spaced
 from .steps import ddim_step, ddpm_step, dpmpp_2m_step, x0_from_eps
 
-Generators = torch.Generator | Sequence[torch.Generator]
+Generators: TypeAlias = torch.Generator | Sequence[torch.Generator]
 StepCallback = Callable[[int, int], None]
 NoiseSource = Callable[[], Tensor]
 

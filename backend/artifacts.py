@@ -1,0 +1,387 @@
+"""Model files: from a directory or hub id to verified tensors, and back to disk.
+
+A model folder holds ``config.json``, ``model.safetensors`` and ``stats.safetensors`` (``mean`` and
+``std`` ``[D]`` of the representation). Nothing here unpickles. Every failure is a
+:class:`~backend.errors.KinetypeError` that names the file and says what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .errors import ArtifactError, ModelNotFound
+from .motion.io.atomic import atomic_path
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+STATS = "stats.safetensors"
+CHECKSUMS_KEY = "sha256"
+"""Key of ``config.json``: file name to sha256 of the files saved with it."""
+MAX_CONFIG_BYTES = 1_000_000
+COPY_HINT = "Copy or download the model again."
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HALF_LIMIT = torch.finfo(torch.float16).max
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Stats:
+    """``mean`` and ``std`` of a representation, ``[D]`` float32: x = normalised * std + mean."""
+
+    mean: Tensor
+    std: Tensor
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """``[..., D]`` to zero mean and unit scale."""
+        return (x - self.mean.to(x)) / self.std.to(x)
+
+    def denormalise(self, x: Tensor) -> Tensor:
+        """The inverse of :meth:`normalise`."""
+        return x * self.std.to(x) + self.mean.to(x)
+
+
+# ---------------------------------------------------------------- where the files are
+
+
+def resolve(
+    name_or_path: str | Path,
+    files: Sequence[str] = (CONFIG, WEIGHTS, STATS),
+    *,
+    optional: Sequence[str] = (),
+    revision: str | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """The local folder of a model, with every file of ``files`` in it.
+
+    Args:
+        name_or_path: a directory, or a hub id "owner/name" (fetched into the Hugging Face cache).
+        optional: files that are fetched when the model has them.
+        revision: branch, tag or commit of a hub model.
+        local_files_only: never use the network; so does the environment's ``HF_HUB_OFFLINE``.
+
+    Raises:
+        ModelNotFound: neither such a directory nor such a hub model.
+        ArtifactError: a file is missing, or leads out of the model's folder.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        folder = path
+    elif _HUB_ID.fullmatch(str(name_or_path)):
+        folder = _from_hub(str(name_or_path), [*files, *optional], revision, local_files_only)
+    else:
+        raise ModelNotFound(
+            f"There is no model {str(name_or_path)!r}.",
+            "Give a model directory, a hub id (owner/name), or a name of `kinetype models`.",
+        )
+    missing = [name for name in files if not inside(folder, name).is_file()]
+    if missing:
+        raise ArtifactError(f"The model in {folder} lacks {', '.join(missing)}.", COPY_HINT)
+    for name in optional:
+        inside(folder, name)
+    return folder
+
+
+def inside(folder: Path, name: str) -> Path:
+    """``folder / name``, or :class:`ArtifactError` if that leads out of the model.
+
+    Links are followed: only a folder of the Hugging Face cache may hold links to its own blobs.
+    """
+    relative = PurePosixPath(name)
+    plain = bool(name) and "\\" not in name and ":" not in name
+    if not plain or relative.is_absolute() or ".." in relative.parts:
+        raise ArtifactError(f"{name!r} is not a file name inside a model.", COPY_HINT)
+    root = folder.resolve()
+    if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
+        root = root.parent.parent
+    if not (folder / relative).resolve().is_relative_to(root):
+        raise ArtifactError(
+            f"{folder / relative} is a link that leads out of the model's folder.",
+            "Put the file itself there.",
+        )
+    return folder / relative
+
+
+def _from_hub(
+    repo: str, files: Sequence[str], revision: str | None, local_files_only: bool
+) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        folder = snapshot_download(
+            repo, revision=revision, allow_patterns=list(files), local_files_only=local_files_only
+        )
+    except GatedRepoError as error:
+        raise ModelNotFound(
+            f"The hub model {repo!r} asks for an agreement first.",
+            f"Accept it at https://huggingface.co/{repo} and log in with `hf auth login`.",
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+        at = f" at revision {revision!r}" if revision else ""
+        raise ModelNotFound(
+            f"There is no hub model {repo!r}{at}.", "Check the spelling, or give a directory."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise ModelNotFound(
+            f"The model {repo!r} is not on this computer and could not be downloaded.",
+            "Go online once (or unset HF_HUB_OFFLINE), or give the directory of a copy.",
+            str(error),
+        ) from error
+    except Exception as error:  # each version of the hub client has its own network errors
+        raise ArtifactError(
+            f"The model {repo!r} could not be downloaded.",
+            "Check the network and the free disk space, then try again.",
+            str(error),
+        ) from error
+    return Path(folder)
+
+
+# ---------------------------------------------------------------- config
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or :class:`ArtifactError`."""
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ValueError("it is far too large")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing.", COPY_HINT) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
+    if not isinstance(values, dict):
+        raise ArtifactError(f"{path} must hold a JSON object.", COPY_HINT)
+    return values
+
+
+def config_from_dict(cls: type[Config], values: Any, where: str) -> Config:
+    """Build a (nested) frozen dataclass from JSON values.
+
+    Args:
+        where: file and section, for messages.
+
+    Raises:
+        ArtifactError: an unknown, missing or ill-typed entry, or one that the class refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise ArtifactError(f"{where} must be an object, not {values!r}.", COPY_HINT)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ArtifactError(
+            f"{where} has unknown entries: {', '.join(unknown)}.",
+            "The model was made by another version of Kinetype; update it.",
+        )
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ArtifactError(f"{where} lacks {', '.join(missing)}.", COPY_HINT)
+    hints = typing.get_type_hints(cls)
+    ready = {
+        name: _checked_value(hints[name], value, f"{where}: {name}")
+        for name, value in values.items()
+    }
+    try:
+        return cls(**ready)
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"{where}: {error}.", COPY_HINT) from error
+
+
+def _checked_value(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return config_from_dict(hint, value, where)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        hint = next(a for a in arguments if a is not type(None))
+        return _checked_value(hint, value, where)
+    if origin is typing.Literal:
+        fits = value in arguments
+    elif origin is dict:
+        fits = isinstance(value, dict)
+    elif hint is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+    elif isinstance(hint, type):
+        fits = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    else:
+        fits = True
+    if not fits:
+        raise ArtifactError(f"{where} cannot be {value!r}.", COPY_HINT)
+    return value
+
+
+# ---------------------------------------------------------------- tensors
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file on the CPU, floats as float32.
+
+    Raises:
+        ArtifactError: missing, truncated or corrupt, or a tensor holds NaN or infinity.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing.", COPY_HINT)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is truncated or corrupt ({path.stat().st_size} bytes).", COPY_HINT, str(error)
+        ) from error
+    for name, value in tensors.items():
+        if value.is_floating_point():
+            tensors[name] = value.float()
+            if not torch.isfinite(tensors[name]).all():
+                raise ArtifactError(f"{path}: {name} holds NaN or infinite values.", COPY_HINT)
+    return tensors
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill ``module`` from a safetensors file; names and shapes must match exactly.
+
+    Raises:
+        ArtifactError: as :func:`load_tensors`, or a mismatch, listing both sides.
+    """
+    tensors = load_tensors(path)
+    expected = {name: value.shape for name, value in module.state_dict().items()}
+    problems = [f"missing {name}" for name in expected if name not in tensors]
+    problems += [f"unexpected {name}" for name in tensors if name not in expected]
+    problems += [
+        f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the configuration"
+        for name, shape in expected.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ArtifactError(
+            f"{path} does not fit {CONFIG}: {'; '.join(problems[:5])}{more}.",
+            "The two files must come from the same model. " + COPY_HINT,
+        )
+    module.load_state_dict(tensors)
+
+
+def load_stats(path: Path, dim: int) -> Stats:
+    """``mean`` and ``std`` of a representation of width ``dim``.
+
+    Raises:
+        ArtifactError: as :func:`load_tensors`, wrong names or shapes, or a std not above zero.
+    """
+    tensors = load_tensors(path)
+    shapes = {name: list(value.shape) for name, value in sorted(tensors.items())}
+    if shapes != {"mean": [dim], "std": [dim]}:
+        raise ArtifactError(
+            f"{path} holds {shapes}, but the model needs mean [{dim}] and std [{dim}].",
+            "The statistics must come from the same model. " + COPY_HINT,
+        )
+    if not (tensors["std"] > 0).all():
+        raise ArtifactError(f"{path}: std must be positive everywhere.", COPY_HINT)
+    return Stats(tensors["mean"], tensors["std"])
+
+
+def verify_checksums(folder: Path, config: Mapping[str, Any]) -> None:
+    """Compare files with the sha256 that ``config.json`` records; files without one pass.
+
+    Raises:
+        ArtifactError: a file was changed or damaged after it was saved.
+    """
+    for name, expected in dict(config.get(CHECKSUMS_KEY) or {}).items():
+        path = inside(folder, name)
+        if not path.is_file() or sha256_of(path) != expected:
+            raise ArtifactError(f"{path} is not the file that {CONFIG} was saved with.", COPY_HINT)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# ---------------------------------------------------------------- saving
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a safetensors file whole or not at all, floats as ``dtype``.
+
+    Raises:
+        ArtifactError: a value is not finite, or too large for float16.
+        OutputError: the file cannot be written.
+    """
+    ready = {}
+    for name, value in tensors.items():
+        value = value.detach().cpu().contiguous()
+        if value.is_floating_point():
+            limit = _HALF_LIMIT if dtype == torch.float16 else float("inf")
+            if not (value.abs() < limit).all():
+                raise ArtifactError(
+                    f"{name} holds NaN, infinite or too large values and was not saved.",
+                    "The training diverged; take an earlier state.",
+                )
+            value = value.to(dtype)
+        ready[name] = value.clone()
+    with atomic_path(path) as temporary:
+        save_file(ready, temporary, metadata={"format": "pt"})
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write JSON whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def save_model(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    stats: Stats | None = None,
+    *,
+    half: bool = False,
+) -> Path:
+    """Write a model folder; ``config.json`` comes last and records the other files' sha256.
+
+    Args:
+        config: plain JSON values.
+        weights: state dict.
+        half: store the weights as float16 (they are loaded as float32 again).
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    save_tensors(folder / WEIGHTS, weights, dtype=torch.float16 if half else torch.float32)
+    names = [WEIGHTS]
+    if stats is not None:
+        save_tensors(folder / STATS, {"mean": stats.mean, "std": stats.std})
+        names.append(STATS)
+    checksums = {name: sha256_of(folder / name) for name in names}
+    write_json(folder / CONFIG, {**config, CHECKSUMS_KEY: checksums})
+    return folder

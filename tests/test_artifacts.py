@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from backend import artifacts
+from backend.artifacts import Stats, config_from_dict
+from backend.errors import ArtifactError, ModelNotFound, OutputError
+from tests.hub_server import COMMIT, serve_hub
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    stats = Stats(torch.arange(3.0), torch.ones(3) * 2)
+    return artifacts.save_model(tmp_path / "model", {"a": 1}, network().state_dict(), stats)
+
+
+# ---------------------------------------------------------------- round trip
+
+
+def test_round_trip(model: Path) -> None:
+    assert sorted(p.name for p in model.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "stats.safetensors",
+    ]
+    assert artifacts.resolve(model) == model
+    config = artifacts.read_json(model / "config.json")
+    artifacts.verify_checksums(model, config)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    artifacts.load_weights(net, model / "model.safetensors")
+    for ours, theirs in zip(net.parameters(), network().parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    stats = artifacts.load_stats(model / "stats.safetensors", 3)
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(stats.denormalise(stats.normalise(x)), x)
+    assert stats.normalise(torch.tensor([2.0, 1.0, 4.0])).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_half_storage_is_smaller_and_loads_as_float32(tmp_path: Path) -> None:
+    weights = {"w": torch.randn(100, 100)}
+    full = artifacts.save_model(tmp_path / "full", {}, weights) / "model.safetensors"
+    half = artifacts.save_model(tmp_path / "half", {}, weights, half=True) / "model.safetensors"
+    assert half.stat().st_size < 0.55 * full.stat().st_size
+    loaded = artifacts.load_tensors(half)["w"]
+    assert loaded.dtype == torch.float32
+    torch.testing.assert_close(loaded, weights["w"], atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
+def test_broken_weights_are_not_saved(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ArtifactError, match="w holds"):
+        artifacts.save_model(tmp_path, {}, {"w": torch.tensor([1.0, value])}, half=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saving_into_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError):
+        artifacts.save_model(tmp_path / "taken", {}, {"w": torch.ones(1)})
+
+
+# ---------------------------------------------------------------- broken files
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "stats.safetensors"])
+def test_a_missing_file_is_named(model: Path, name: str) -> None:
+    (model / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        artifacts.resolve(model)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_truncated_weights(model: Path, keep: int) -> None:
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ArtifactError, match="truncated or corrupt") as caught:
+        artifacts.load_tensors(path)
+    assert "model.safetensors" in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_flipped_byte_is_found(model: Path) -> None:
+    path = model / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors is not the file"):
+        artifacts.verify_checksums(model, artifacts.read_json(model / "config.json"))
+
+
+def test_not_a_number_weights(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights["1.bias"][0] = float("nan")
+    save_file(weights, model / "model.safetensors")
+    with pytest.raises(ArtifactError, match=r"1\.bias holds NaN"):
+        artifacts.load_weights(network(), model / "model.safetensors")
+
+
+def test_mismatches_list_both_sides(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights["0.weight"] = torch.zeros(7, 3)
+    weights["extra"] = weights.pop("1.bias")
+    save_file(weights, model / "model.safetensors")
+    with pytest.raises(ArtifactError) as caught:
+        artifacts.load_weights(network(), model / "model.safetensors")
+    for part in ("missing 1.bias", "unexpected extra", "0.weight is [7, 3]", "[4, 3] in the conf"):
+        assert part in caught.value.message
+
+
+def test_stats_of_another_width(model: Path) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        artifacts.load_stats(model / "stats.safetensors", 205)
+    assert "[3]" in caught.value.message
+    assert "[205]" in caught.value.message
+
+
+@pytest.mark.parametrize("std", [0.0, -1.0])
+def test_stats_that_cannot_scale(model: Path, std: float) -> None:
+    tensors = {"mean": torch.zeros(3), "std": torch.tensor([1.0, std, 1.0])}
+    save_file(tensors, model / "stats.safetensors")
+    with pytest.raises(ArtifactError, match="positive"):
+        artifacts.load_stats(model / "stats.safetensors", 3)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\x01"])
+def test_broken_config(model: Path, text: str) -> None:
+    (model / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        artifacts.read_json(model / "config.json")
+
+
+# ---------------------------------------------------------------- config
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int
+    kind: Literal["a", "b"] = "a"
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError("width must be positive")
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    fps: float = 20.0
+    steps: int | None = None
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def test_nested_config() -> None:
+    built = config_from_dict(Outer, {"inner": {"width": 3}, "fps": 30, "steps": 5}, "config.json")
+    assert built == Outer(Inner(3), 30, 5)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"inner": {"width": 3}, "fpz": 1}, "fpz"),
+        ({"inner": {"width": 3, "depth": 2}}, "inner has unknown entries: depth"),
+        ({}, "lacks inner"),
+        ({"inner": {"width": "3"}}, "width cannot be '3'"),
+        ({"inner": {"width": True}}, "width cannot be True"),
+        ({"inner": {"width": 3, "kind": "c"}}, "kind cannot be 'c'"),
+        ({"inner": {"width": 0}}, "width must be positive"),
+        ({"inner": 5}, "must be an object"),
+        ({"inner": {"width": 3}, "steps": 1.5}, "steps cannot be 1.5"),
+    ],
+)
+def test_bad_config_values(values: dict, words: str) -> None:
+    with pytest.raises(ArtifactError, match="config") as caught:
+        config_from_dict(Outer, values, "config.json")
+    assert words in caught.value.message
+
+
+# ---------------------------------------------------------------- paths
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "", "C:x", "a\\..\\b"])
+def test_names_that_leave_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArtifactError, match="not a file name"):
+        artifacts.inside(tmp_path, name)
+
+
+def test_links_that_leave_the_folder(model: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere.safetensors"
+    (model / "model.safetensors").rename(outside)
+    try:
+        (model / "model.safetensors").symlink_to(outside)
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    with pytest.raises(ArtifactError, match="leads out"):
+        artifacts.resolve(model)
+
+
+def test_checksums_may_not_name_files_elsewhere(model: Path) -> None:
+    with pytest.raises(ArtifactError, match="not a file name"):
+        artifacts.verify_checksums(model, {"sha256": {"../x": "0"}})
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "./no/such/folder", "a/b/c", "-x/y"])
+def test_neither_folder_nor_hub_id(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="There is no model"):
+        artifacts.resolve(name, local_files_only=True)
+
+
+# ---------------------------------------------------------------- hub
+
+CLIENT = """
+import json, sys
+from backend.artifacts import resolve, verify_checksums, read_json
+from backend.errors import KinetypeError
+options = json.loads(sys.argv[2])
+try:
+    folder = resolve(sys.argv[1], optional=["knowledge.json"], **options)
+    verify_checksums(folder, read_json(folder / "config.json"))
+    print(json.dumps({"folder": str(folder), "files": sorted(p.name for p in folder.iterdir())}))
+except KinetypeError as error:
+    print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))
+"""
+
+
+def download(repo: str, home: Path, endpoint: str, offline: bool = False, **options) -> dict:
+    """Resolve a hub model in a fresh process: the hub client reads its settings at import."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
+    environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1" if offline else "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, repo, json.dumps(options)],
+        cwd=REPO,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> None:
+    files = {p.name: p.read_bytes() for p in model.iterdir()}
+    files |= {"knowledge.json": b"{}", "pytorch_model.bin": b"pickle"}
+    home = tmp_path / "home"
+    with serve_hub({"someone/walker": files}) as (endpoint, hub):
+        offline = download("someone/walker", home, endpoint, offline=True)
+        assert offline["code"] == "model_not_found"
+        assert "HF_HUB_OFFLINE" in offline["hint"]
+        assert hub.requests == []
+        got = download("someone/walker", home, endpoint, revision="main")
+        assert got["files"] == [
+            "config.json",
+            "knowledge.json",
+            "model.safetensors",
+            "stats.safetensors",
+        ]
+        assert any(method == "GET" and "resolve" in path for method, path in hub.requests)
+        assert not any("pytorch_model" in path for _, path in hub.requests)
+        asked = len(hub.requests)
+        again = download("someone/walker", home, endpoint, local_files_only=True)
+        assert again == got
+        assert len(hub.requests) == asked
+    # the server is gone now
+    assert download("someone/walker", home, endpoint, offline=True) == got
+    assert Path(got["folder"]).name == COMMIT
+
+
+def test_unknown_hub_models_and_revisions(model: Path, tmp_path: Path) -> None:
+    files = {p.name: p.read_bytes() for p in model.iterdir() if p.name != "stats.safetensors"}
+    with serve_hub({"someone/walker": files}) as (endpoint, _):
+        unknown = download("someone/nobody", tmp_path, endpoint)
+        assert unknown["code"] == "model_not_found"
+        assert "someone/nobody" in unknown["message"]
+        revision = download("someone/walker", tmp_path, endpoint, revision="v9")
+        assert revision["code"] == "model_not_found"
+        assert "v9" in revision["message"]
+        partial = download("someone/walker", tmp_path, endpoint)
+        assert partial["code"] == "artifact"
+        assert "stats.safetensors" in partial["message"]
