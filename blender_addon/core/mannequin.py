@@ -256,7 +256,8 @@ def _foot(make: _Builder, side: str) -> Iterator[_Part]:
     upper = make.loft(
         start, end, _UP,
         [(heel, 0.034, 0.034, 0.042), (heel + 0.25, 0.037, 0.044, 0.046),
-         (0.2, 0.038, 0.042, 0.046), (0.7, 0.042, 0.031, 0.034), (1.0, 0.045, 0.025, 0.027), (toe, 0.034, 0.018, 0.021)],
+         (0.2, 0.038, 0.042, 0.046), (0.7, 0.042, 0.031, 0.034), (1.0, 0.045, 0.025, 0.027),
+         (toe, 0.034, 0.018, 0.021)],
         caps=(0.03, 0.035), power=2.3, sides=24, rings=18,
     )  # fmt: skip
     yield make.soft(_above(upper, floor + 0.008 * make.scale), SHELL, stops)

@@ -139,6 +139,28 @@ def to_bone_keys(
     return BoneKeys(quaternions.make_continuous(keys), delta, target_fps)
 
 
+def joint_path(
+    motion: np.ndarray, source_fps: float, rest: RestPose, target_fps: float
+) -> np.ndarray:
+    """Where the joints of an armature pass when it performs a motion.
+
+    Returns:
+        ``[T', 22, 3]`` in armature space: what Blender shows for the keys of :func:`to_bone_keys`.
+    """
+    root, local = unpack(motion)
+    local, root = resample(local, root, source_fps, target_fps)
+    basis = measure_basis(rest.heads)
+    offsets = rest.heads @ basis
+    turned = [local[:, 0]]
+    joints = np.empty((len(root), NUM_JOINTS, 3))
+    joints[:, 0] = _root_in_armature(root, rest.heads, basis) @ basis
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        offset = quaternions.to_matrix(turned[parent]) @ (offsets[joint] - offsets[parent])
+        joints[:, joint] = joints[:, parent] + offset
+        turned.append(quaternions.multiply(turned[parent], local[:, joint]))
+    return joints @ basis.T
+
+
 def _root_in_armature(root: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Pelvis positions ``[T, 3]`` in armature space."""
     scale = body_scale(heads)

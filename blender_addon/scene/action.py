@@ -80,27 +80,19 @@ def write_keys(
     keys: BoneKeys,
     start_frame: int,
 ) -> None:
-    """One F-curve per channel, all keys of a curve in three bulk calls.
+    """One F-curve per channel, written in bulk.
 
     Each bone is keyed in its own rotation mode (quaternion, axis-angle or any Euler order).
     """
-    frames = start_frame + np.arange(len(keys), dtype=np.float32)
-    # the buffers are shared by all curves: only the value column changes between them
-    points = np.empty((len(keys), 2), np.float32)
-    points[:, 0] = frames
-    linear = np.full(len(keys), _linear(), np.int32)
+    frames = start_frame + np.arange(len(keys))
     for joint, name in enumerate(JOINT_NAMES):
         pose_bone = armature.pose.bones[bones[name]]
         base = f'pose.bones["{bpy.utils.escape_identifier(pose_bone.name)}"].'
-        property_name, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
-        channels = [(property_name, values)]
+        group = pose_bone.name
         if joint == 0:
-            channels.insert(0, ("location", keys.root_location))
-        for path, columns in channels:
-            for index in range(columns.shape[1]):
-                points[:, 1] = columns[:, index]
-                curve = curves.new(base + path, index, pose_bone.name)
-                _fill(curve, points, linear)
+            compat.write_curves(curves, base + "location", frames, keys.root_location, group=group)
+        path, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
+        compat.write_curves(curves, base + path, frames, values, group=group)
 
 
 def _rotation_channels(
@@ -115,20 +107,6 @@ def _rotation_channels(
     else:
         values = quaternions.to_euler(rotation, mode)
     return _ROTATION_PATHS.get(mode, "rotation_euler"), values
-
-
-def _fill(curve: bpy.types.FCurve, points: np.ndarray, interpolation: np.ndarray) -> None:
-    keyframes = curve.keyframe_points
-    keyframes.add(len(points))
-    keyframes.foreach_set("co", points.ravel())
-    keyframes.foreach_set("interpolation", interpolation)
-    curve.update()
-
-
-def _linear() -> int:
-    """Every frame has a key, so straight lines between them are exact and cannot overshoot."""
-    items = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items
-    return items["LINEAR"].value
 
 
 def action_name(meta: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from . import compat
 BODY_NAME = "Kinetype Mannequin"
 
 _MATERIALS = (
-    ("Kinetype Shell", (0.78, 0.76, 0.72), 0.45),
+    ("Kinetype Shell", (0.70, 0.69, 0.66), 0.45),
     ("Kinetype Joint", (0.055, 0.060, 0.070), 0.55),
     ("Kinetype Left", (0.90, 0.30, 0.05), 0.45),
     ("Kinetype Right", (0.04, 0.30, 0.80), 0.45),
@@ -73,12 +73,7 @@ def _material(
     if material is not None:
         return material
     material = bpy.data.materials.new(name)
-    material.diffuse_color = (*colour, 1.0)
-    material.roughness = roughness
-    for node in compat.material_nodes(material).nodes:
-        if node.type == "BSDF_PRINCIPLED":
-            node.inputs["Base Color"].default_value = (*colour, 1.0)
-            node.inputs["Roughness"].default_value = roughness
+    compat.set_surface(material, colour, roughness)
     return material
 
 

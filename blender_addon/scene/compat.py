@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+import numpy as np
 
 SLOTTED = hasattr(bpy.types, "ActionSlot")
 """Actions have slots (Blender 4.4 and later)."""
@@ -20,6 +21,9 @@ ENGINES = {
     "cycles": "CYCLES",
 }
 """Our engine names to this Blender's identifiers."""
+
+
+_LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 
 
 class ActionCurves:
@@ -36,15 +40,42 @@ class ActionCurves:
         return curve
 
 
-def new_action(name: str, owner: bpy.types.Object) -> tuple[bpy.types.Action, ActionCurves]:
-    """An empty Action with room for ``owner``'s F-curves; not assigned yet."""
+def new_action(
+    name: str, owner: bpy.types.Object, *, assign: bool = False
+) -> tuple[bpy.types.Action, ActionCurves]:
+    """An empty Action with room for ``owner``'s F-curves, assigned to it only on request."""
     action = bpy.data.actions.new(name)
     if not SLOTTED:
-        return action, ActionCurves(action.fcurves, action.groups)
-    slot = action.slots.new(id_type="OBJECT", name=owner.name)
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    bag = strip.channelbag(slot, ensure=True)
-    return action, ActionCurves(bag.fcurves, bag.groups)
+        curves = ActionCurves(action.fcurves, action.groups)
+    else:
+        slot = action.slots.new(id_type="OBJECT", name=owner.name)
+        strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+        bag = strip.channelbag(slot, ensure=True)
+        curves = ActionCurves(bag.fcurves, bag.groups)
+    if assign:
+        assign_action(owner, action)
+    return action, curves
+
+
+def write_curves(
+    curves: ActionCurves, data_path: str, frames: np.ndarray, values: np.ndarray, *, group: str
+) -> None:
+    """One new F-curve per column of ``values [T, C]``, a linear key at each of ``frames [T]``.
+
+    Every frame has its key, so straight lines are exact and cannot overshoot. ``foreach_set``
+    writes a curve in three calls where ``keyframe_insert`` needs one per key.
+    """
+    points = np.empty((len(frames), 2), np.float32)
+    points[:, 0] = frames
+    linear = np.full(len(frames), _LINEAR, np.int32)
+    for index in range(values.shape[1]):
+        points[:, 1] = values[:, index]
+        curve = curves.new(data_path, index, group)
+        keyframes = curve.keyframe_points
+        keyframes.add(len(points))
+        keyframes.foreach_set("co", points.ravel())
+        keyframes.foreach_set("interpolation", linear)
+        curve.update()
 
 
 def assign_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
@@ -91,6 +122,18 @@ def set_image_output(scene: bpy.types.Scene) -> None:
     settings.file_format = "PNG"
     settings.color_mode = "RGB"
     settings.color_depth = "8"
+
+
+def set_surface(
+    material: bpy.types.Material, colour: tuple[float, float, float], roughness: float
+) -> None:
+    """Colour (linear) and roughness, for Workbench and for the shader nodes alike."""
+    material.diffuse_color = (*colour, 1.0)
+    material.roughness = roughness
+    for node in material_nodes(material).nodes:
+        if node.type == "BSDF_PRINCIPLED":
+            node.inputs["Base Color"].default_value = (*colour, 1.0)
+            node.inputs["Roughness"].default_value = roughness
 
 
 def material_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:

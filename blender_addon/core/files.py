@@ -1,0 +1,44 @@
+"""Outputs that appear whole or not at all (standard library only)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..backend_access import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place when the block succeeds.
+
+    Blender's own writers get the temporary name; a crash or a full disk leaves the old file as it
+    was. The suffix is kept, because Blender chooses formats by it.
+
+    Raises:
+        OutputError: the folder or file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:
+            pass  # the folder is read-only: nothing of ours can be in it
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The :class:`OutputError` of a failed write."""
+    return OutputError(
+        f"Cannot write {path}: {error.strerror or error}.",
+        "Choose a folder that you can write to and that has free space.",
+    )

@@ -1,0 +1,198 @@
+"""Rendering to an H.264 video or a PNG sequence, with or without a display."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..backend_access import OutputError
+from ..core.errors import RenderError
+from ..core.files import output_error, replacing
+from . import compat
+
+OnFrame = Callable[[int, int], None]
+"""Called with (frames done, frames in all)."""
+
+_CYCLES_SAMPLES = 32
+_WORKBENCH_SAMPLES = "8"
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """How to render.
+
+    Attributes:
+        width, height: pixels; made even, because H.264 needs that.
+        engine: a key of ``scene.compat.ENGINES``.
+        samples: Cycles samples per pixel; the other engines ignore it.
+    """
+
+    width: int = 640
+    height: int = 360
+    engine: str = "workbench"
+    samples: int = _CYCLES_SAMPLES
+
+
+def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
+    """Set engine, size and look of a scene that Kinetype made for rendering.
+
+    Raises:
+        RenderError: unknown engine, or this machine lacks the graphics library the engine needs.
+    """
+    if settings.engine not in compat.ENGINES:
+        raise RenderError(
+            f"Unknown render engine {settings.engine!r}.",
+            f"Use one of: {', '.join(compat.ENGINES)}.",
+        )
+    check_graphics(settings.engine)
+    render = scene.render
+    render.resolution_x = settings.width + settings.width % 2
+    render.resolution_y = settings.height + settings.height % 2
+    render.resolution_percentage = 100
+    render.use_file_extension = True
+    render.use_overwrite = True
+    render.engine = compat.ENGINES[settings.engine]
+    scene.view_settings.view_transform = "Standard"
+    if settings.engine == "workbench":
+        _workbench_look(scene)
+    elif settings.engine == "cycles":
+        _cycles_look(scene, settings.samples)
+
+
+def check_graphics(engine: str) -> None:
+    """:class:`RenderError` where Workbench or EEVEE would abort the process.
+
+    Headless Blender on Linux opens EGL; when the library is missing it calls ``abort`` rather than
+    raising, which would take the unsaved results with it.
+    """
+    if engine == "cycles" or not sys.platform.startswith("linux") or not bpy.app.background:
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError as error:
+        raise RenderError(
+            "The library libEGL.so.1, which Workbench and EEVEE need, is not installed.",
+            "Install it (Debian, Ubuntu: apt-get install libegl1 libgl1-mesa-dri) or render with "
+            "the engine cycles.",
+            str(error),
+        ) from error
+
+
+def _workbench_look(scene: bpy.types.Scene) -> None:
+    display = scene.display
+    display.render_aa = _WORKBENCH_SAMPLES
+    shading = display.shading
+    shading.light = "STUDIO"
+    shading.studio_light = "paint.sl"
+    shading.color_type = "MATERIAL"
+    shading.background_type = "WORLD"
+    shading.show_specular_highlight = False  # it would brighten parts of the floor
+    shading.show_shadows = True
+    shading.shadow_intensity = 0.45
+    shading.show_cavity = True
+    shading.cavity_type = "SCREEN"  # the other kind is noisy on flat surfaces, and slow
+    shading.curvature_ridge_factor = 0.5
+    shading.curvature_valley_factor = 0.9
+
+
+def _cycles_look(scene: bpy.types.Scene, samples: int) -> None:
+    cycles = scene.cycles
+    cycles.device = "CPU"
+    cycles.samples = samples
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = True
+    cycles.max_bounces = 3
+    scene.render.use_persistent_data = True
+
+
+def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = None) -> None:
+    """Render the scene's frame range to an MP4 that appears only when it is complete.
+
+    Raises:
+        OutputError: the file cannot be written. RenderError: Blender could not render.
+    """
+    compat.set_video_output(scene)
+    with replacing(Path(path)) as temporary:
+        scene.render.filepath = str(temporary)
+        _render(scene, on_frame)
+        if temporary.stat().st_size == 0:
+            raise RenderError(f"Blender wrote no video to {path}.", "Is the disk full?")
+
+
+def render_frames(
+    scene: bpy.types.Scene, folder: Path, on_frame: OnFrame | None = None
+) -> list[Path]:
+    """Render the scene's frame range to ``folder/frame_0001.png`` and so on.
+
+    Files of those names are replaced once all frames are rendered; other files stay.
+
+    Raises:
+        OutputError: the folder cannot be written. RenderError: Blender could not render.
+    """
+    compat.set_image_output(scene)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as temporary:
+            scene.render.filepath = str(Path(temporary) / "frame_####")
+            _render(scene, on_frame)
+            frames = [
+                frame.replace(folder / frame.name) for frame in sorted(Path(temporary).iterdir())
+            ]
+    except OSError as error:
+        raise output_error(folder, error) from error
+    if len(frames) != frame_total(scene):
+        raise RenderError(
+            f"Blender wrote {len(frames)} of {frame_total(scene)} frames to {folder}.",
+            "Is the disk full?",
+        )
+    return frames
+
+
+def frame_total(scene: bpy.types.Scene) -> int:
+    """How many frames the scene's range renders."""
+    return len(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
+
+
+def _render(scene: bpy.types.Scene, on_frame: OnFrame | None) -> None:
+    with _frame_counter(scene, on_frame):
+        try:
+            bpy.ops.render.render(animation=True, scene=scene.name)
+        except RuntimeError as error:
+            text = str(error)
+            if "write" in text.lower() or "output" in text.lower() or "open" in text.lower():
+                raise OutputError(
+                    f"Blender could not write {scene.render.filepath}.",
+                    "Choose a folder that you can write to and that has free space.",
+                    text,
+                ) from error
+            raise RenderError(
+                "Blender could not render the motion.", "Try the engine cycles.", text
+            ) from error
+
+
+@contextmanager
+def _frame_counter(scene: bpy.types.Scene, on_frame: OnFrame | None) -> Iterator[None]:
+    """Report each finished frame while a render runs."""
+    if on_frame is None:
+        yield
+        return
+    total, done = frame_total(scene), 0
+
+    def count(*_: object) -> None:
+        nonlocal done
+        done += 1
+        on_frame(done, total)
+
+    bpy.app.handlers.render_post.append(count)
+    try:
+        yield
+    finally:
+        bpy.app.handlers.render_post.remove(count)
