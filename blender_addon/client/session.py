@@ -93,8 +93,8 @@ class Session(ABC):
             if self._link is not None:
                 return
             self._error, self._ready = None, False
-            link = self._link = self._new_link()
-        link.open()
+            self._link = self._new_link()
+            self._link.open()
 
     def submit(self, request: Request) -> str:
         """Send a request and return its id; starts a stopped backend.
@@ -104,16 +104,12 @@ class Session(ABC):
             ServiceError: the backend is dead.
         """
         request = request.validated()
-        if self._error is not None:
-            raise ServiceError("The backend is not running.", RESTART_HINT, self._error.message)
-        self.start()
         with self._lock:
             if request.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
-            if self._link is None:
-                raise ServiceError("The backend is not running.", RESTART_HINT)
+            link = self._live_link()
             self._cancelling[request.id] = False
-            self._link.send(request)
+            link.send(request)
         return request.id
 
     def cancel(self, request_id: str) -> None:
@@ -125,13 +121,9 @@ class Session(ABC):
 
     def list_models(self) -> str:
         """Ask for the models; a :class:`Models` event with the returned id follows."""
-        if self._error is not None:
-            raise ServiceError("The backend is not running.", RESTART_HINT, self._error.message)
-        self.start()
         query = uuid.uuid4().hex
         with self._lock:
-            if self._link is not None:
-                self._link.send(control.ListModels(query))
+            self._live_link().send(control.ListModels(query))
         return query
 
     def events(self, limit: int = 1000) -> list[Event]:
@@ -166,6 +158,14 @@ class Session(ABC):
     @abstractmethod
     def _new_link(self) -> Link:
         """A link that reports to :meth:`_received` and :meth:`_ended`."""
+
+    def _live_link(self) -> Link:
+        """The link, started if need be; under the lock, so that it cannot end in between."""
+        if self._error is not None:
+            raise ServiceError("The backend is not running.", RESTART_HINT, self._error.message)
+        self.start()
+        assert self._link is not None
+        return self._link
 
     def _detach(self) -> Link | None:
         with self._lock:

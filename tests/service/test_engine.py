@@ -1,0 +1,123 @@
+"""The engine by itself: caching, checks, warnings, clean-up, errors."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from backend.errors import Cancelled, InternalError, InvalidRequest, ModelNotFound
+from backend.pipelines import registry
+from backend.service.engine import MAX_THREADS, Engine, choose_device, default_threads
+from backend.wire.messages import Motion, Progress, Request
+
+
+def ask(model: str = "fake", **values: object) -> Request:
+    return Request(**{"prompt": "a person walks", "cleanup": False, "model": model, **values})
+
+
+def test_a_pipeline_is_loaded_once(fakes: ModuleType) -> None:
+    engine = Engine()
+    engine.run(ask(seed=1))
+    engine.run(ask(seed=2))
+    assert fakes.loads == ["fake"]
+
+
+def test_the_longest_unused_pipeline_is_dropped(fakes: ModuleType) -> None:
+    engine = Engine()
+    for model in ("fake", "noisy", "fake", "slow", "fake", "noisy"):
+        engine.run(ask(model, steps=1))
+    assert fakes.loads == ["fake", "noisy", "slow", "noisy"]
+
+
+def test_the_prompt_is_checked(fakes: ModuleType) -> None:
+    with pytest.raises(InvalidRequest, match="limit is 500"):
+        Engine().run(ask(prompt="x" * 10_000))
+    assert fakes.loads == []
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.6e9, float("nan"), 12.0])
+def test_the_length_is_checked(fakes: ModuleType, seconds: float) -> None:
+    with pytest.raises(InvalidRequest, match=r"duration|seconds"):
+        Engine().run(ask(seconds=seconds))
+    assert fakes.loads == []
+
+
+def test_an_unknown_model_names_the_known_ones(fakes: ModuleType) -> None:
+    with pytest.raises(ModelNotFound, match="starter"):
+        Engine().run(ask("nothing"))
+
+
+def test_warnings_are_collected_once_each(fakes: ModuleType) -> None:
+    assert Engine().run(ask(prompt="a fish", samples=3)).warnings == ("Far from what it knows.",)
+    assert Engine().run(ask()).warnings == ()
+
+
+def test_clean_up_is_applied_when_asked_for(fakes: ModuleType) -> None:
+    raw = Engine().run(ask(seconds=1.0)).motions[0]
+    stages: list[str] = []
+    clean = (
+        Engine()
+        .run(ask(seconds=1.0, cleanup=True), lambda progress: stages.append(progress.stage))
+        .motions[0]
+    )
+    assert clean.data.shape == raw.data.shape
+    assert np.abs(clean.data - raw.data).max() > 1e-4
+    assert stages[-1] == "cleaning up"
+    assert clean.meta["cleanup"] is True and clean.meta["seed"] == raw.meta["seed"]
+
+
+def test_a_cancel_from_progress_leaves_as_it_is(fakes: ModuleType) -> None:
+    steps: list[int] = []
+
+    def stop_at_three(progress: Progress) -> None:
+        steps.append(progress.step)
+        if progress.step == 3:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        Engine().run(ask(), stop_at_three)
+    assert steps == [0, 1, 2, 3]
+
+
+def test_a_bug_becomes_an_internal_error_with_its_traceback(fakes: ModuleType) -> None:
+    with pytest.raises(InternalError, match="ZeroDivisionError: bad step") as caught:
+        Engine().run(ask("broken"))
+    assert "fake_pipeline.py" in caught.value.detail
+
+
+def test_too_few_motions_are_a_bug(fakes: ModuleType) -> None:
+    class Forgetful(fakes.FakePipeline):
+        def generate(self, request: Request, on_step: object = None) -> list[Motion]:
+            return []
+
+    registry.register("forgetful", lambda **options: Forgetful(), uses_torch=False)
+    with pytest.raises(InternalError, match="0 motions instead of 1"):
+        Engine().run(ask("forgetful"))
+
+
+def test_lack_of_memory_says_what_to_do(fakes: ModuleType) -> None:
+    class Greedy(fakes.FakePipeline):
+        def step(self, step: int) -> None:
+            raise MemoryError
+
+    registry.register("greedy", lambda **options: Greedy(), uses_torch=False)
+    with pytest.raises(InternalError, match="fewer samples"):
+        Engine().run(ask("greedy"))
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert choose_device("cpu") == "cpu"
+    for device in ("warp-drive", "cuda:97"):
+        with pytest.raises(InvalidRequest, match="not available"):
+            choose_device(device)
+
+
+def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads = default_threads()
+    assert threads is not None and 1 <= threads <= min(MAX_THREADS, os.cpu_count() or 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert default_threads() is None

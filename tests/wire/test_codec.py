@@ -1,0 +1,184 @@
+"""Every message survives the wire; malformed ones are refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from backend.errors import FormatError, InvalidRequest, KinetypeError
+from backend.wire import codec, framing, limits
+from backend.wire.control import (
+    Cancel,
+    Hello,
+    ListModels,
+    Log,
+    ModelInfo,
+    Models,
+    Ping,
+    Pong,
+    Ready,
+    Shutdown,
+    Silence,
+)
+from backend.wire.messages import Failure, Motion, Progress, Request, Result
+from backend.wire.skeleton import MOTION_FPS
+
+
+def motion(frames: int, seed: int = 0, **meta: Any) -> Motion:
+    data = np.random.default_rng(seed).normal(size=(frames, 135)).astype(np.float32)
+    return Motion(data, meta=meta)
+
+
+MESSAGES: list[codec.Message] = [
+    Request("ein Mann tanzt 💃", 2.5, 7, 3, "starter", 2.5, 20, "ddim", False),
+    Request("defaults"),
+    Progress("a", "sampling", 3, 50),
+    Failure("a", "service", "message", "hint", "line 1\nline 2"),
+    Hello("0.1.0", "Blender 5.0"),
+    Ready("0.1.0", 1234, "gpu-box"),
+    Ping(2**40),
+    Pong(0),
+    Cancel("a"),
+    ListModels("q"),
+    Models("q", (ModelInfo("starter", "Starter", fps=20.0, ready=False, problem="p", fix="f"),)),
+    Models("q", ()),
+    Shutdown(),
+    Log("warning", "text"),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+def test_a_message_survives(message: codec.Message) -> None:
+    assert codec.read_message(io.BytesIO(codec.to_bytes(message))) == message
+
+
+def test_every_message_type_is_covered_here() -> None:
+    assert {type(m) for m in MESSAGES} | {Result} == set(get_args(codec.Message))
+
+
+def test_a_result_survives_bit_for_bit() -> None:
+    meta = {"prompt": "wälk", "params": {"steps": 20}, "warnings": ["far"], "none": None}
+    sent = Result("a", (motion(7, 1, **meta), motion(1, 2), motion(30, 3)), ("careful",), 1.25)
+    got = codec.read_message(io.BytesIO(codec.to_bytes(sent)))
+    assert isinstance(got, Result)
+    assert (got.id, got.warnings, got.seconds_taken) == ("a", ("careful",), 1.25)
+    assert [m.meta for m in got.motions] == [meta, {}, {}]
+    for a, b in zip(sent.motions, got.motions, strict=True):
+        assert b.fps == a.fps and b.data.dtype == np.float32 and b.data.flags.writeable
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_a_result_without_motions_survives() -> None:
+    got = codec.decode(*codec.encode(Result("a", ())))
+    assert got == Result("a", ())
+
+
+def test_numpy_values_in_meta_become_plain() -> None:
+    sent = Result("a", (motion(2, score=np.float32(0.5), counts=np.arange(3)),))
+    got = codec.read_message(io.BytesIO(codec.to_bytes(sent)))
+    assert isinstance(got, Result) and got.motions[0].meta == {"score": 0.5, "counts": [0, 1, 2]}
+
+
+def test_the_largest_allowed_answer_fits() -> None:
+    frames = round(limits.MAX_SECONDS * MOTION_FPS) + 1
+    assert limits.MAX_SAMPLES * frames * 135 * 4 <= framing.MAX_PAYLOAD_BYTES
+
+
+def test_a_long_detail_keeps_its_end() -> None:
+    got = codec.decode(*codec.encode(Failure("a", "internal", "m", "", "x" * 10**6 + "the end")))
+    assert isinstance(got, Failure)
+    assert got.detail.endswith("the end") and len(got.detail) < 10**5
+
+
+RESULT_HEADER, RESULT_PAYLOAD = codec.encode(Result("a", (motion(2), motion(3)), ("w",), 1.0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": 263},
+        {"motions": {}},
+        {"motions": [{"frames": 5, "fps": 30.0, "meta": []}]},
+        {"motions": [{"frames": -5, "fps": 30.0, "meta": {}}]},
+        {"motions": [{"frames": True, "fps": 30.0, "meta": {}}]},
+        {"motions": [{"frames": 5, "fps": 0.0, "meta": {}}]},
+        {"motions": [{"frames": 4, "fps": 30.0, "meta": {}}]},
+        {"motions": [{"frames": 5, "fps": 30.0}]},
+        {"motions": []},
+        {"warnings": [1]},
+        {"seconds_taken": "fast"},
+        {"id": 5},
+        {"extra": 1},
+    ],
+)
+def test_a_malformed_result_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(FormatError):
+        codec.decode({**RESULT_HEADER, **change}, RESULT_PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ({}, "Unknown message type"),
+        ({"type": "dance"}, "Unknown message type"),
+        ({"type": ["ping"]}, "Unknown message type"),
+        ({"type": "ping"}, "missing or unknown"),
+        ({"type": "ping", "number": 1, "more": 2}, "missing or unknown"),
+        ({"type": "ping", "number": True}, "must be int"),
+        ({"type": "ping", "number": 1.5}, "must be int"),
+        ({"type": "cancel", "id": None}, "must be str"),
+        ({"type": "request", "request": {"prompt": "x"}}, "with an id"),
+        ({"type": "models", "id": "a", "models": [3]}, "must be an object"),
+        ({"type": "models", "id": "a", "models": {}}, "malformed"),
+    ],
+)
+def test_a_malformed_message_is_refused(header: dict[str, Any], text: str) -> None:
+    with pytest.raises(FormatError, match=text):
+        codec.decode(header, b"")
+
+
+def test_a_payload_where_none_belongs_is_refused() -> None:
+    with pytest.raises(FormatError, match="no payload"):
+        codec.decode({"type": "ping", "number": 1}, b"\0")
+
+
+def test_a_request_of_a_newer_client_is_refused_by_field() -> None:
+    body = {**Request("x").to_dict(), "style": "tired"}
+    with pytest.raises(InvalidRequest, match="style"):
+        codec.decode({"type": "request", "request": body}, b"")
+
+
+def test_every_mutation_of_a_message_is_a_message_or_a_kinetype_error() -> None:
+    rng = np.random.default_rng(3)
+    values: list[Any] = [None, True, -1, 1.5, "x", [], {}, [[]], {"id": {}}, 10**30]
+    pool = [codec.encode(m) for m in (*MESSAGES, Result("a", (motion(2),)))]
+    for _ in range(3000):
+        header, payload = pool[rng.integers(len(pool))]
+        copy = json.loads(json.dumps(header))
+        target = copy
+        while (inner := [v for v in target.values() if isinstance(v, dict)]) and rng.random() < 0.5:
+            target = inner[0]
+        if not target:
+            continue
+        key = list(target)[rng.integers(len(target))]
+        if rng.random() < 0.3:
+            del target[key]
+        else:
+            target[key] = values[rng.integers(len(values))]
+        try:
+            message = codec.decode(copy, payload)
+        except KinetypeError:
+            continue
+        assert dataclasses.is_dataclass(message)
+
+
+def test_silence_counts_ticks_since_the_last_word() -> None:
+    silence = Silence(limit_seconds=3.0, tick_seconds=1.0)
+    assert [silence.tick(), silence.tick()] == [False, False]
+    silence.heard()
+    assert [silence.tick(), silence.tick(), silence.tick()] == [False, False, True]
