@@ -24,12 +24,14 @@ DILATIONS = (1, 2, 4, 8)
 class _Block(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(8, width)
+        # per frame: a norm over time would make the answer depend on the padding of the batch
+        self.norm = nn.LayerNorm(width)
         self.first = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        hidden = self.first(self.norm(x) * mask)
+        normal = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        hidden = self.first(normal * mask)
         return (x + self.second(nn.functional.gelu(hidden))) * mask
 
 
