@@ -1,0 +1,56 @@
+"""What a person can do about an error, as buttons: one table from error to operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import backend_access as access
+from .core.errors import ArmatureError
+
+
+class OfflineError(access.KinetypeError):
+    """Blender's own online access is off."""
+
+    code = "offline"
+
+
+class EnvironmentMissing(access.MissingDependency):
+    """The managed environment is not there, or only half of it."""
+
+    code = "environment_missing"
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A button: an operator of ours, its label and icon."""
+
+    operator: str
+    text: str
+    icon: str = "NONE"
+
+
+RESTART = Fix("kinetype.restart_backend", "Restart Backend", "FILE_REFRESH")
+PREFERENCES = Fix("kinetype.open_preferences", "Open Preferences", "PREFERENCES")
+ONLINE = Fix("kinetype.open_network_preferences", "Online Access…", "INTERNET")
+NEW_MANNEQUIN = Fix("kinetype.use_new_mannequin", "Use a New Mannequin", "ARMATURE_DATA")
+INSTALL = Fix("kinetype.install_environment", "Install Backend", "IMPORT")
+LOG = Fix("kinetype.show_log", "Show Log", "TEXT")
+
+# Subclasses come before their parents: the first match wins.
+_TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
+    (OfflineError, (ONLINE,)),
+    (EnvironmentMissing, (INSTALL, PREFERENCES)),
+    (ArmatureError, (NEW_MANNEQUIN,)),
+    (access.MissingDependency, (PREFERENCES, LOG)),
+    (access.ServiceError, (RESTART, PREFERENCES, LOG)),
+    (access.OutputError, (PREFERENCES,)),
+    (access.InternalError, (LOG,)),
+)
+
+
+def fixes_for(error: access.KinetypeError) -> tuple[Fix, ...]:
+    """The buttons to show below an error; none when only the request itself can be changed."""
+    for kind, fixes in _TABLE:
+        if isinstance(error, kind):
+            return fixes
+    return ()

@@ -1,0 +1,298 @@
+"""What is being generated: jobs, the session that runs them, and what went wrong. No Blender data.
+
+The board lives in this module, not in a scene: undo, loading a file and switching scenes leave
+it alone. Only the main thread touches it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import model_list
+from .backend_access import (
+    Cancelled,
+    Failure,
+    KinetypeError,
+    Models,
+    Progress,
+    Request,
+    Result,
+    control,
+)
+from .client.session import Session
+from .fixes import Fix, fixes_for
+
+STOP_SECONDS = 3.0
+"""How long disabling the add-on may wait for the backend to end."""
+REQUEST_KEY = "request"
+"""Key of ``Motion.meta`` under which the request is kept with the take."""
+MAX_WAITING = 16
+"""More Generates in a row than this are surely a mistake."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell the person, until dismissed or until the next generation."""
+
+    message: str
+    hint: str = ""
+    fixes: tuple[Fix, ...] = ()
+    detail: str = ""
+
+    @classmethod
+    def of(cls, error: KinetypeError) -> Notice:
+        """The notice of an error, with its buttons."""
+        return cls(error.message, error.hint, fixes_for(error), error.detail)
+
+
+@dataclass
+class Job:
+    """One request on its way, and where its result belongs (opaque to this module)."""
+
+    request: Request
+    placement: Any
+    stage: str = "waiting"
+    step: int = 0
+    total: int = 0
+    cancelling: bool = False
+    stage_started: float = 0.0
+    stage_first_step: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the backend has not begun."""
+        return self.stage == "waiting"
+
+    @property
+    def fraction(self) -> float:
+        """Steps done of the current stage, 0 to 1; 0 where the stage has no steps."""
+        return min(self.step / self.total, 1.0) if self.total > 0 else 0.0
+
+    def advance(self, progress: Progress, now: float) -> None:
+        """Take over a progress message and estimate the time left of its stage."""
+        if progress.stage != self.stage:
+            self.stage = progress.stage
+            self.stage_started = now
+            self.stage_first_step = progress.step
+        self.step, self.total = progress.step, progress.total
+        done = progress.step - self.stage_first_step
+        self.seconds_left = None
+        if done > 0 and progress.total >= progress.step:
+            pace = (now - self.stage_started) / done
+            self.seconds_left = pace * (progress.total - progress.step)
+
+
+@dataclass
+class Finished:
+    """A result that is not in the scene yet, and why it waits ('' when it need not).
+
+    ``kept`` results wait for the person to say where they belong.
+    """
+
+    result: Result
+    placement: Any
+    reason: str = ""
+    kept: bool = False
+
+
+@dataclass
+class Board:
+    """All jobs of this Blender, oldest first, and the session that runs them.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    jobs: dict[str, Job] = field(default_factory=dict)
+    finished: list[Finished] = field(default_factory=list)
+    error: Notice | None = None
+    warnings: tuple[str, ...] = ()
+    message: str = ""
+    session: Session | None = None
+    _opened_with: Any = None
+    _stale: bool = False
+
+    @property
+    def current(self) -> Job | None:
+        """The job to show: the one that runs, else the first that waits."""
+        running = (job for job in self.jobs.values() if not job.waiting)
+        return next(running, next(iter(self.jobs.values()), None))
+
+    @property
+    def busy(self) -> bool:
+        """Whether the pump has something to watch."""
+        return bool(self.jobs) or any(not item.kept for item in self.finished)
+
+    @property
+    def backend_dead(self) -> bool:
+        """Whether the backend broke and needs a restart."""
+        return self.session is not None and self.session.state == "dead"
+
+    def submit(
+        self,
+        request: Request,
+        placement: Any,
+        settings: Any,
+        open_session: Callable[[Any], Session],
+    ) -> Job:
+        """Send a request; the settings decide whether the running session still fits.
+
+        Raises:
+            KinetypeError: bad values, no environment, too many waiting; nothing has changed then.
+        """
+        request = request.validated()
+        if len(self.jobs) >= MAX_WAITING:
+            raise KinetypeError(
+                f"{len(self.jobs)} generations are waiting already.",
+                "Wait for them, or cancel.",
+            )
+        session = self._session_for(settings, open_session)
+        if session.state == "dead":
+            # the person saw the error and asks again: that is a restart
+            session.restart()
+        fresh = session.state == "stopped"
+        session.submit(request)
+        if fresh:
+            session.list_models()
+        job = self.jobs[request.id] = Job(request, placement, stage_started=self.clock())
+        self.error, self.warnings, self.message = None, (), ""
+        return job
+
+    def _session_for(self, settings: Any, open_session: Callable[[Any], Session]) -> Session:
+        changed = self._stale or settings != self._opened_with
+        if self.session is not None and (not changed or self.jobs):
+            return self.session
+        session = open_session(settings)
+        self.stop_session()
+        self.session, self._opened_with, self._stale = session, settings, False
+        return session
+
+    def forget_session(self) -> None:
+        """The preferences changed: the next generation opens a new session."""
+        self._stale = True
+
+    def cancel(self, request_id: str) -> None:
+        """Ask to stop one job; its end arrives as an event."""
+        job = self.jobs.get(request_id)
+        if job is not None and self.session is not None and not job.cancelling:
+            job.cancelling = True
+            self.session.cancel(request_id)
+
+    def cancel_all(self) -> None:
+        """Ask to stop every job."""
+        for request_id in reversed(list(self.jobs)):
+            self.cancel(request_id)
+
+    def drain(self) -> bool:
+        """Take over what the session reports; True when something changed."""
+        if self.session is None:
+            return False
+        events = self.session.events()
+        for event in events:
+            self._take(event)
+        return bool(events)
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, Progress):
+            if event.id in self.jobs:
+                self.jobs[event.id].advance(event, self.clock())
+        elif isinstance(event, Result):
+            job = self.jobs.pop(event.id, None)
+            if job is not None:
+                self.finished.append(Finished(_with_requests(event, job.request), job.placement))
+                self.warnings = event.warnings
+        elif isinstance(event, Failure):
+            self._fail(event)
+        elif isinstance(event, Models):
+            model_list.replace(event.models)
+        elif isinstance(event, control.Log) and event.level == "error":
+            self.warnings = (*self.warnings, event.text)
+
+    def _fail(self, failure: Failure) -> None:
+        job = self.jobs.pop(failure.id, None)
+        if failure.id and job is None:
+            return
+        error = failure.to_error()
+        if isinstance(error, Cancelled):
+            self.message = error.message
+            return
+        notice = Notice.of(error)
+        if not notice.detail and self.session is not None:
+            notice = replace(notice, detail="\n".join(self.session.log_tail()))
+        self.error = notice
+
+    def report(self, error: KinetypeError) -> None:
+        """Show an error in the panel."""
+        self.error = Notice.of(error)
+
+    def restart(self, settings: Any, open_session: Callable[[Any], Session]) -> None:
+        """A fresh backend with these settings; what was under way is reported as cancelled.
+
+        Raises:
+            KinetypeError: no session can be opened with these settings.
+        """
+        fitting = not self._stale and settings == self._opened_with
+        if self.session is not None and fitting:
+            self.session.restart()
+        else:
+            fresh = open_session(settings)
+            self.stop_session()
+            self.session, self._opened_with, self._stale = fresh, settings, False
+            fresh.start()
+        self.session.list_models()
+        self.error = None
+
+    def stop_session(self) -> None:
+        """End the backend now (it has nothing to save); its jobs are reported as cancelled."""
+        if self.session is not None:
+            self.session.stop(timeout=0.0)
+            self.drain()
+
+    def log_lines(self) -> list[str]:
+        """Details of the last error, then the last lines that the backend printed."""
+        detail = self.error.detail.splitlines() if self.error is not None else []
+        printed = self.session.log_tail(100) if self.session is not None else []
+        return [*detail, *printed]
+
+    def shut_down(self, timeout: float = STOP_SECONDS) -> None:
+        """Stop the backend and forget everything."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.stop(timeout)
+        self.jobs.clear()
+        self.finished.clear()
+        self.dismiss()
+        self._opened_with, self._stale = None, False
+
+    def dismiss(self) -> None:
+        """Clear the messages."""
+        self.error, self.warnings, self.message = None, (), ""
+
+
+def _with_requests(result: Result, request: Request) -> Result:
+    """The result with, in each motion's meta, the request that makes this very motion again."""
+    motions = []
+    for number, motion in enumerate(result.motions):
+        alone = replace(request, seed=request.seed + number, samples=1).to_dict()
+        del alone["id"]
+        known = {"prompt": request.prompt, "seed": alone["seed"], "model": request.model}
+        meta = {**known, **motion.meta, REQUEST_KEY: alone}
+        motions.append(replace(motion, meta=meta))
+    return replace(result, motions=tuple(motions))
+
+
+board = Board()
+
+
+def shut_down() -> None:
+    """Stop the backend and any installation; called when the add-on is disabled."""
+    from . import installing
+
+    installing.shut_down()
+    board.shut_down()
+    model_list.forget()

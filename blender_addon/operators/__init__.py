@@ -1,0 +1,14 @@
+"""The buttons, all under ``bpy.ops.kinetype``."""
+
+from __future__ import annotations
+
+from . import character, environment, generate, messages, service, takes
+
+CLASSES: tuple[type, ...] = (
+    *generate.CLASSES,
+    *character.CLASSES,
+    *messages.CLASSES,
+    *takes.CLASSES,
+    *service.CLASSES,
+    *environment.CLASSES,
+)

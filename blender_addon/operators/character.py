@@ -1,0 +1,43 @@
+"""Characters: making one, and choosing what receives the next motion."""
+
+import bpy
+
+from .. import placement
+from ..jobs import board
+from ..properties import settings_of
+from ..scene.character import create_character
+
+
+class KINETYPE_OT_add_mannequin(bpy.types.Operator):
+    """Add a SMPL armature with a mannequin body, and let it receive the next motion"""
+
+    bl_idname = "kinetype.add_mannequin"
+    bl_label = "Add Mannequin"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        ready = context.mode in placement.MODES_WITH_GLOBAL_UNDO
+        if not ready:
+            cls.poll_message_set("Go back to Object Mode first")
+        return ready
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings_of(context.scene).character = create_character(context)
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_use_new_mannequin(bpy.types.Operator):
+    """Let the next motion create a mannequin of its own"""
+
+    bl_idname = "kinetype.use_new_mannequin"
+    bl_label = "Use a New Mannequin"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings_of(context.scene).target = "NEW"
+        board.dismiss()
+        return {"FINISHED"}
+
+
+CLASSES = (KINETYPE_OT_add_mannequin, KINETYPE_OT_use_new_mannequin)

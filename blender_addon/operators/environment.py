@@ -1,0 +1,122 @@
+"""The managed environment: install, cancel, remove; only ever after a click."""
+
+import bpy
+
+from .. import environment, installing, pump
+from ..backend_access import KinetypeError, package_root
+from ..fixes import OfflineError
+from ..jobs import board
+from ..preferences import (
+    INSTALL_LOG_NAME,
+    base_python,
+    environment_folder,
+    log_folder,
+    preferences_of,
+)
+
+
+def offline_error() -> OfflineError:
+    """What to say without online access; not everybody can change it."""
+    if getattr(bpy.app, "online_access_override", False):
+        hint = "Blender was started in offline mode; start it without that option."
+    else:
+        hint = "Allow Online Access in Preferences > System > Network."
+    return OfflineError("Installing the backend needs the network.", hint)
+
+
+class KINETYPE_OT_install_environment(bpy.types.Operator):
+    """Make a Python environment for the backend and install PyTorch and the model libraries"""
+
+    bl_idname = "kinetype.install_environment"
+    bl_label = "Install Backend"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if installing.running():
+            cls.poll_message_set("The installation is under way")
+        elif not bpy.app.online_access:
+            cls.poll_message_set(str(offline_error()))
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        preferences = preferences_of(context)
+        try:
+            plan = environment.make_plan(
+                environment_folder(),
+                base_python(preferences),
+                package_root(),
+                log_folder(preferences) / INSTALL_LOG_NAME,
+                cpu_only=preferences.torch_build == "CPU",
+            )
+        except KinetypeError as error:
+            board.report(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        board.dismiss()
+        installing.start(plan)
+        pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_cancel_install(bpy.types.Operator):
+    """Stop the installation; installing again takes it up where it was"""
+
+    bl_idname = "kinetype.cancel_install"
+    bl_label = "Cancel Installation"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not installing.running():
+            cls.poll_message_set("Nothing is being installed")
+        return installing.running()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if installing.current is not None:
+            installing.current.cancel()
+        pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_remove_environment(bpy.types.Operator):
+    """Delete the environment that Kinetype installed"""
+
+    bl_idname = "kinetype.remove_environment"
+    bl_label = "Remove Backend"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if installing.running():
+            cls.poll_message_set("The installation is under way")
+            return False
+        if board.jobs:
+            cls.poll_message_set("A motion is being generated")
+            return False
+        if not environment.is_ours(environment_folder()):
+            cls.poll_message_set("No environment is installed")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        board.shut_down()
+        try:
+            environment.remove(environment_folder())
+        except KinetypeError as error:
+            board.report(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+CLASSES = (
+    KINETYPE_OT_install_environment,
+    KINETYPE_OT_cancel_install,
+    KINETYPE_OT_remove_environment,
+)

@@ -1,0 +1,147 @@
+"""Generate, cancel, and the seed's dice."""
+
+import random
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty
+
+from .. import placement, pump
+from ..backend_access import KinetypeError, Request, limits
+from ..jobs import board
+from ..preferences import backend_settings
+from ..properties import KinetypeSettings, settings_of
+from ..sessions import open_session
+
+_random = random.SystemRandom()
+
+
+def new_seed(samples: int = 1) -> int:
+    """A random seed that leaves room for one seed per sample."""
+    return _random.randint(limits.MIN_SEED, limits.MAX_SEED - samples)
+
+
+def request_from(settings: KinetypeSettings) -> Request:
+    """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds."""
+    return Request(
+        prompt=settings.prompt,
+        seconds=round(settings.seconds, 3),
+        seed=settings.seed,
+        samples=settings.samples,
+        model=settings.custom_model.strip() or settings.model or limits.DEFAULT_MODEL,
+        guidance_scale=round(settings.guidance, 3) if settings.use_guidance else None,
+        steps=settings.steps if settings.use_steps else None,
+        sampler=None if settings.sampler == "DEFAULT" else settings.sampler,
+        cleanup=settings.cleanup,
+    ).validated()
+
+
+def submit(context: bpy.types.Context, request: Request, where: placement.Placement) -> None:
+    """Send a request on its way and watch it."""
+    board.drain()
+    board.submit(request, where, backend_settings(context), open_session)
+    pump.start()
+
+
+def problem_with(context: bpy.types.Context) -> KinetypeError | None:
+    """What stands in the way of Generate, if anything; reads only."""
+    try:
+        request_from(settings_of(context.scene))
+        placement.find_target(context)
+    except KinetypeError as error:
+        return error
+    return None
+
+
+class KINETYPE_OT_generate(bpy.types.Operator):
+    """Make a motion from the prompt and key it on the character, from the current frame"""
+
+    bl_idname = "kinetype.generate"
+    bl_label = "Generate"
+    bl_options = {"REGISTER"}
+
+    wait: BoolProperty(
+        name="Wait",
+        description="Return when the motion is keyed; for scripts, Blender freezes meanwhile",
+        options={"SKIP_SAVE"},
+    )
+    timeout: FloatProperty(
+        name="Timeout",
+        description="With Wait: cancel after this many seconds; 0 waits for ever",
+        min=0.0,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        problem = problem_with(context)
+        if problem is not None:
+            cls.poll_message_set(str(problem))
+        return problem is None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context.scene)
+        if not settings.lock_seed:
+            settings.seed = new_seed(settings.samples)
+        try:
+            submit(context, request_from(settings), placement.capture(context))
+        except KinetypeError as error:
+            board.report(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return self._wait() if self.wait else {"FINISHED"}
+
+    def _wait(self) -> set[str]:
+        if not pump.wait(self.timeout or None):
+            board.cancel_all()
+            self.report({"ERROR"}, f"No motion within {self.timeout:g} seconds")
+            return {"CANCELLED"}
+        if board.error is not None:
+            self.report({"ERROR"}, f"{board.error.message} {board.error.hint}")
+            return {"CANCELLED"}
+        held = next((item.reason for item in board.finished if item.reason), "")
+        if held:
+            self.report({"ERROR"}, held)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_cancel(bpy.types.Operator):
+    """Stop the running generation and drop those that wait; the scene stays as it is"""
+
+    bl_idname = "kinetype.cancel"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not board.jobs:
+            cls.poll_message_set("Nothing is being generated")
+        return bool(board.jobs)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        board.cancel_all()
+        pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_randomize_seed(bpy.types.Operator):
+    """Draw a new seed"""
+
+    bl_idname = "kinetype.randomize_seed"
+    bl_label = "New Seed"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        locked = settings_of(context.scene).lock_seed
+        if locked:
+            cls.poll_message_set("The seed is locked")
+        return not locked
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context.scene)
+        settings.seed = new_seed(settings.samples)
+        return {"FINISHED"}
+
+
+CLASSES = (KINETYPE_OT_generate, KINETYPE_OT_cancel, KINETYPE_OT_randomize_seed)

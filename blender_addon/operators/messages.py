@@ -1,0 +1,81 @@
+"""What to do about messages and about results that found no place."""
+
+import bpy
+
+from .. import placement, pump
+from ..backend_access import KinetypeError
+from ..jobs import Finished, board
+
+
+def kept() -> Finished | None:
+    """The oldest result that waits for the person."""
+    return next((item for item in board.finished if item.kept), None)
+
+
+class KINETYPE_OT_place_result(bpy.types.Operator):
+    """Key the kept motion on the character of this scene, from the current frame"""
+
+    bl_idname = "kinetype.place_result"
+    bl_label = "Place Here"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if kept() is None:
+            cls.poll_message_set("No motion is waiting")
+            return False
+        try:
+            here = placement.capture(context)
+        except KinetypeError as error:
+            cls.poll_message_set(str(error))
+            return False
+        reason = placement.reason_to_wait(context, here)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        item = kept()
+        if item is None:
+            return {"CANCELLED"}
+        item.placement = placement.capture(context)
+        if not pump.place_now(context, item):
+            self.report({"ERROR"}, board.error.message if board.error else item.reason)
+            return {"CANCELLED"}
+        board.error = None
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_discard_result(bpy.types.Operator):
+    """Throw the kept motion away"""
+
+    bl_idname = "kinetype.discard_result"
+    bl_label = "Discard"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if kept() is None:
+            cls.poll_message_set("No motion is waiting")
+        return kept() is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        item = kept()
+        if item is not None:
+            board.finished.remove(item)
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_dismiss(bpy.types.Operator):
+    """Clear the messages"""
+
+    bl_idname = "kinetype.dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        board.dismiss()
+        return {"FINISHED"}
+
+
+CLASSES = (KINETYPE_OT_place_result, KINETYPE_OT_discard_result, KINETYPE_OT_dismiss)

@@ -1,0 +1,117 @@
+"""The backend: restart, stop, log, and the ways to the preferences."""
+
+import bpy
+
+from .. import model_list, pump
+from ..backend_access import KinetypeError
+from ..jobs import board
+from ..preferences import PACKAGE, backend_settings
+from ..sessions import open_session
+
+LOG_TEXT = "Kinetype Log"
+
+
+class KINETYPE_OT_restart_backend(bpy.types.Operator):
+    """Start the backend afresh; a generation that was under way is lost"""
+
+    bl_idname = "kinetype.restart_backend"
+    bl_label = "Restart Backend"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            board.restart(backend_settings(context), open_session)
+        except KinetypeError as error:
+            board.report(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_stop_backend(bpy.types.Operator):
+    """End the backend and free its memory; the next generation starts it again"""
+
+    bl_idname = "kinetype.stop_backend"
+    bl_label = "Stop Backend"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        running = board.session is not None and board.session.state != "stopped"
+        if not running:
+            cls.poll_message_set("The backend is not running")
+        return running
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        board.stop_session()
+        pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_refresh_models(bpy.types.Operator):
+    """Look again which models there are"""
+
+    bl_idname = "kinetype.refresh_models"
+    bl_label = "Refresh Models"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        model_list.forget()
+        if board.session is not None and board.session.state in {"ready", "busy"}:
+            board.session.list_models()
+            pump.start()
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_show_log(bpy.types.Operator):
+    """Put the backend's last lines and the details of the last error into a text, and show it"""
+
+    bl_idname = "kinetype.show_log"
+    bl_label = "Show Log"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        lines = board.log_lines()
+        text = bpy.data.texts.get(LOG_TEXT) or bpy.data.texts.new(LOG_TEXT)
+        text.clear()
+        text.write("\n".join(lines) or "The backend has not said anything yet.")
+        for area in context.window.screen.areas if context.window else ():
+            if area.type == "TEXT_EDITOR":
+                area.spaces.active.text = text
+        self.report({"INFO"}, f"See the text {LOG_TEXT!r} in a Text Editor")
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_open_preferences(bpy.types.Operator):
+    """Open the preferences of Kinetype"""
+
+    bl_idname = "kinetype.open_preferences"
+    bl_label = "Open Preferences"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        bpy.ops.preferences.addon_show(module=PACKAGE)
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_open_network_preferences(bpy.types.Operator):
+    """Open Blender's preferences where online access is allowed"""
+
+    bl_idname = "kinetype.open_network_preferences"
+    bl_label = "Online Access"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        bpy.ops.screen.userpref_show(section="SYSTEM")
+        return {"FINISHED"}
+
+
+CLASSES = (
+    KINETYPE_OT_restart_backend,
+    KINETYPE_OT_stop_backend,
+    KINETYPE_OT_refresh_models,
+    KINETYPE_OT_show_log,
+    KINETYPE_OT_open_preferences,
+    KINETYPE_OT_open_network_preferences,
+)

@@ -1,0 +1,233 @@
+"""The list of takes: put on the character, step through, make again, delete."""
+
+from dataclasses import replace
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .. import model_list, placement, takes
+from ..backend_access import KinetypeError, Request, messages
+from ..jobs import board
+from ..properties import KinetypeSettings, settings_of
+from ..scene import compat
+from .generate import submit
+
+
+def highlighted(context: bpy.types.Context) -> bpy.types.Action | None:
+    """The take that is highlighted in the list."""
+    index = settings_of(context.scene).take_index
+    if not 0 <= index < len(bpy.data.actions):
+        return None
+    action = bpy.data.actions[index]
+    return action if takes.is_take(action) else None
+
+
+def character_of(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that takes are put on; None when there is none (or only a bad one)."""
+    try:
+        return placement.find_target(context) or settings_of(context.scene).character
+    except KinetypeError:
+        return None
+
+
+def assign(context: bpy.types.Context, action: bpy.types.Action) -> None:
+    """Make a take the active Action of the character; the earlier one stays in the file."""
+    armature = character_of(context)
+    assert armature is not None
+    data = armature.animation_data or armature.animation_data_create()
+    if data.action is not None:
+        data.action.use_fake_user = True
+    compat.assign_action(armature, action)
+    settings_of(context.scene).take_index = list(bpy.data.actions).index(action)
+
+
+def recall(settings: KinetypeSettings, request: Request) -> None:
+    """Fill the panel from a request, and lock the seed so that it stays."""
+    settings.prompt, settings.seconds = request.prompt, request.seconds
+    settings.seed, settings.lock_seed = request.seed, True
+    settings.samples, settings.cleanup = request.samples, request.cleanup
+    if model_list.find(request.model) is not None:
+        settings.model, settings.custom_model = request.model, ""
+    else:
+        settings.custom_model = request.model
+    settings.use_guidance = request.guidance_scale is not None
+    if request.guidance_scale is not None:
+        settings.guidance = request.guidance_scale
+    settings.use_steps = request.steps is not None
+    if request.steps is not None:
+        settings.steps = request.steps
+    settings.sampler = request.sampler or "DEFAULT"
+
+
+class _TakeOperator:
+    """Shared by the operators on one take: the named one, else the highlighted one."""
+
+    take: StringProperty(
+        name="Take",
+        description="Name of the Action; empty means the highlighted one",
+        options={"SKIP_SAVE"},
+    )
+    needs_character = False
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not any(takes.is_take(action) for action in bpy.data.actions):
+            cls.poll_message_set("There are no takes yet")
+            return False
+        if cls.needs_character and character_of(context) is None:
+            cls.poll_message_set("Select the character that the take is for")
+            return False
+        return True
+
+    def chosen(self, context: bpy.types.Context) -> bpy.types.Action | None:
+        action = highlighted(context) if not self.take else bpy.data.actions.get(self.take)
+        if action is None or not takes.is_take(action):
+            self.report({"ERROR"}, f"No take {self.take!r}" if self.take else "Choose a take")
+            return None
+        return action
+
+
+class KINETYPE_OT_take_assign(_TakeOperator, bpy.types.Operator):
+    """Put this take on the character"""
+
+    bl_idname = "kinetype.take_assign"
+    bl_label = "Use Take"
+    bl_options = {"REGISTER", "UNDO"}
+    needs_character = True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = self.chosen(context)
+        if action is None:
+            return {"CANCELLED"}
+        assign(context, action)
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_take_step(bpy.types.Operator):
+    """Put the next or the previous take on the character"""
+
+    bl_idname = "kinetype.take_step"
+    bl_label = "Step Through Takes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    direction: EnumProperty(
+        name="Direction",
+        items=[("NEXT", "Next", "The next take"), ("PREVIOUS", "Previous", "The previous take")],
+    )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.PropertyGroup) -> str:
+        return f"Put the {properties.direction.lower()} take on the character"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not any(takes.is_take(action) for action in bpy.data.actions):
+            cls.poll_message_set("There are no takes yet")
+            return False
+        if character_of(context) is None:
+            cls.poll_message_set("Select the character that the take is for")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        found = takes.all_takes()
+        data = character_of(context).animation_data
+        current = data.action if data is not None else None
+        step = 1 if self.direction == "NEXT" else -1
+        if current in found:
+            index = (found.index(current) + step) % len(found)
+        else:
+            index = 0 if step > 0 else len(found) - 1
+        assign(context, found[index])
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_take_delete(_TakeOperator, bpy.types.Operator):
+    """Delete this take from the file"""
+
+    bl_idname = "kinetype.take_delete"
+    bl_label = "Delete Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = self.chosen(context)
+        if action is None:
+            return {"CANCELLED"}
+        bpy.data.actions.remove(action)
+        settings = settings_of(context.scene)
+        remaining = takes.all_takes()
+        if remaining:
+            indices = [list(bpy.data.actions).index(take) for take in remaining]
+            settings.take_index = min(indices, key=lambda i: abs(i - settings.take_index))
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_take_regenerate(_TakeOperator, bpy.types.Operator):
+    """Make this take again with its prompt, seed and settings, as a new take"""
+
+    bl_idname = "kinetype.take_regenerate"
+    bl_label = "Make Again"
+    bl_options = {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = self.chosen(context)
+        if action is None:
+            return {"CANCELLED"}
+        start = round(action.frame_range[0])
+        try:
+            request = replace(takes.request_of(action), id=messages.new_id())
+            submit(context, request, placement.capture(context, start_frame=start))
+        except KinetypeError as error:
+            board.report(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_take_recall(_TakeOperator, bpy.types.Operator):
+    """Copy this take's prompt, seed and settings into the panel"""
+
+    bl_idname = "kinetype.take_recall"
+    bl_label = "Copy Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = self.chosen(context)
+        if action is None:
+            return {"CANCELLED"}
+        try:
+            request = takes.request_of(action)
+        except KinetypeError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        recall(settings_of(context.scene), request)
+        return {"FINISHED"}
+
+
+class KINETYPE_OT_fit_frame_range(_TakeOperator, bpy.types.Operator):
+    """Set the scene's frame range to this take"""
+
+    bl_idname = "kinetype.fit_frame_range"
+    bl_label = "Fit Frame Range"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = self.chosen(context)
+        if action is None:
+            return {"CANCELLED"}
+        first, last = action.frame_range
+        context.scene.frame_start, context.scene.frame_end = round(first), round(last)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    KINETYPE_OT_take_assign,
+    KINETYPE_OT_take_step,
+    KINETYPE_OT_take_delete,
+    KINETYPE_OT_take_regenerate,
+    KINETYPE_OT_take_recall,
+    KINETYPE_OT_fit_frame_range,
+)

@@ -1,0 +1,7 @@
+"""The sidebar tab and the preferences page. Drawing reads; it never waits and never writes."""
+
+from __future__ import annotations
+
+from . import advanced, main, takes_panel
+
+CLASSES: tuple[type, ...] = (*main.CLASSES, *takes_panel.CLASSES, *advanced.CLASSES)

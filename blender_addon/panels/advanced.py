@@ -1,0 +1,60 @@
+"""Settings that a first motion does not need, and the state of the backend."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..jobs import board
+from ..properties import settings_of
+from .main import KinetypePanel
+from .status import STATES
+
+
+class KINETYPE_PT_advanced(KinetypePanel, bpy.types.Panel):
+    """Sampling, clean-up, other models and the backend"""
+
+    bl_idname = "KINETYPE_PT_advanced"
+    bl_parent_id = "KINETYPE_PT_main"
+    bl_label = "Advanced"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = settings_of(context.scene)
+        column = layout.column()
+        _draw_override(column, settings, "use_guidance", "guidance")
+        column.prop(settings, "sampler")
+        _draw_override(column, settings, "use_steps", "steps")
+        column.prop(settings, "cleanup")
+        row = column.row(align=True)
+        row.prop(settings, "custom_model")
+        row.operator("kinetype.refresh_models", text="", icon="FILE_REFRESH")
+        _draw_backend(layout)
+
+
+def _draw_override(
+    column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, switch: str, value: str
+) -> None:
+    """A checkbox that says whether the field beside it replaces the model's own default."""
+    row = column.row(heading=settings.bl_rna.properties[value].name)
+    row.prop(settings, switch, text="")
+    field = row.row()
+    field.active = getattr(settings, switch)
+    field.prop(settings, value, text="")
+
+
+def _draw_backend(layout: bpy.types.UILayout) -> None:
+    state = "stopped" if board.session is None else board.session.state
+    text, icon = STATES[state]
+    layout.separator()
+    row = layout.row(align=True)
+    row.label(text=text, icon=icon)
+    row.operator("kinetype.restart_backend", text="", icon="FILE_REFRESH")
+    row.operator("kinetype.stop_backend", text="", icon="QUIT")
+    row.operator("kinetype.show_log", text="", icon="TEXT")
+    row.operator("kinetype.open_preferences", text="", icon="PREFERENCES")
+
+
+CLASSES = (KINETYPE_PT_advanced,)

@@ -1,0 +1,109 @@
+"""The Kinetype tab: prompt, what is asked for, Generate, and what is going on."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from .. import placement
+from ..backend_access import KinetypeError, limits
+from ..fixes import fixes_for
+from ..jobs import Notice, board
+from ..properties import KinetypeSettings, settings_of
+from . import status
+
+PREVIEW_FROM_CHARS = 40
+"""A prompt longer than the field shows is repeated below it, wrapped."""
+
+
+class KinetypePanel:
+    """Where all our panels live."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Kinetype"
+
+
+class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
+    """Type a motion, get keyframes"""
+
+    bl_idname = "KINETYPE_PT_main"
+    bl_label = "Kinetype"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        settings = settings_of(context.scene)
+        _draw_prompt(layout, settings, context)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "seconds", slider=True)
+        _draw_seed(column, settings)
+        column.prop(settings, "samples")
+        column.prop(settings, "model")
+        problem = _draw_target(column, context, settings)
+        _draw_buttons(layout)
+        status.draw(layout, context)
+        if problem is not None and board.error is None:
+            notice = Notice(problem.message, problem.hint, fixes_for(problem))
+            status.draw_notice(layout, context, notice, dismissable=False)
+
+
+def _draw_prompt(
+    layout: bpy.types.UILayout, settings: KinetypeSettings, context: bpy.types.Context
+) -> None:
+    column = layout.column(align=True)
+    row = column.row()
+    row.scale_y = 1.4
+    row.alert = not settings.prompt.strip()
+    row.prop(settings, "prompt", text="", placeholder="Describe a motion")
+    if len(settings.prompt) > PREVIEW_FROM_CHARS:
+        preview = column.box().column(align=True)
+        preview.scale_y = 0.7
+        for line in textwrap.wrap(settings.prompt, status.line_width(context), max_lines=6):
+            preview.label(text=line, translate=False)
+    if len(settings.prompt) > limits.MAX_PROMPT_CHARS:
+        warning = column.row()
+        warning.alert = True
+        warning.label(text=f"{len(settings.prompt)} of {limits.MAX_PROMPT_CHARS} characters")
+
+
+def _draw_seed(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
+    row = column.row(align=True)
+    row.prop(settings, "seed")
+    row.operator("kinetype.randomize_seed", text="", icon="FILE_REFRESH")
+    locked = settings.lock_seed
+    row.prop(settings, "lock_seed", text="", icon="LOCKED" if locked else "UNLOCKED")
+
+
+def _draw_target(
+    column: bpy.types.UILayout, context: bpy.types.Context, settings: KinetypeSettings
+) -> KinetypeError | None:
+    """The target's row; what is wrong with it, for the message below the buttons."""
+    column.prop(settings, "target")
+    row = column.row()
+    try:
+        armature = placement.find_target(context)
+    except KinetypeError as error:
+        row.prop(settings, "character")
+        return error
+    if settings.target == "AUTO":
+        if armature is not None and armature != settings.character:
+            split = row.split(factor=0.4)
+            split.label(text="")
+            split.label(text=armature.name, icon="ARMATURE_DATA", translate=False)
+        else:
+            row.prop(settings, "character", placeholder="New Mannequin")
+    return None
+
+
+def _draw_buttons(layout: bpy.types.UILayout) -> None:
+    row = layout.row(align=True)
+    row.scale_y = 1.5
+    row.operator("kinetype.generate", text="Generate", icon="PLAY")
+    if board.jobs:
+        row.operator("kinetype.cancel", text="Cancel", icon="CANCEL")
+
+
+CLASSES = (KINETYPE_PT_main,)

@@ -1,0 +1,132 @@
+"""Progress, messages and errors with the buttons that fix them."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from .. import installing
+from ..jobs import Board, Job, Notice, board
+
+PIXELS_PER_CHARACTER = 7.0
+MIN_LINE_CHARS = 24
+STATES = {
+    "starting": ("Starting the backend", "SORTTIME"),
+    "ready": ("Backend ready", "CHECKMARK"),
+    "busy": ("Backend busy", "SORTTIME"),
+    "dead": ("Backend stopped", "ERROR"),
+    "stopped": ("Backend not started", "RADIOBUT_OFF"),
+}
+
+
+def line_width(context: bpy.types.Context) -> int:
+    """Characters that fit into one line of the region."""
+    region = context.region
+    scale = context.preferences.system.ui_scale
+    pixels = region.width if region is not None else 0
+    return max(MIN_LINE_CHARS, int(pixels / (PIXELS_PER_CHARACTER * scale)) - 6)
+
+
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """All that the board has to say."""
+    draw_installation(layout)
+    if board.current is not None:
+        _draw_job(layout, board, board.current)
+    _draw_kept(layout, context, board)
+    if board.error is not None:
+        draw_notice(layout, context, board.error)
+    elif board.backend_dead and board.session is not None and board.session.error is not None:
+        draw_notice(layout, context, Notice.of(board.session.error), dismissable=False)
+    for text in board.warnings:
+        _draw_text(layout, context, text, "INFO")
+    if board.message:
+        _draw_text(layout, context, board.message, "CHECKMARK")
+
+
+def progress_text(job: Job) -> str:
+    """For example "Sampling 12/50, 3 s left"."""
+    if job.cancelling:
+        return "Cancelling"
+    text = job.stage.capitalize()
+    if job.total > 0:
+        text += f" {job.step}/{job.total}"
+    if job.seconds_left is not None:
+        text += f", {format_seconds(job.seconds_left)} left"
+    return text
+
+
+def format_seconds(seconds: float) -> str:
+    """Rounded up, so that it does not say 0 while there is work."""
+    whole = int(seconds) + 1
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def _draw_job(layout: bpy.types.UILayout, board: Board, job: Job) -> None:
+    starting = board.session is not None and board.session.state == "starting"
+    text = STATES["starting"][0] if starting and job.waiting else progress_text(job)
+    layout.progress(factor=job.fraction, text=text)
+    others = len(board.jobs) - 1
+    if others:
+        layout.label(text=f"{others} more waiting", icon="SORTTIME")
+
+
+def draw_installation(layout: bpy.types.UILayout) -> None:
+    """Progress and cancel of the managed environment's installation."""
+    current = installing.current
+    if current is None or current.finished:
+        return
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.progress(factor=current.fraction, text=current.title)
+    row.operator("kinetype.cancel_install", text="", icon="CANCEL")
+    if current.detail:
+        line = column.row()
+        line.scale_y = 0.7
+        line.active = False
+        line.label(text=current.detail[:120], translate=False)
+
+
+def _draw_kept(layout: bpy.types.UILayout, context: bpy.types.Context, board: Board) -> None:
+    for item in board.finished:
+        if not item.reason:
+            continue
+        box = layout.box().column(align=True)
+        _draw_text(box, context, item.reason, "INFO")
+        if item.kept:
+            row = box.row(align=True)
+            row.operator("kinetype.place_result", icon="IMPORT")
+            row.operator("kinetype.discard_result", icon="TRASH")
+            break
+
+
+def draw_notice(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    notice: Notice,
+    *,
+    dismissable: bool = True,
+) -> None:
+    """An error, what to do about it, and the buttons that do it."""
+    box = layout.box().column(align=True)
+    head = box.row(align=True)
+    text = head.column(align=True)
+    text.alert = True
+    _draw_text(text, context, notice.message, "ERROR")
+    if dismissable:
+        head.operator("kinetype.dismiss", text="", icon="X", emboss=False)
+    _draw_text(box, context, notice.hint, "BLANK1")
+    for fix in notice.fixes:
+        box.operator(fix.operator, text=fix.text, icon=fix.icon)
+
+
+def _draw_text(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str
+) -> None:
+    """Wrapped; the icon stands before the first line."""
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, line_width(context))):
+        row = column.row()
+        if number:
+            row.scale_y = 0.8
+        row.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)

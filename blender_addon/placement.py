@@ -1,0 +1,193 @@
+"""Where a result belongs, and putting it there: all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+
+from . import handlers
+from .backend_access import Result
+from .core.errors import ArmatureError
+from .properties import settings_of
+from .scene import action as actions
+from .scene import armature as armatures
+from .scene import compat
+from .scene.character import create_character
+
+MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
+"""Other modes keep an undo history of their own, which an undo step of ours would confuse."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Taken when Generate is clicked. Blender data is remembered by number, never held.
+
+    Attributes:
+        target: session number of the armature; None asks for a new mannequin.
+        start_frame: frame of the first key.
+    """
+
+    file: int
+    scene: int
+    scene_name: str
+    target: int | None
+    target_name: str
+    start_frame: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What :func:`place` made; ``message`` says if it is not quite what was asked for."""
+
+    armature: bpy.types.Object
+    takes: tuple[bpy.types.Action, ...]
+    message: str = ""
+
+
+def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that the next motion goes to; None for a new mannequin.
+
+    Raises:
+        ArmatureError: an armature is active that cannot take a motion.
+    """
+    settings = settings_of(context.scene)
+    if settings.target == "NEW":
+        return None
+    active = context.active_object
+    if active is not None and active.type == "MESH" and active.parent is not None:
+        # the mannequin's body stands for its armature
+        active = active.parent if armatures.is_smpl_armature(active.parent) else active
+    if active is not None and active.type == "ARMATURE":
+        armatures.find_bones(active)
+        return _editable(active)
+    character = settings.character
+    if character is not None and character.name in context.scene.objects:
+        armatures.find_bones(character)
+        return _editable(character)
+    return None
+
+
+def _editable(armature: bpy.types.Object) -> bpy.types.Object:
+    if not armature.is_editable:
+        raise ArmatureError(
+            f"{armature.name!r} is linked from another file, so it cannot be animated here.",
+            "Make a library override of it, or use a new mannequin.",
+        )
+    return armature
+
+
+def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Placement:
+    """Where a result belongs if it is asked for now; :class:`ArmatureError` as find_target."""
+    target = find_target(context)
+    scene = context.scene
+    return Placement(
+        file=handlers.file_token(),
+        scene=scene.session_uid,
+        scene_name=scene.name,
+        target=None if target is None else target.session_uid,
+        target_name="" if target is None else target.name,
+        start_frame=scene.frame_current if start_frame is None else start_frame,
+    )
+
+
+def reason_to_wait(context: bpy.types.Context, placement: Placement) -> str:
+    """Why the result cannot be put into the scene at this moment, or ''."""
+    if bpy.app.is_job_running("RENDER"):
+        return "Waiting for the render to end"
+    if context.mode not in MODES_WITH_GLOBAL_UNDO:
+        return "Go back to Object Mode to receive the motion"
+    if any(_is_transform(operator) for operator in _modal_operators(context)):
+        return "Waiting for the transform to end"
+    scene = _by_uid(bpy.data.scenes, placement.scene)
+    if scene is not None and placement.target is None and scene != context.scene:
+        return f"Go back to the scene {placement.scene_name!r} to receive the motion"
+    return ""
+
+
+def reason_to_keep(placement: Placement) -> str:
+    """Why only the person can say where the result belongs, or ''."""
+    if placement.file != handlers.file_token():
+        return "A motion was made for another file"
+    if _by_uid(bpy.data.scenes, placement.scene) is None:
+        return f"The scene {placement.scene_name!r} is gone"
+    return ""
+
+
+def _modal_operators(context: bpy.types.Context) -> Iterator[bpy.types.Operator]:
+    for window in context.window_manager.windows:
+        yield from window.modal_operators
+
+
+def _is_transform(operator: bpy.types.Operator) -> bool:
+    return operator.bl_idname.startswith("TRANSFORM_OT_")
+
+
+def place(context: bpy.types.Context, result: Result, placement: Placement) -> Placed:
+    """Key every motion of a result as a take of the target; the first one becomes active.
+
+    A deleted target is replaced by a new mannequin. When anything fails the file is as before.
+
+    Raises:
+        ArmatureError: the target lost its bones. FormatError: broken motion data.
+    """
+    scene = _by_uid(bpy.data.scenes, placement.scene) or context.scene
+    armature = _alive_target(placement)
+    message = ""
+    if armature is None and placement.target is not None:
+        message = f"{placement.target_name!r} is gone: the motion is on a new mannequin"
+    with _all_or_nothing(armature):
+        if armature is None:
+            armature = create_character(context)
+        takes = [
+            actions.apply_motion(armature, motion, scene=scene, start_frame=placement.start_frame)
+            for motion in result.motions
+        ]
+        if len(takes) > 1:
+            compat.assign_action(armature, takes[0])
+    settings_of(scene).character = armature
+    return Placed(armature, tuple(takes), message)
+
+
+def _alive_target(placement: Placement) -> bpy.types.Object | None:
+    if placement.target is None:
+        return None
+    found = _by_uid(bpy.data.objects, placement.target)
+    # a deleted object that something still refers to stays in the file, but in no scene
+    return found if found is not None and found.users_scene else None
+
+
+def _by_uid(collection: Iterable[bpy.types.ID], uid: int) -> bpy.types.ID | None:
+    return next((item for item in collection if item.session_uid == uid), None)
+
+
+@contextmanager
+def _all_or_nothing(armature: bpy.types.Object | None) -> Iterator[None]:
+    """Remove again what the block made, and give the armature its action back, if it raises."""
+    kinds = (bpy.data.actions, bpy.data.objects, bpy.data.meshes, bpy.data.armatures)
+    kinds += (bpy.data.materials,)
+    before = [{item.session_uid for item in kind} for kind in kinds]
+    had_data = armature is not None and armature.animation_data is not None
+    action = armature.animation_data.action if armature is not None and had_data else None
+    try:
+        yield
+    except Exception:
+        if armature is not None:
+            _restore_action(armature, action, had_data)
+        for kind, known in zip(kinds, before, strict=True):
+            for item in [item for item in kind if item.session_uid not in known]:
+                kind.remove(item)
+        raise
+
+
+def _restore_action(
+    armature: bpy.types.Object, action: bpy.types.Action | None, had_data: bool
+) -> None:
+    if not had_data:
+        armature.animation_data_clear()
+    elif action is not None:
+        compat.assign_action(armature, action)
+    else:
+        armature.animation_data.action = None

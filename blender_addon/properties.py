@@ -1,0 +1,177 @@
+"""The settings of a generation, kept with the scene; job state is never stored there."""
+
+import zlib
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import model_list
+from .backend_access import limits
+from .scene import armature as armatures
+
+SCENE_PROPERTY = "kinetype"
+EXAMPLE_PROMPT = "a person walks forward"
+DEFAULT_GUIDANCE = 2.5
+"""Where the slider starts once a person overrides the model's own guidance."""
+DEFAULT_STEPS = 50
+"""Where the field starts once a person overrides the model's own number of steps."""
+
+# Blender keeps only a pointer to the strings of a dynamic enum: this list keeps them alive.
+_model_items: list[tuple[str, str, str, int]] = []
+
+
+def model_number(name: str) -> int:
+    """The number that a .blend stores for a model: stable when the list of models changes."""
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+def _models(_settings: bpy.types.PropertyGroup, _context: bpy.types.Context | None) -> list:
+    _model_items[:] = [
+        (info.name, info.title or info.name, _model_tip(info), model_number(info.name))
+        for info in model_list.models()
+    ]
+    return _model_items
+
+
+def _model_tip(info: model_list.ModelInfo) -> str:
+    text = info.description if info.ready else f"{info.problem} {info.fix}"
+    return f"{text} Licence: {info.licence}" if info.licence else text
+
+
+def _can_be_character(_settings: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> bool:
+    return armatures.is_smpl_armature(candidate)
+
+
+class KinetypeSettings(bpy.types.PropertyGroup):
+    """What the panel edits; read once when Generate is clicked."""
+
+    prompt: StringProperty(
+        name="Prompt",
+        description="What the person does, in one or two sentences",
+        default=EXAMPLE_PROMPT,
+        options={"TEXTEDIT_UPDATE"},
+    )
+    seconds: FloatProperty(
+        name="Duration",
+        description="Length of the motion",
+        default=limits.DEFAULT_SECONDS,
+        min=limits.MIN_SECONDS,
+        max=limits.MAX_SECONDS,
+        soft_min=1.0,
+        soft_max=10.0,
+        step=50,
+        precision=1,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Start of the random numbers: same prompt, seed and settings, same motion",
+        default=0,
+        min=limits.MIN_SEED,
+        max=limits.MAX_SEED,
+    )
+    lock_seed: BoolProperty(
+        name="Lock Seed",
+        description="Keep this seed; otherwise every generation draws a new one",
+        default=False,
+    )
+    samples: IntProperty(
+        name="Samples",
+        description="How many takes to make; each has its own seed and its own Action",
+        default=limits.MIN_SAMPLES,
+        min=limits.MIN_SAMPLES,
+        max=limits.MAX_SAMPLES,
+        soft_max=8,
+    )
+    model: EnumProperty(
+        name="Model", description="The motion model that answers the prompt", items=_models
+    )
+    custom_model: StringProperty(
+        name="Other Model",
+        description="A model folder or a hub id (owner/name); leave empty to use the list",
+    )
+    use_guidance: BoolProperty(
+        name="Set Guidance", description="Use another guidance than the model's own default"
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How strictly the motion follows the prompt; high values exaggerate",
+        default=DEFAULT_GUIDANCE,
+        min=limits.MIN_GUIDANCE,
+        max=limits.MAX_GUIDANCE,
+        soft_max=7.5,
+        step=10,
+        precision=2,
+    )
+    use_steps: BoolProperty(
+        name="Set Steps", description="Use another number of steps than the model's own default"
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Denoising steps: more take longer and can be smoother",
+        default=DEFAULT_STEPS,
+        min=limits.MIN_STEPS,
+        max=limits.MAX_STEPS,
+        soft_max=100,
+    )
+    sampler: EnumProperty(
+        name="Sampler",
+        description="How noise becomes motion",
+        items=[
+            ("DEFAULT", "Model Default", "What the model was tuned with"),
+            *((name, name.upper(), f"The {name.upper()} sampler") for name in limits.SAMPLERS),
+        ],
+    )
+    cleanup: BoolProperty(
+        name="Clean Up",
+        description="Keep planted feet still and smooth the motion lightly",
+        default=True,
+    )
+    target: EnumProperty(
+        name="Target",
+        description="What receives the motion",
+        items=[
+            (
+                "AUTO",
+                "Character",
+                "The selected armature with SMPL bones, else the character below, else a new one",
+            ),
+            ("NEW", "New Mannequin", "Always create a new armature with a mannequin body"),
+        ],
+    )
+    character: PointerProperty(
+        name="Character",
+        description="Receives the motion when no armature is active; empty creates a mannequin",
+        type=bpy.types.Object,
+        poll=_can_be_character,
+    )
+    take_index: IntProperty(
+        name="Take", description="The take highlighted in the list", default=0, min=0
+    )
+
+
+CLASSES = (KinetypeSettings,)
+
+
+def attach() -> None:
+    """Give every scene its settings."""
+    setattr(bpy.types.Scene, SCENE_PROPERTY, PointerProperty(type=KinetypeSettings))
+
+
+def detach() -> None:
+    """Take the settings away again."""
+    delattr(bpy.types.Scene, SCENE_PROPERTY)
+    _model_items.clear()
+
+
+def settings_of(scene: bpy.types.Scene) -> KinetypeSettings:
+    """The settings of a scene."""
+    return getattr(scene, SCENE_PROPERTY)

@@ -1,0 +1,119 @@
+"""One timer on the main thread: drains what threads report and puts results into the scene.
+
+Blender calls :func:`tick` while there is something to watch. Where Blender has no event loop
+(background mode, the bpy module) :func:`wait` calls it instead.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+import bpy
+
+from . import installing, placement
+from .backend_access import InternalError, KinetypeError
+from .jobs import Finished, board
+
+INTERVAL = 0.1
+WAIT_INTERVAL = 0.02
+REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
+"""Area type to the type of its region that shows what the board holds."""
+
+
+def start() -> None:
+    """Watch until nothing is left to watch; calling it again is harmless."""
+    if not bpy.app.timers.is_registered(tick):
+        # persistent: loading a file must not lose a running job
+        bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)
+
+
+def stop() -> None:
+    """Remove the timer."""
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+
+
+def tick() -> float | None:
+    """Take over all events and place what is finished; seconds until the next call, or None."""
+    changed = board.drain()
+    changed = installing.drain() or changed
+    changed = _place_finished() or changed
+    if changed:
+        redraw()
+    return INTERVAL if board.busy or installing.running() else None
+
+
+def wait(timeout: float | None = None) -> bool:
+    """Tick until no job is under way; for scripts only. False when the time ran out first."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    tick()
+    while board.jobs or installing.running():
+        if deadline is not None and time.monotonic() > deadline:
+            return False
+        time.sleep(WAIT_INTERVAL)
+        tick()
+    return True
+
+
+def redraw() -> None:
+    """Ask for a redraw of the regions that show what the board holds."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            wanted = REGIONS.get(area.type)
+            for region in area.regions if wanted else ():
+                if region.type == wanted:
+                    region.tag_redraw()
+
+
+def _place_finished() -> bool:
+    changed = False
+    for item in [item for item in board.finished if not item.kept]:
+        with _window_context():
+            before = (item.reason, item.kept)
+            _place(bpy.context, item)
+        changed = changed or item not in board.finished or (item.reason, item.kept) != before
+    return changed
+
+
+def _window_context() -> object:
+    """A timer has no window; operators and the view layer need one."""
+    windows = bpy.context.window_manager.windows
+    window = bpy.context.window or (windows[0] if windows else None)
+    return bpy.context.temp_override(window=window)
+
+
+def _place(context: bpy.types.Context, item: Finished) -> None:
+    keep = placement.reason_to_keep(item.placement)
+    if keep:
+        item.reason, item.kept = keep, True
+        return
+    item.reason = placement.reason_to_wait(context, item.placement)
+    if not item.reason:
+        place_now(context, item)
+
+
+def place_now(context: bpy.types.Context, item: Finished) -> bool:
+    """Put a result into the scene as one undo step; on failure it is kept and the error shown."""
+    try:
+        placed = placement.place(context, item.result, item.placement)
+    except KinetypeError as error:
+        _keep(item, error)
+        return False
+    except Exception as error:  # a timer that raises is dropped, and the result with it
+        problem = InternalError(
+            f"The motion could not be applied: {type(error).__name__}: {error}",
+            "Please report this with the log.",
+            traceback.format_exc(),
+        )
+        _keep(item, problem)
+        return False
+    board.finished.remove(item)
+    board.message = placed.message
+    bpy.ops.ed.undo_push(message="Generate Motion")
+    return True
+
+
+def _keep(item: Finished, error: KinetypeError) -> None:
+    item.reason, item.kept = "A motion could not be applied", True
+    board.report(error)

@@ -1,0 +1,71 @@
+"""Takes: the Actions that Kinetype made, with what they were made from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .backend_access import InvalidRequest, Request, limits
+from .jobs import REQUEST_KEY
+from .scene import action as actions
+
+
+@dataclass(frozen=True)
+class TakeInfo:
+    """What a take was made from."""
+
+    prompt: str
+    seed: int
+    model: str
+    meta: dict[str, Any]
+
+
+def is_take(action: bpy.types.Action) -> bool:
+    """Whether Kinetype made this Action; cheap enough for every redraw."""
+    return actions.PARAMS_KEY in action
+
+
+def all_takes() -> list[bpy.types.Action]:
+    """The takes of the file in the order of the list."""
+    return [action for action in bpy.data.actions if is_take(action)]
+
+
+def info_of(action: bpy.types.Action) -> TakeInfo | None:
+    """What is stored on an Action; None if Kinetype did not make it or it was tampered with."""
+    meta = actions.read_description(action)
+    if meta is None:
+        return None
+    seed = meta.get("seed")
+    return TakeInfo(
+        prompt=str(meta.get("prompt", "")),
+        seed=seed if isinstance(seed, int) else 0,
+        model=str(meta.get("model") or limits.DEFAULT_MODEL),
+        meta=meta,
+    )
+
+
+def request_of(action: bpy.types.Action) -> Request:
+    """A request that makes the same take again.
+
+    Raises:
+        InvalidRequest: the Action does not say what it was made from.
+    """
+    info = info_of(action)
+    if info is None:
+        raise InvalidRequest(
+            f"{action.name!r} does not say what it was made from.", "Choose another take."
+        )
+    stored = info.meta.get(REQUEST_KEY)
+    if isinstance(stored, dict):
+        return Request.from_dict(stored).validated()
+    # made by the command line or a script, which keep the model's own parameters only
+    return Request(prompt=info.prompt, seed=info.seed, model=info.model).validated()
+
+
+def summary(action: bpy.types.Action) -> str:
+    """All that is known about a take, as readable text."""
+    info = info_of(action)
+    return "" if info is None else json.dumps(info.meta, indent=1, sort_keys=True)

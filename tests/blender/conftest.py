@@ -1,0 +1,101 @@
+"""Blender for the tests: an isolated user folder, an empty file, the add-on enabled, a backend.
+
+Nothing here needs torch: the backend of these tests is the real service with made-up pipelines.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parents[1]
+FAKE_SERVER = REPO / "tests" / "service" / "fake_server.py"
+PATIENCE = 120.0
+"""Only a hang reaches it; it is long because test machines are busy."""
+
+if importlib.util.find_spec("bpy") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    # before the first import of bpy: the tests must not see or change the user's own settings
+    _user = tempfile.mkdtemp(prefix="kinetype-blender-")
+    os.environ["BLENDER_USER_RESOURCES"] = _user
+    atexit.register(shutil.rmtree, _user, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def backend_python() -> str:
+    """A Python that can run the backend: this one, unless Blender's own cannot."""
+    return os.environ.get("KINETYPE_TEST_BACKEND_PYTHON") or sys.executable
+
+
+@pytest.fixture(scope="session")
+def enabled_addon() -> Iterator[ModuleType]:
+    """The add-on, enabled from the checkout as Blender does it."""
+    import addon_utils
+
+    module = addon_utils.enable("blender_addon", default_set=True)
+    assert module is not None, "the add-on cannot be enabled"
+    yield module
+    # a class that is still registered when Blender exits crashes 4.2 and hangs 4.5
+    addon_utils.disable("blender_addon", default_set=True)
+
+
+@pytest.fixture
+def empty_file() -> None:
+    """A new file with one empty scene."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+
+
+@pytest.fixture
+def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[SimpleNamespace]:
+    """Board, settings and preferences of the enabled add-on; the backend is stopped afterwards."""
+    import bpy
+
+    from blender_addon import jobs, pump
+    from blender_addon.preferences import preferences_of
+    from blender_addon.properties import settings_of
+
+    preferences = preferences_of(bpy.context)
+    yield SimpleNamespace(
+        board=jobs.board,
+        pump=pump,
+        preferences=preferences,
+        settings=lambda: settings_of(bpy.context.scene),
+    )
+    pump.stop()
+    jobs.shut_down()
+    for name in ("backend", "command", "device", "python_path", "log_directory", "torch_build"):
+        preferences.property_unset(name)
+
+
+@pytest.fixture
+def fake_backend(
+    addon: SimpleNamespace, backend_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """``fake_backend(model)`` lets the panel use the real service with a made-up pipeline."""
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    addon.preferences.backend = "COMMAND"
+    addon.preferences.command = f'"{backend_python}" "{FAKE_SERVER}"'
+    addon.preferences.log_directory = str(tmp_path / "logs")
+
+    def choose(model: str = "fake", **values: Any) -> None:
+        settings = addon.settings()
+        settings.custom_model = model
+        for name, value in values.items():
+            setattr(settings, name, value)
+
+    choose()
+    return choose
