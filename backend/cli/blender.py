@@ -6,6 +6,7 @@ program), starts ``blender_addon/headless.py`` in it, and reads its errors.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from ..errors import MissingDependency, OutputError
+from ..errors import MissingDependency, OutputError, error_class
+from ..wire.messages import Progress
 from . import console
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ OLDEST = (4, 2)
 PROGRAM_VARIABLE = "KINETYPE_BLENDER"
 """Names the Blender program to use, before this Python's bpy and the PATH are tried."""
 BPY_FOR_PYTHON = {(3, 11): "bpy==5.0.1", (3, 13): "bpy==5.2.3"}
+
+Event = dict[str, Any]
+"""One line of the add-on's answer; ``blender_addon/headless.py`` describes them."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,7 +116,8 @@ def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> Non
 
     Raises:
         MissingDependency: no Blender.
-        OutputError: Blender failed; its last lines are in ``detail``.
+        KinetypeError: what the add-on reports (no space, cannot render, ...).
+        OutputError: Blender itself failed; its last lines are in ``detail``.
     """
     from ..motion.io import npz
 
@@ -123,34 +129,73 @@ def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> Non
         command = [*blender.command, "--motion", str(source)]
         for path in paths:
             command += ["--out", str(path.absolute())]
-        with console.ProgressBars(quiet=quiet) as bars:
-            bars.update_stage(f"writing {names}")
-            done = subprocess.run(
-                command, cwd=_ROOT, capture_output=True, text=True, errors="replace", check=False
-            )
-    said = f"{done.stdout}\n{done.stderr}".strip()
-    missing = [path.name for path in paths if not path.is_file()]
-    if done.returncode != 0 or missing:
-        raise _failure(names, done.returncode, said)
+        with (
+            (Path(folder) / "log.txt").open("w+", errors="replace") as log,
+            console.ProgressBars(quiet=quiet) as bars,
+        ):
+            bars.update(Progress("blender", "starting Blender"))
+            code, last = _follow(command, log, bars)
+            log.seek(0)
+            said = log.read()
+    if last.get("event") == "error":
+        raise error_class(last["code"])(
+            f"{names}: {last['message']}", last["hint"], last["detail"] or _tail(said)
+        )
+    if code != 0 or last.get("event") != "done":
+        raise _crash(names, code, said)
 
 
-def _failure(names: str, code: int, said: str) -> OutputError:
-    """What Blender's own output says went wrong."""
-    error = re.findall(r"^error: (.+)$", said, re.MULTILINE)
-    hint = re.findall(r"^hint: (.+)$", said, re.MULTILINE)
-    detail = "\n".join(said.splitlines()[-30:])
-    if error:
-        return OutputError(f"{names}: {error[-1]}", hint[-1] if hint else "", detail)
+def _follow(command: Sequence[str], log: IO[str], bars: console.ProgressBars) -> tuple[int, Event]:
+    """Run the add-on's program: show its progress, return its exit code and last event."""
+    last: Event = {}
+    with subprocess.Popen(
+        command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=log, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                event = _event(line)
+                if event is None:
+                    log.write(line)
+                    continue
+                last = event
+                if event["event"] == "progress":
+                    bars.update(Progress("blender", event["stage"], event["step"], event["total"]))
+                elif event["event"] == "warning":
+                    console.warning(event["message"])
+        except BaseException:
+            # Ctrl-C reaches Blender too, but it may be inside a render that does not listen.
+            process.kill()
+            raise
+    return process.returncode, last
+
+
+def _event(line: str) -> Event | None:
+    """The JSON event in a line, or None for Blender's own chatter."""
+    if not line.startswith('{"event"'):
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _tail(said: str) -> str:
+    return "\n".join(said.strip().splitlines()[-30:])
+
+
+def _crash(names: str, code: int, said: str) -> OutputError:
+    """Blender ended without a word of its own."""
     if "libEGL" in said:
         return OutputError(
             f"Blender could not render {names}: the library libEGL is missing.",
             "On Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri",
-            detail,
+            _tail(said),
         )
     ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
-    last = said.splitlines()[-1] if said else "no output"
+    last = (said.strip().splitlines() or ["it said nothing"])[-1]
     return OutputError(
         f"Blender could not write {names} ({ended}): {last}",
         "Run again with --debug to see what Blender printed; 'kinetype doctor' checks the parts.",
-        detail,
+        _tail(said),
     )
