@@ -24,7 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
+        temporary.touch()  # finds out now whether the folder is writable, not after the work
+        temporary.unlink()
         yield temporary
         temporary.replace(path)
     except OSError as error:

@@ -14,7 +14,7 @@ PITCH_DEGREES = 9.0
 """How far it looks down."""
 MARGIN = 1.10
 """Free space around the motion, as a factor of the picture's size."""
-FOLLOW_RATIO = 1.35
+FOLLOW_RATIO = 1.25
 """Follow the character when a still camera would stand this much farther away."""
 FOLLOW_SECONDS = 0.6
 """Standard deviation of the smoothing of the followed path."""

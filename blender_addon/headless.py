@@ -1,0 +1,311 @@
+"""Motions to .blend, .mp4 and PNG frames without a window.
+
+As a program, in any Python with bpy or in Blender itself::
+
+    python -m blender_addon.headless --motion walk.npz --out walk.blend --out walk.mp4
+    blender -b --python blender_addon/headless.py -- --motion walk.npz --out walk.mp4
+
+stdout carries one JSON object per line: ``{"event": "progress", "stage", "step", "total"}``,
+``{"event": "warning", "message"}``, and last either ``{"event": "done", "files", ...}`` or
+``{"event": "error", "code", "message", "hint", "detail"}``. Blender's own chatter goes to stderr,
+as does an error in words. Exit code 0 means that every file is there; 1 that it is not; 2 wrong
+usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+if __name__ == "__main__" and not __package__:  # started by path: relative imports need a package
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "blender_addon"
+    import blender_addon  # noqa: F401
+
+import bpy
+import numpy as np
+
+from .backend_access import (
+    MOTION_FPS,
+    FormatError,
+    InternalError,
+    InvalidRequest,
+    KinetypeError,
+    Motion,
+    OutputError,
+)
+from .core.files import replacing
+from .core.retarget import body_scale, joint_path
+from .scene import armature as armatures
+from .scene import render, stage
+from .scene.action import apply_motion, scene_fps
+from .scene.character import create_character
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with (stage, step, total)."""
+
+START_FRAME = 1
+MIN_FPS, MAX_FPS = 1.0, 240.0
+SIZES = (16, 8192)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write; those left None are not written. ``frames`` is a folder."""
+
+    blend: Path | None = None
+    mp4: Path | None = None
+    frames: Path | None = None
+
+    def existing(self) -> list[Path]:
+        """The outputs in the order they are written."""
+        return [path for path in (self.blend, self.mp4, self.frames) if path is not None]
+
+
+def export(
+    motion: Motion,
+    outputs: Outputs,
+    settings: render.RenderSettings | None = None,
+    *,
+    fps: float = MOTION_FPS,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """A character that performs one motion, in a new file, saved and rendered.
+
+    The file that Blender has open is discarded, so this refuses to run in a Blender with windows.
+
+    Args:
+        motion: motion_135 with its meta.
+        outputs: what to write. An output whose writing fails leaves the earlier ones in place.
+        settings: size and engine of the pictures.
+        fps: rate of the scene and the video, whole or not.
+
+    Returns:
+        ``{"frames": n, "fps": fps, "seconds": s}`` of the scene.
+
+    Raises:
+        KinetypeError: FormatError, OutputError or RenderError.
+    """
+    settings = settings or render.RenderSettings()
+    report = on_progress or (lambda *_: None)
+    if not bpy.app.background:
+        raise InternalError(
+            "Headless export would close the open file.", "Run it with blender --background."
+        )
+    report("building the scene", 0, 1)
+    scene = build_scene(motion, settings, fps)
+    report("building the scene", 1, 1)
+    if outputs.blend is not None:
+        report("saving the file", 0, 1)
+        save_blend(outputs.blend)
+        report("saving the file", 1, 1)
+    if outputs.mp4 is not None:
+        render.render_video(scene, outputs.mp4, lambda i, n: report("rendering", i, n))
+    if outputs.frames is not None:
+        render.render_frames(scene, outputs.frames, lambda i, n: report("rendering", i, n))
+    count = render.frame_total(scene)
+    return {"frames": count, "fps": fps, "seconds": motion.seconds}
+
+
+def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> bpy.types.Scene:
+    """A new file with character, keyed motion, stage and camera; returns its scene."""
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InvalidRequest(
+            f"The frame rate is {fps:g}.", f"Choose one from {MIN_FPS:g} to {MAX_FPS:g}."
+        )
+    if not all(SIZES[0] <= side <= SIZES[1] for side in (settings.width, settings.height)):
+        raise InvalidRequest(
+            f"The picture size is {settings.width} x {settings.height}.",
+            f"Choose {SIZES[0]} to {SIZES[1]} pixels for each side.",
+        )
+    # not read_factory_settings: that would also reset preferences and disable add-ons
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+    render.prepare(scene, settings)
+    armature = create_character(bpy.context)
+    apply_motion(armature, motion, scene=scene, start_frame=START_FRAME)
+    rest = armatures.rest_pose(armature, armatures.find_bones(armature))
+    joints = joint_path(motion.data, motion.fps, rest, scene_fps(scene))
+    scene.frame_start, scene.frame_end = START_FRAME, START_FRAME + len(joints) - 1
+    scene.frame_set(START_FRAME)
+    stage.build_stage(scene, joints, start_frame=START_FRAME, scale=body_scale(rest.heads))
+    armature.select_set(True)
+    bpy.context.view_layer.objects.active = armature
+    _show_camera_view()
+    return scene
+
+
+def _show_camera_view() -> None:
+    """3D views of the saved file open on the stage's camera, with material colours."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type != "VIEW_3D":
+                continue
+            space = area.spaces.active
+            space.shading.color_type = "MATERIAL"
+            if space.region_3d is not None:
+                space.region_3d.view_perspective = "CAMERA"
+
+
+def save_blend(path: Path) -> None:
+    """Save the open file to ``path``; an existing file is replaced only by a complete one."""
+    with replacing(Path(path)) as temporary:
+        try:
+            bpy.ops.wm.save_as_mainfile(
+                filepath=str(temporary.absolute()), copy=True, compress=True, check_existing=False
+            )
+        except RuntimeError as error:
+            raise OutputError(
+                f"Blender could not write {path}.",
+                "Choose a folder that you can write to and that has free space.",
+                str(error),
+            ) from error
+
+
+def read_motion(path: Path) -> Motion:
+    """A motion from an npz file that Kinetype wrote (its ``motion_135``, ``fps`` and meta).
+
+    Raises:
+        FormatError: no such file, not an npz, or without motion_135.
+    """
+    hint = "Give an .npz that kinetype generate or kinetype convert wrote."
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "motion_135" not in file:
+                raise FormatError(f"{path} holds no motion_135.", hint)
+            data = file["motion_135"]
+            fps = float(file["fps"]) if "fps" in file else MOTION_FPS
+            meta = json.loads(str(file["kinetype_meta"])) if "kinetype_meta" in file else {}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path} cannot be read: {error}.", hint) from error
+    if not np.isfinite(fps) or fps <= 0 or not isinstance(meta, dict):
+        raise FormatError(f"{path} has a wrong frame rate or notes.", hint)
+    return Motion(data, fps, meta)
+
+
+# --------------------------------------------------------------------------- the program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    options = _parser().parse_args(_own_arguments() if arguments is None else arguments)
+    with _claim_stdout() as out:
+
+        def emit(event: str, **values: object) -> None:
+            out.write(json.dumps({"event": event, **values}) + "\n")
+            out.flush()
+
+        try:
+            outputs = plan_outputs(options)
+            settings = render.RenderSettings(
+                options.width, options.height, options.engine, options.render_samples
+            )
+            summary = export(
+                read_motion(options.motion),
+                outputs,
+                settings,
+                fps=options.fps,
+                on_progress=lambda stage, step, total: emit(
+                    "progress", stage=stage, step=step, total=total
+                ),
+            )
+        except KinetypeError as error:
+            return _fail(emit, error)
+        except Exception as error:
+            problem = f"Unexpected error: {error}."
+            return _fail(emit, InternalError(problem, "Report this.", traceback.format_exc()))
+        emit("done", files=[str(path) for path in outputs.existing()], **summary)
+    return 0
+
+
+def _fail(emit: Callable[..., None], error: KinetypeError) -> int:
+    emit("error", code=error.code, message=error.message, hint=error.hint, detail=error.detail)
+    sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+    if error.detail:
+        sys.stderr.write(error.detail.rstrip() + "\n")
+    return 1
+
+
+def plan_outputs(options: argparse.Namespace) -> Outputs:
+    """The outputs that ``--out`` (by suffix), ``--blend``, ``--mp4`` and ``--frames`` name."""
+    chosen: dict[str, Path | None] = {
+        "blend": options.blend, "mp4": options.mp4, "frames": options.frames,
+    }  # fmt: skip
+    for path in options.out:
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in ("blend", "mp4"):
+            raise InvalidRequest(
+                f"{path} has no suffix that Blender writes.", "End it in .blend or .mp4."
+            )
+        if chosen[kind] is not None:
+            raise InvalidRequest(f"Two .{kind} files are asked for.", "Give one of each kind.")
+        chosen[kind] = path
+    if not any(chosen.values()):
+        raise InvalidRequest("No output is named.", "Give --out, --blend, --mp4 or --frames.")
+    return Outputs(**chosen)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="blender_addon.headless", description="Write a motion as .blend, .mp4 or PNG frames."
+    )
+    parser.add_argument("--motion", type=Path, required=True, help=".npz that Kinetype wrote")
+    parser.add_argument("--out", type=Path, action="append", default=[], help=".blend or .mp4")
+    parser.add_argument("--blend", type=Path, help="keyed character")
+    parser.add_argument("--mp4", type=Path, help="rendered video")
+    parser.add_argument("--frames", type=Path, help="folder for a PNG sequence")
+    parser.add_argument("--fps", type=float, default=MOTION_FPS)
+    add_render_options(parser)
+    return parser
+
+
+def add_render_options(parser: argparse.ArgumentParser) -> None:
+    """``--width``, ``--height``, ``--engine`` and ``--render-samples``."""
+    default = render.RenderSettings()
+    parser.add_argument("--width", type=int, default=default.width, help="pixels")
+    parser.add_argument("--height", type=int, default=default.height, help="pixels")
+    parser.add_argument("--engine", choices=sorted(render.compat.ENGINES), default=default.engine)
+    parser.add_argument(
+        "--render-samples", type=int, default=default.samples, help="per pixel, cycles only"
+    )
+
+
+def _own_arguments() -> list[str]:
+    """What follows ``--`` when Blender runs this file, else everything after the program name."""
+    if "--" in sys.argv:
+        return sys.argv[sys.argv.index("--") + 1 :]
+    return sys.argv[1:]
+
+
+class _claim_stdout:
+    """The real stdout for JSON lines, while file descriptor 1 leads to stderr.
+
+    Blender prints a line per frame from C; those must not mix with the JSON.
+    """
+
+    def __enter__(self) -> IO[str]:
+        sys.stdout.flush()
+        self._saved = os.dup(1)
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+        return self._out
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+        self._out.close()
+        os.dup2(self._saved, 1)
+        os.close(self._saved)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
