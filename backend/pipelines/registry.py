@@ -1,7 +1,8 @@
 """Which models there are, by name, without importing any of them.
 
 A model is a registry name, a directory with a ``config.json``, or a hub id ("owner/name").
-Listing costs a few ``stat`` calls; the class (and torch) is imported by :func:`load_pipeline`.
+Listing and checking cost a few small files; the class (and torch) is imported by
+:func:`load_pipeline`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ArtifactError, KinetypeError, ModelNotFound
+from ..errors import ArtifactError, ModelNotFound
+from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
 
 __all__ = [
     "ModelInfo",
     "Pipeline",
+    "check",
     "list_models",
     "load_pipeline",
     "model_info",
@@ -41,26 +44,37 @@ Loader = Callable[..., Pipeline]
 """``loader(*, device, local_files_only) -> Pipeline``."""
 
 CONFIG_FILE = "config.json"
+MODEL_FILES = (CONFIG_FILE, "model.safetensors", "stats.safetensors")
 PIPELINE_KEY = "pipeline"
 """Key of ``config.json`` that names the pipeline class."""
 PIPELINES: dict[str, tuple[str, str]] = {
     "dit": (".dit", "DiTPipeline"),
 }
 """Value of ``PIPELINE_KEY`` -> module and class, imported on use."""
-
-_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_INSTALL_AGAIN = "Install Kinetype again."
+_COPY_AGAIN = "Copy or download the model again."
 
 
 @dataclass(frozen=True)
 class _Entry:
+    """A registered model: a loader, or a folder that ships with Kinetype."""
+
     info: ModelInfo
     loader: Loader | None = None
-    kind: str = ""
-    files: tuple[str, ...] = ()
     uses_torch: bool = True
 
 
-_REGISTRY: dict[str, _Entry] = {}
+_REGISTRY: dict[str, _Entry] = {
+    "starter": _Entry(
+        ModelInfo(
+            name="starter",
+            title="Starter",
+            description="Ships with Kinetype; works offline on a CPU.",
+            path=str(ASSETS / "starter"),
+        )
+    ),
+}
 
 
 def register(
@@ -75,24 +89,46 @@ def register(
         uses_torch: False for a model that runs elsewhere; ``device`` is then passed as given.
     """
     shown = ModelInfo(name, name) if info is None else replace(info, name=name)
-    _REGISTRY[name] = _Entry(shown, loader, uses_torch=uses_torch)
+    _REGISTRY[name] = _Entry(shown, loader, uses_torch)
 
 
 def list_models() -> list[ModelInfo]:
-    """Every registered model, with what is missing where one is not ready."""
-    return [_checked(entry) for entry in _REGISTRY.values()]
+    """Every registered model, with what is wrong where one is not ready."""
+    return [_current(entry) for entry in _REGISTRY.values()]
 
 
 def model_info(name: str) -> ModelInfo | None:
     """The entry of that name, or None for a directory or hub id."""
     entry = _REGISTRY.get(name)
-    return None if entry is None else _checked(entry)
+    return None if entry is None else _current(entry)
 
 
 def uses_torch(name: str) -> bool:
     """Whether loading this model needs torch."""
     entry = _REGISTRY.get(name)
     return entry is None or entry.uses_torch
+
+
+def check(name_or_path: str | Path) -> None:
+    """Find out in a moment what would make :func:`load_pipeline` fail after importing torch.
+
+    A hub id passes: only loading it tells.
+
+    Raises:
+        ModelNotFound: neither a registered name, nor a directory, nor like a hub id.
+        ArtifactError: files are missing or its configuration cannot be read.
+    """
+    info = model_info(str(name_or_path))
+    if info is not None:
+        if not info.ready:
+            raise ArtifactError(info.problem, info.fix)
+    elif Path(name_or_path).expanduser().is_dir():
+        _kind_in(Path(name_or_path).expanduser())
+    elif not _like_hub_id(str(name_or_path)):
+        raise ModelNotFound(
+            f"There is no model {str(name_or_path)!r}.",
+            f"Use {', '.join(_REGISTRY)}, a model directory, or a hub id (owner/name).",
+        )
 
 
 def load_pipeline(
@@ -104,101 +140,86 @@ def load_pipeline(
         ModelNotFound: nothing of that name.
         ArtifactError: its files are missing or broken.
     """
-    entry = _REGISTRY.get(str(name_or_path))
+    check(name_or_path)
     options: dict[str, Any] = {"device": device, "local_files_only": local_files_only}
-    if entry is None:
-        kind = _kind_of(name_or_path, local_files_only)
-        return _pipeline_class(kind).from_pretrained(name_or_path, **options)
-    info = _checked(entry)
-    if not info.ready:
-        raise ArtifactError(info.problem, info.fix)
-    if entry.loader is not None:
+    entry = _REGISTRY.get(str(name_or_path))
+    if entry is not None and entry.loader is not None:
         return entry.loader(**options)
-    return _pipeline_class(entry.kind).from_pretrained(info.path, **options)
+    folder = Path(name_or_path if entry is None else entry.info.path).expanduser()
+    if not folder.is_dir():
+        from .. import artifacts
+
+        folder = artifacts.resolve(name_or_path, MODEL_FILES, local_files_only=local_files_only)
+        name: str | Path = str(name_or_path)
+    else:
+        name = folder
+    pipeline: Pipeline = _pipeline_class(_kind_in(folder)).from_pretrained(name, **options)
+    return pipeline
 
 
 def _pipeline_class(kind: str) -> Any:
-    if kind not in PIPELINES:
-        raise ArtifactError(
-            f"Unknown pipeline {kind!r} in {CONFIG_FILE}.",
-            f"This version knows: {', '.join(sorted(PIPELINES))}. Update Kinetype.",
-        )
     module, name = PIPELINES[kind]
     return getattr(importlib.import_module(module, __package__), name)
 
 
-def _checked(entry: _Entry) -> ModelInfo:
-    missing = [name for name in entry.files if not (Path(entry.info.path) / name).is_file()]
-    if not missing:
-        return entry.info
-    return replace(
-        entry.info,
-        ready=False,
-        problem=f"The model {entry.info.name!r} lacks {', '.join(missing)}.",
-        fix=f"Install Kinetype again, or train the model into {entry.info.path}.",
-    )
-
-
-def _kind_of(name_or_path: str | Path, local_files_only: bool) -> str:
-    config = _find_config(name_or_path, local_files_only)
+def _current(entry: _Entry) -> ModelInfo:
+    """What is true now of an entry: its files may have come or gone since it was registered."""
+    info = entry.info
+    if not info.path:
+        return info
+    folder = Path(info.path)
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    if missing:
+        problem = f"The model {info.name!r} lacks {', '.join(missing)}."
+        return replace(info, ready=False, problem=problem, fix=_INSTALL_AGAIN)
     try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        _kind_in(folder)
+        return _described(info, _config_in(folder))
+    except ArtifactError as error:
+        return replace(info, ready=False, problem=error.message, fix=error.hint)
+
+
+def _described(info: ModelInfo, config: dict[str, Any]) -> ModelInfo:
+    """The entry with what the model's own configuration says about it."""
+    fps = config.get("fps", info.fps)
+    shortest = config.get("min_frames", 0)
+    try:
+        return replace(
+            info,
+            description=str(config.get("description") or info.description),
+            licence=str(config.get("licence") or info.licence),
+            representation=str(config.get("representation") or info.representation),
+            fps=float(fps),
+            min_seconds=max(limits.MIN_SECONDS, shortest / fps) if fps else limits.MIN_SECONDS,
+            max_seconds=limits.MAX_SECONDS,
+        )
+    except (TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{config} cannot be read: {error}.", "Copy the model again."
+            f"{CONFIG_FILE} of {info.name!r} is malformed: {error}.", _COPY_AGAIN
         ) from error
-    kind = values.get(PIPELINE_KEY) if isinstance(values, dict) else None
-    if not isinstance(kind, str):
+
+
+def _kind_in(folder: Path) -> str:
+    kind = _config_in(folder).get(PIPELINE_KEY)
+    if not isinstance(kind, str) or kind not in PIPELINES:
         raise ArtifactError(
-            f"{config} does not name its pipeline.", f"It needs a {PIPELINE_KEY!r} entry."
+            f"{folder / CONFIG_FILE} names the pipeline {kind!r}, which this version lacks.",
+            f"It knows {', '.join(sorted(PIPELINES))}; update Kinetype.",
         )
     return kind
 
 
-def _find_config(name_or_path: str | Path, local_files_only: bool) -> Path:
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        config = path / CONFIG_FILE
-        if not config.is_file():
-            raise ArtifactError(f"{path} has no {CONFIG_FILE}.", "Choose a model directory.")
-        return config
-    name = str(name_or_path)
-    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
-        raise _not_found(name)
-    return _hub_config(name, local_files_only)
-
-
-def _hub_config(name: str, local_files_only: bool) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+def _config_in(folder: Path) -> dict[str, Any]:
+    # artifacts.read_json would import torch
+    path = folder / CONFIG_FILE
     try:
-        found = hf_hub_download(name, CONFIG_FILE, local_files_only=local_files_only)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise _not_found(name) from error
-    return Path(found)
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.", _COPY_AGAIN) from error
+    if not isinstance(values, dict):
+        raise ArtifactError(f"{path} must hold a JSON object.", _COPY_AGAIN)
+    return values
 
 
-def _not_found(name: str) -> KinetypeError:
-    known = ", ".join(sorted(_REGISTRY))
-    return ModelNotFound(
-        f"There is no model {name!r}.", f"Use one of: {known}, or a model directory."
-    )
-
-
-_REGISTRY["starter"] = _Entry(
-    ModelInfo(
-        name="starter",
-        title="Starter",
-        description="Small model that ships with Kinetype: walks, runs and everyday actions in "
-        "several styles, on a CPU, offline.",
-        licence="CC-BY-NC-4.0",
-        representation="smplrifke205",
-        fps=20.0,
-        min_seconds=1.0,
-        max_seconds=10.0,
-        path=str(_ASSETS / "starter"),
-    ),
-    kind="dit",
-    files=(CONFIG_FILE, "model.safetensors", "stats.safetensors"),
-)
+def _like_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and name[0].isalnum() and not name.endswith("/")

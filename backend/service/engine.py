@@ -105,6 +105,7 @@ class Engine:
             return self._loaded[name]
         report(Progress(request.id, "loading model"))
         started = time.perf_counter()
+        registry.check(name)
         if registry.uses_torch(name):
             self._prepare_torch()
         while len(self._loaded) >= CACHED_MODELS:

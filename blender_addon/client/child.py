@@ -67,7 +67,7 @@ class ChildProcess:
         """Give it ``grace`` seconds, then kill it with its children; True if it needed no kill."""
         by_itself = self.wait(grace)
         if not by_itself:
-            self._kill()
+            self.kill()
             self.wait(REAP_SECONDS)
         self._drain.join(DRAIN_SECONDS)
         return by_itself
@@ -93,7 +93,10 @@ class ChildProcess:
         """The end of the log, for ``detail`` of an error."""
         return "\n".join(self._log.tail(TAIL_IN_DETAIL))
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Kill it and what it started, without waiting."""
+        if self._popen.poll() is not None:
+            return
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 self._popen.kill()

@@ -24,6 +24,8 @@ from .session import RESTART_HINT, Link, Session
 START_SECONDS = 60.0
 """How long a backend may take to say hello; ssh and a cold disk are slow."""
 END_GRACE_SECONDS = 2.0
+KILL_SECONDS = 1.0
+"""How long a killed child may take to be gone."""
 PREFERENCES_HINT = "Check the backend in the preferences, then press Restart."
 
 
@@ -92,9 +94,9 @@ class _ProcessLink:
         self._closing.set()
         self._outgoing.put(control.Shutdown())
         self._outgoing.put(None)
-        if not self._finished.wait(timeout * 0.5) and self._child is not None:
-            self._child.end(0.0)
-        self._finished.wait(timeout * 0.5)
+        if not self._finished.wait(timeout) and self._child is not None:
+            self._child.kill()
+            self._finished.wait(KILL_SECONDS)
 
     def _run(self) -> None:
         try:

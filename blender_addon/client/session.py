@@ -45,7 +45,7 @@ class Link(Protocol):
         """Send without waiting."""
 
     def close(self, timeout: float) -> None:
-        """End it, within about ``timeout`` seconds."""
+        """Tell it to end, and kill what has not ended after ``timeout`` seconds."""
 
 
 class Session(ABC):
@@ -137,18 +137,25 @@ class Session(ABC):
         return found
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """End the backend within about ``timeout`` seconds; requests in flight are cancelled."""
+        """End the backend; requests in flight are cancelled.
+
+        Args:
+            timeout: seconds to wait for it to end by itself before it is killed; with 0 that
+                happens in the background.
+        """
         link = self._detach()
-        if link is not None:
+        if link is None:
+            return
+        if timeout > 0.0:
             link.close(timeout)
+        else:
+            _close_in_background(link)
 
     def restart(self) -> None:
         """Start afresh at once; the old backend ends in the background."""
         link = self._detach()
         if link is not None:
-            threading.Thread(
-                target=link.close, args=(STOP_SECONDS,), name="kinetype-stop", daemon=True
-            ).start()
+            _close_in_background(link)
         self.start()
 
     def log_tail(self, count: int = 20) -> list[str]:
@@ -211,3 +218,9 @@ class Session(ABC):
         for request_id in self._cancelling:
             self._events.put(Failure(request_id, code, message, hint, detail))
         self._cancelling.clear()
+
+
+def _close_in_background(link: Link) -> None:
+    threading.Thread(
+        target=link.close, args=(STOP_SECONDS,), name="kinetype-stop", daemon=True
+    ).start()

@@ -226,6 +226,14 @@ def test_stop_ends_the_child_in_the_middle_of_a_step(session: ProcessSession) ->
         assert not is_alive(pid)
 
 
+@POSIX
+def test_stop_without_patience_ends_the_child_in_the_background(session: ProcessSession) -> None:
+    pid = running_pid(session)
+    session.stop(timeout=0.0)
+    assert session.state == "stopped"
+    wait_until(lambda: not is_alive(pid), "the child to end")
+
+
 def test_a_session_can_be_started_again_after_stop(session: ProcessSession) -> None:
     assert isinstance(outcome(session, session.submit(ask()))[0], Result)
     session.stop()
