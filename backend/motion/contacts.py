@@ -1,0 +1,93 @@
+"""When does a foot stand? Height and speed of the ball of the foot, with hysteresis.
+
+The ball of the foot (SMPL's "foot" joint) is the point that stays on the ground longest during a
+step: from the moment the foot is flat until the toes leave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, label
+
+from ..wire.skeleton import SOLE_HEIGHT
+from .representations import motion135
+from .skeleton import FOOT_JOINTS, joint_index
+
+BALLS: tuple[int, int] = (joint_index("left_foot"), joint_index("right_foot"))
+"""Joint indices of the left and right ball of the foot."""
+
+# A contact begins below the first and ends above the second value.
+_HEIGHT = (0.045, 0.07)  # m above the standing height of the joint
+_SPEED = (0.35, 0.60)  # m/s
+_SPEED_WINDOW = 0.03  # s, smoothing before the speed is taken: noise is not movement
+_SHORTEST_CONTACT = 0.10  # s
+_SHORTEST_SWING = 0.07  # s
+
+
+def ground_height(joints: np.ndarray) -> float:
+    """Height (m) of the ground below a clip ``[T, 22, 3]``, as its feet tell it.
+
+    The lowest foot joint is near the ground most of the time; the tenth percentile over the frames
+    ignores both jumps and a few frames that dip too low.
+    """
+    lowest = joints[:, FOOT_JOINTS, 1].min(axis=1)
+    return float(np.percentile(lowest, 10.0)) - SOLE_HEIGHT
+
+
+def detect_contacts(x: np.ndarray, fps: float = 30.0, ground: float | None = None) -> np.ndarray:
+    """Which foot stands in which frame.
+
+    Args:
+        x: motion_135 ``[T, 135]``.
+        ground: height of the ground (m); estimated from the clip when omitted.
+
+    Returns:
+        ``[T, 2]`` bool: left, right.
+
+    Raises:
+        FormatError: wrong shape or values that are not finite.
+    """
+    return contacts_of_joints(motion135.joints(x), fps, ground)
+
+
+def contacts_of_joints(joints: np.ndarray, fps: float, ground: float | None = None) -> np.ndarray:
+    """:func:`detect_contacts` for joint positions ``[T, 22, 3]``."""
+    if ground is None:
+        ground = ground_height(joints)
+    balls = joints[:, BALLS].astype(np.float64)
+    height = balls[..., 1] - ground - SOLE_HEIGHT
+    speed = np.zeros_like(height)
+    if len(balls) > 1:
+        calm = gaussian_filter1d(balls, _SPEED_WINDOW * fps, axis=0, mode="nearest")
+        speed = np.linalg.norm(np.gradient(calm, axis=0), axis=-1) * fps
+    begins = (height < _HEIGHT[0]) & (speed < _SPEED[0])
+    lasts = (height < _HEIGHT[1]) & (speed < _SPEED[1])
+    shortest = min(round(_SHORTEST_CONTACT * fps), len(balls))
+    contacts = np.stack([_containing(lasts[:, f], begins[:, f]) for f in range(2)], -1)
+    contacts = ~_drop_short(~contacts, round(_SHORTEST_SWING * fps), keep_ends=True)
+    return _drop_short(contacts, shortest, keep_ends=False)
+
+
+def _containing(wide: np.ndarray, narrow: np.ndarray) -> np.ndarray:
+    """Stretches of ``wide [T]`` that hold at least one True of ``narrow [T]``."""
+    labels, count = label(wide)
+    found = np.zeros(count + 1, dtype=bool)
+    found[labels[narrow & wide]] = True
+    found[0] = False
+    return found[labels]
+
+
+def _drop_short(flags: np.ndarray, shortest: int, *, keep_ends: bool) -> np.ndarray:
+    """Clear stretches of True in ``[T, 2]`` that are shorter than ``shortest`` frames.
+
+    With ``keep_ends`` a stretch that touches the first or last frame stays: it may go on outside.
+    """
+    out = np.zeros_like(flags)
+    for f in range(flags.shape[1]):
+        labels, count = label(flags[:, f])
+        keep = np.bincount(labels, minlength=count + 1) >= shortest
+        if keep_ends:
+            keep[[labels[0], labels[-1]]] = True
+        keep[0] = False
+        out[:, f] = keep[labels]
+    return out
