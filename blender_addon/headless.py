@@ -276,7 +276,7 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, default=default.height, help="pixels")
     parser.add_argument("--engine", choices=sorted(render.compat.ENGINES), default=default.engine)
     parser.add_argument(
-        "--render-samples", type=int, default=default.samples, help="per pixel, cycles only"
+        "--render-samples", type=int, help="per pixel (workbench, cycles); default: fast"
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..backend_access import OutputError
 
+_STEM_LENGTH = 80
 
-@contextmanager
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block succeeds.
 
@@ -20,9 +22,11 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder or file cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    name = f".{path.stem[:_STEM_LENGTH]}.{uuid.uuid4().hex[:12]}{path.suffix}"
+    temporary = path.with_name(name)
     try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()  # finds out now whether the folder is writable, not after the work
         temporary.unlink()
@@ -31,10 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        try:
+        with contextlib.suppress(OSError):  # a read-only folder holds nothing of ours
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass  # the folder is read-only: nothing of ours can be in it
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

@@ -21,7 +21,9 @@ OnFrame = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
 
 _CYCLES_SAMPLES = 32
-_WORKBENCH_SAMPLES = "8"
+_WORKBENCH_SAMPLES = (5, 8, 11, 16, 32)
+"""What Workbench offers besides FXAA, which costs a quarter of 8 samples and looks nearly as good
+in motion."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,14 @@ class RenderSettings:
     Attributes:
         width, height: pixels; made even, because H.264 needs that.
         engine: a key of ``scene.compat.ENGINES``.
-        samples: Cycles samples per pixel; the other engines ignore it.
+        samples: per pixel, None for a good default. Workbench takes the nearest that it offers,
+            EEVEE ignores it.
     """
 
     width: int = 640
     height: int = 360
     engine: str = "workbench"
-    samples: int = _CYCLES_SAMPLES
+    samples: int | None = None
 
 
 def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
@@ -61,9 +64,9 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     render.engine = compat.ENGINES[settings.engine]
     scene.view_settings.view_transform = "Standard"
     if settings.engine == "workbench":
-        _workbench_look(scene)
+        _workbench_look(scene, settings.samples)
     elif settings.engine == "cycles":
-        _cycles_look(scene, settings.samples)
+        _cycles_look(scene, settings.samples or _CYCLES_SAMPLES)
 
 
 def check_graphics(engine: str) -> None:
@@ -85,10 +88,13 @@ def check_graphics(engine: str) -> None:
         ) from error
 
 
-def _workbench_look(scene: bpy.types.Scene) -> None:
-    display = scene.display
-    display.render_aa = _WORKBENCH_SAMPLES
-    shading = display.shading
+def _workbench_look(scene: bpy.types.Scene, samples: int | None) -> None:
+    if samples is None:
+        scene.display.render_aa = "FXAA"
+    else:
+        nearest = min(_WORKBENCH_SAMPLES, key=lambda offered: abs(offered - samples))
+        scene.display.render_aa = str(nearest)
+    shading = scene.display.shading
     shading.light = "STUDIO"
     shading.studio_light = "paint.sl"
     shading.color_type = "MATERIAL"

@@ -103,9 +103,7 @@ def _tile_material(tone: int, level: int) -> bpy.types.Material:
     return material
 
 
-def _add_light(
-    stage: bpy.types.Collection, scene: bpy.types.Scene, joints: np.ndarray
-) -> None:
+def _add_light(stage: bpy.types.Collection, scene: bpy.types.Scene, joints: np.ndarray) -> None:
     """A wide sun for Cycles and EEVEE; Workbench has its own light, but its shadows fall alike."""
     data = bpy.data.lights.new("Kinetype Sun", "SUN")
     data.energy = 2.6

@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+"""Many prompts in one go: per motion an .npz, a .blend and a video or PNG frames; one results.json.
+
+With the bpy module:    ``python scripts/render_batch.py --prompts prompts.txt --out renders``
+With a Blender program: ``blender -b --python scripts/render_batch.py -- --prompts prompts.txt ...``
+
+``prompts.txt`` has one prompt per line; blank lines and lines that start with # are skipped.
+``--jobs jobs.json`` takes a list of objects instead: ``{"prompt", "seconds", "seed", "samples",
+"model", "guidance_scale", "steps", "sampler", "cleanup", "name"}``, of which only the prompt is
+required. A prompt that fails does not stop the others. ``--skip-existing`` takes over what an
+earlier run of the same request finished. Motions come from the same backend as in the panel: in
+this process when it has torch, else in another one (``--backend-python``, ``--backend-command``).
+
+Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # Blender starts scripts without their folder or the checkout
+    sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError  # noqa: E402
+from backend.motion.io import npz  # noqa: E402
+from backend.motion.io.atomic import atomic_path  # noqa: E402
+from backend.wire import limits  # noqa: E402
+from backend.wire.messages import Failure, Motion, Progress, Request, Result  # noqa: E402
+
+if TYPE_CHECKING:
+    from blender_addon.client import Session
+
+RESULTS = "results.json"
+POLL_SECONDS = 0.05
+SLUG_LENGTH = 40
+JOB_KEYS = (
+    "prompt", "seconds", "seed", "samples", "model", "guidance_scale", "steps", "sampler",
+    "cleanup", "name",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request and the stem of its files."""
+
+    name: str
+    request: dict[str, Any]  # without id; checked when it is this job's turn
+
+
+class Batch:
+    """Runs jobs, writes their files, keeps ``results.json`` up to date after each one."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.out: Path = options.out
+        self.session: Session | None = None
+        self.earlier = _earlier_results(self.out / RESULTS) if options.skip_existing else {}
+        self.results: list[dict[str, Any]] = []
+
+    def run(self, jobs: Sequence[Job]) -> bool:
+        """Do all jobs; True if none failed."""
+        try:
+            for number, job in enumerate(jobs, start=1):
+                _say(f"[{number}/{len(jobs)}] {job.request.get('prompt')}")
+                self.results += list(self._one(job))
+                self._write_results()
+        finally:
+            if self.session is not None:
+                self.session.stop()
+        return all(result["status"] != "failed" for result in self.results)
+
+    def _one(self, job: Job) -> Iterator[dict[str, Any]]:
+        names = _sample_names(job)
+        kept = [self._kept(name, job) for name in names]
+        if all(kept):
+            for result in kept:
+                assert result is not None
+                _say(f"  kept {result['name']}")
+                yield result
+            return
+        started = time.monotonic()
+        try:
+            made = self._generate(Request.from_dict(job.request).validated())
+        except Exception as error:
+            for name in names:
+                yield _failed(name, job, error)
+            return
+        generation = time.monotonic() - started
+        for index, (name, motion) in enumerate(zip(names, made.motions, strict=True)):
+            result = {
+                "name": name,
+                "status": "ok",
+                "request": job.request,
+                "sample": index,
+                "meta": motion.meta,
+                "warnings": list(made.warnings),
+                "generation_seconds": round(generation / len(names), 3),
+            }
+            try:
+                result |= self._write_files(name, motion)
+            except Exception as error:
+                yield _failed(name, job, error)
+                continue
+            yield result
+
+    def _generate(self, request: Request) -> Result:
+        """Ask the backend and wait; progress goes to the terminal."""
+        if self.session is None:
+            self.session = _open_session(self.options)
+        elif self.session.state == "dead":
+            self.session.restart()
+        self.session.submit(request)
+        while True:
+            for event in self.session.events():
+                if isinstance(event, Progress) and event.id == request.id:
+                    _progress(event.stage, event.step, event.total)
+                elif isinstance(event, Failure) and event.id in ("", request.id):
+                    raise event.to_error()
+                elif isinstance(event, Result) and event.id == request.id:
+                    for text in event.warnings:
+                        _say(f"  warning: {text}")
+                    return event
+            time.sleep(POLL_SECONDS)
+
+    def _write_files(self, name: str, motion: Motion) -> dict[str, Any]:
+        from blender_addon import headless
+        from blender_addon.scene.render import RenderSettings
+
+        options = self.options
+        files = self._files(name)
+        started = time.monotonic()
+        npz.write_motion(files["npz"], motion)
+        settings = RenderSettings(
+            options.width, options.height, options.engine, options.render_samples
+        )
+        outputs = headless.Outputs(files["blend"], files.get("mp4"), files.get("frames"))
+        summary = headless.export(motion, outputs, settings, fps=options.fps, on_progress=_progress)
+        entry: dict[str, Any] = {
+            "files": {kind: path.relative_to(self.out).as_posix() for kind, path in files.items()},
+            "scene": summary,
+            "export_seconds": round(time.monotonic() - started, 3),
+        }
+        if options.evaluate:
+            entry["metrics"] = measure(files["npz"], options.backend_python)
+            _say("  " + "  ".join(f"{k}={v:.4g}" for k, v in entry["metrics"].items()))
+        return entry
+
+    def _files(self, name: str) -> dict[str, Path]:
+        files = {"npz": self.out / f"{name}.npz", "blend": self.out / f"{name}.blend"}
+        if self.options.format == "mp4":
+            files["mp4"] = self.out / f"{name}.mp4"
+        else:
+            files["frames"] = self.out / name
+        return files
+
+    def _kept(self, name: str, job: Job) -> dict[str, Any] | None:
+        """The entry of an earlier run, if it made the same request and its files are there."""
+        entry = self.earlier.get(name)
+        if entry is None or entry.get("request") != job.request:
+            return None
+        if entry.get("status") == "failed" or not isinstance(entry.get("files"), dict):
+            return None
+        if self.options.evaluate and "metrics" not in entry:
+            return None
+        wanted = self._files(name)
+        there = set(entry["files"]) == set(wanted) and all(p.exists() for p in wanted.values())
+        return {**entry, "status": "kept"} if there else None
+
+    def _write_results(self) -> None:
+        import bpy
+
+        failed = sum(result["status"] == "failed" for result in self.results)
+        summary = {
+            "blender": bpy.app.version_string,
+            "succeeded": len(self.results) - failed,
+            "failed": failed,
+            "results": self.results,
+        }
+        with atomic_path(self.out / RESULTS) as temporary:
+            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+
+
+def _open_session(options: argparse.Namespace) -> Session:
+    """The backend: in this process where torch is, else a child process."""
+    from blender_addon.client import InProcessSession, ProcessSession, default_command
+
+    if options.backend_command:
+        return ProcessSession(shlex.split(options.backend_command))
+    if options.backend_python is None and find_spec("torch") is not None:
+        return InProcessSession(local_files_only=options.offline)
+    return ProcessSession(*default_command(options.backend_python, offline=options.offline))
+
+
+def measure(path: Path, python: Path | None = None) -> dict[str, float]:
+    """Physical metrics of a motion file.
+
+    They need scipy, which Blender's own Python lacks; then the backend's Python runs this script.
+    """
+    if find_spec("scipy") is not None:
+        from backend.evaluation.metrics import physical_metrics
+        from backend.motion.representations import motion135
+        from backend.motion.skeleton import forward_kinematics
+
+        motion = npz.read_motion(path)
+        root, rotations = motion135.unpack(motion.data.astype(np.float64))
+        return physical_metrics(forward_kinematics(rotations, root), motion.fps)
+    if python is None:
+        raise InvalidRequest(
+            "--evaluate needs scipy, which this Python lacks.",
+            "Name a Python that has it with --backend-python.",
+        )
+    command = [str(python), str(Path(__file__).resolve()), "--measure", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise InternalError(f"The metrics of {path.name} failed.", "", done.stderr)
+    return json.loads(done.stdout)
+
+
+def _failed(name: str, job: Job, error: Exception) -> dict[str, Any]:
+    if not isinstance(error, KinetypeError):
+        error = InternalError(f"Unexpected error: {error}.", "", traceback.format_exc())
+    _say(f"  failed: {error}")
+    problem = {"code": error.code, "message": error.message, "hint": error.hint}
+    if error.detail:
+        problem["detail"] = error.detail
+    return {"name": name, "status": "failed", "request": job.request, "error": problem}
+
+
+# --------------------------------------------------------------------------- what to do
+
+
+def read_jobs(options: argparse.Namespace) -> list[Job]:
+    """Jobs of ``--prompts`` and ``--jobs``, in that order, with the options as defaults.
+
+    Raises:
+        InvalidRequest: nothing to do, unknown keys, or two jobs of one name.
+        FormatError: a file that cannot be read.
+    """
+    entries: list[dict[str, Any]] = []
+    if options.prompts is not None:
+        lines = (line.strip() for line in _read(options.prompts).splitlines())
+        entries += [{"prompt": line} for line in lines if line and not line.startswith("#")]
+    if options.jobs is not None:
+        entries += _read_job_file(options.jobs)
+    if not entries:
+        raise InvalidRequest("There is nothing to do.", "Give prompts with --prompts or --jobs.")
+    defaults = {
+        "seconds": options.seconds, "seed": options.seed, "samples": options.samples,
+        "model": options.model,
+    }  # fmt: skip
+    jobs = []
+    for index, entry in enumerate(entries):
+        request = {**defaults, **entry}
+        name = request.pop("name", None) or f"{index:03d}_{slug(str(request['prompt']))}"
+        if Path(name).name != name:
+            raise InvalidRequest(f"The name {name!r} is not a file name.", "Leave out folders.")
+        jobs.append(Job(name, request))
+    names = [name for job in jobs for name in _sample_names(job)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"Two jobs are named {twice[0]!r}.", "Give each its own name.")
+    return jobs
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read: {error}.", "Give a UTF-8 text file.") from error
+
+
+def _read_job_file(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(_read(path))
+    except ValueError as error:
+        raise FormatError(f"{path} is not JSON: {error}.", "") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FormatError(f"{path} must hold a list of objects.", "See --help.")
+    for number, entry in enumerate(entries):
+        unknown = sorted(set(entry) - set(JOB_KEYS))
+        if unknown or "prompt" not in entry:
+            problem = f"unknown keys {unknown}" if unknown else "no prompt"
+            raise InvalidRequest(
+                f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(JOB_KEYS)}."
+            )
+    return entries
+
+
+def slug(prompt: str) -> str:
+    """A prompt as part of a file name."""
+    words = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")
+    return words[:SLUG_LENGTH].rstrip("_") or "motion"
+
+
+def _sample_names(job: Job) -> list[str]:
+    samples = job.request.get("samples", 1)
+    if not isinstance(samples, int) or samples <= 1:
+        return [job.name]
+    return [f"{job.name}_{index:02d}" for index in range(min(samples, limits.MAX_SAMPLES))]
+
+
+def _earlier_results(path: Path) -> dict[str, dict[str, Any]]:
+    """Entries by name; an unreadable file counts as none, so that a restart can repair it."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["results"]
+        return {entry["name"]: entry for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+# --------------------------------------------------------------------------- the program
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _progress(stage: str, step: int, total: int) -> None:
+    """A line at the beginning and the end of each stage."""
+    if total > 1 and step in (1, total):
+        _say(f"  {stage} {step}/{total}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; needs bpy for the render options."""
+    from blender_addon import headless
+
+    made = argparse.ArgumentParser(prog="render_batch", description=__doc__.split("\n\n")[0])
+    made.add_argument("--prompts", type=Path, help="text file, one prompt per line")
+    made.add_argument("--jobs", type=Path, help="JSON file with a list of jobs")
+    made.add_argument("--out", type=Path, required=True, help="folder for the results")
+    made.add_argument("--seconds", type=float, default=limits.DEFAULT_SECONDS)
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--samples", type=int, default=1, help="motions per prompt")
+    made.add_argument("--model", default=limits.DEFAULT_MODEL)
+    made.add_argument("--format", choices=("mp4", "png"), default="mp4")
+    made.add_argument("--fps", type=float, default=30.0, help="of the scene and the video")
+    made.add_argument("--evaluate", action="store_true", help="print physical metrics")
+    made.add_argument("--skip-existing", action="store_true", help="continue an earlier run")
+    made.add_argument("--backend-python", type=Path, help="Python with torch, for the backend")
+    made.add_argument("--backend-command", help="for example: ssh gpu-box kinetype serve")
+    made.add_argument("--offline", action="store_true", help="never use the network")
+    headless.add_render_options(made)
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the batch; returns the exit code."""
+    if arguments[:1] == ["--measure"]:
+        print(json.dumps(measure(Path(arguments[1]))))
+        return 0
+    options = parser().parse_args(arguments)
+    options.out = options.out.absolute()
+    try:
+        jobs = read_jobs(options)
+        batch = Batch(options)
+        succeeded = batch.run(jobs)
+    except KinetypeError as error:
+        _say(f"error: {error.message}\nhint: {error.hint}")
+        return 2 if isinstance(error, InvalidRequest | FormatError) else 1
+    failed = sum(result["status"] == "failed" for result in batch.results)
+    _say(f"{len(batch.results) - failed} done, {failed} failed; see {options.out / RESULTS}")
+    return 0 if succeeded else 1
+
+
+if __name__ == "__main__":
+    own = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    sys.exit(main(own))
