@@ -69,7 +69,7 @@ def make_motions(
     from backend.pipelines.dit import DiTPipeline
 
     pipeline = DiTPipeline.from_pretrained(args.model)
-    given = {"sampler": args.sampler, "steps": args.steps, "guidance": args.guidance}
+    given = {"sampler": args.sampler, "steps": args.steps, "guidance_scale": args.guidance}
     options = {k: v for k, v in given.items() if v is not None}
     return sources.from_pipeline(pipeline, samples, args.batch, **options)
 

@@ -29,7 +29,7 @@ def from_pipeline(pipeline: Any, samples: Sequence[Sample], batch: int, **option
     """Motions of a pipeline, made in batches of like length.
 
     Args:
-        options: passed to ``infer_t2m`` (sampler, steps, guidance).
+        options: passed to ``infer_t2m`` (sampler, steps, guidance_scale).
     """
     order = sorted(range(len(samples)), key=lambda i: samples[i].frames)
     motions: list[np.ndarray] = [np.empty(0)] * len(samples)
