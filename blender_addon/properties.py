@@ -28,7 +28,12 @@ _model_items: list[tuple[str, str, str, int]] = []
 
 
 def model_number(name: str) -> int:
-    """The number that a .blend stores for a model: stable when the list of models changes."""
+    """The number that a .blend stores for a model: stable when the list of models changes.
+
+    The default model is 0, which is what Blender takes for a setting that was never touched.
+    """
+    if name == limits.DEFAULT_MODEL:
+        return 0
     return zlib.crc32(name.encode()) & 0x7FFFFFFF
 
 

@@ -11,6 +11,7 @@ from ..jobs import Board, Job, Notice, board
 
 PIXELS_PER_CHARACTER = 7.0
 MIN_LINE_CHARS = 24
+MAX_LINES = 8
 STATES = {
     "starting": ("Starting the backend", "SORTTIME"),
     "ready": ("Backend ready", "CHECKMARK"),
@@ -23,7 +24,7 @@ STATES = {
 def line_width(context: bpy.types.Context) -> int:
     """Characters that fit into one line of the region."""
     region = context.region
-    scale = context.preferences.system.ui_scale
+    scale = context.preferences.system.ui_scale or 1.0
     pixels = region.width if region is not None else 0
     return max(MIN_LINE_CHARS, int(pixels / (PIXELS_PER_CHARACTER * scale)) - 6)
 
@@ -125,7 +126,8 @@ def _draw_text(
 ) -> None:
     """Wrapped; the icon stands before the first line."""
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, line_width(context))):
+    lines = textwrap.wrap(text, line_width(context), max_lines=MAX_LINES, placeholder=" …")
+    for number, line in enumerate(lines):
         row = column.row()
         if number:
             row.scale_y = 0.8

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -59,31 +59,53 @@ def empty_file() -> None:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 
 
+class Addon:
+    """The enabled add-on. Blender data is looked up anew each time: a held pointer may dangle."""
+
+    @property
+    def board(self) -> Any:
+        from blender_addon import jobs
+
+        return jobs.board
+
+    @property
+    def pump(self) -> ModuleType:
+        from blender_addon import pump
+
+        return pump
+
+    @property
+    def preferences(self) -> Any:
+        import bpy
+
+        from blender_addon.preferences import preferences_of
+
+        return preferences_of(bpy.context)
+
+    def settings(self) -> Any:
+        import bpy
+
+        from blender_addon.properties import settings_of
+
+        return settings_of(bpy.context.scene)
+
+
 @pytest.fixture
-def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[SimpleNamespace]:
+def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[Addon]:
     """Board, settings and preferences of the enabled add-on; the backend is stopped afterwards."""
-    import bpy
+    from blender_addon import jobs
 
-    from blender_addon import jobs, pump
-    from blender_addon.preferences import preferences_of
-    from blender_addon.properties import settings_of
-
-    preferences = preferences_of(bpy.context)
-    yield SimpleNamespace(
-        board=jobs.board,
-        pump=pump,
-        preferences=preferences,
-        settings=lambda: settings_of(bpy.context.scene),
-    )
-    pump.stop()
+    found = Addon()
+    yield found
+    found.pump.stop()
     jobs.shut_down()
     for name in ("backend", "command", "device", "python_path", "log_directory", "torch_build"):
-        preferences.property_unset(name)
+        found.preferences.property_unset(name)
 
 
 @pytest.fixture
 def fake_backend(
-    addon: SimpleNamespace, backend_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    addon: Addon, backend_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """``fake_backend(model)`` lets the panel use the real service with a made-up pipeline."""
     monkeypatch.setenv("PYTHONPATH", str(REPO))

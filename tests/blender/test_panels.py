@@ -1,0 +1,184 @@
+"""The panels in all the states they can be in, drawn into a real layout."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from backend.errors import InternalError, ServiceError  # noqa: E402
+from backend.wire.messages import Motion, Progress, Request, Result  # noqa: E402
+
+
+def _load(name: str) -> ModuleType:
+    """A file beside this one; the tests are no package."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"kinetype_tests_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+drawing = _load("drawing")
+synthetic = _load("synthetic")
+
+
+def main_panel() -> str:
+    from blender_addon.panels.main import KINETYPE_PT_main
+
+    return drawing.draw_panel(KINETYPE_PT_main)
+
+
+def running_job(addon: SimpleNamespace, **progress: object):
+    from blender_addon.jobs import Job
+
+    job = Job(Request("a person walks"), None)
+    addon.board.jobs[job.request.id] = job
+    for moment, step in enumerate(progress.get("steps", ())):
+        job.advance(Progress(job.request.id, "sampling", step, 50), float(moment))
+    return job
+
+
+def test_a_typo_would_be_noticed(addon: SimpleNamespace) -> None:
+    """The drawing helper itself: what it must catch, it catches."""
+
+    def bad_property(panel, context) -> None:
+        panel.layout.prop(context.scene.kinetype, "no_such_property")
+
+    def bad_operator(panel, context) -> None:
+        panel.layout.operator("kinetype.no_such_operator")
+
+    for function in (bad_property, bad_operator):
+        with pytest.raises(AssertionError):
+            drawing.draw(function)
+
+
+def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
+    tree = main_panel()
+    for name in ("prompt", "seconds", "seed", "lock_seed", "samples", "model", "target"):
+        assert f"KinetypeSettings.{name}" in tree, name
+    assert "bpy.ops.kinetype.generate" in tree
+    assert "bpy.ops.kinetype.randomize_seed" in tree
+    assert "bpy.ops.kinetype.cancel(" not in tree
+    assert "'Starter'" in tree, "the model of a new file is the default one, not an empty field"
+
+
+def test_advanced_panel(addon: SimpleNamespace) -> None:
+    from blender_addon.panels.advanced import KINETYPE_PT_advanced
+
+    tree = drawing.draw_panel(KINETYPE_PT_advanced)
+    for name in ("use_guidance", "guidance", "sampler", "steps", "cleanup", "custom_model"):
+        assert f"KinetypeSettings.{name}" in tree, name
+    assert "Backend not started" in tree
+
+
+def test_progress_names_stage_step_and_time_left(addon: SimpleNamespace) -> None:
+    from blender_addon.panels import status
+
+    job = running_job(addon, steps=(10, 15, 20))
+    # five steps a second, thirty to go
+    assert status.progress_text(job) == "Sampling 20/50, 7 s left"
+    assert job.fraction == pytest.approx(0.4)
+    assert "bpy.ops.kinetype.cancel" in main_panel()
+    running_job(addon)
+    assert "1 more waiting" in main_panel()
+    job.cancelling = True
+    assert status.progress_text(job) == "Cancelling"
+
+
+def test_an_error_brings_its_buttons(addon: SimpleNamespace) -> None:
+    from blender_addon.core.errors import ArmatureError
+    from blender_addon.fixes import EnvironmentMissing, OfflineError
+
+    for error, button in (
+        (ServiceError("It died.", "Press Restart."), "restart_backend"),
+        (EnvironmentMissing("Not installed."), "install_environment"),
+        (OfflineError("No network."), "open_network_preferences"),
+        (ArmatureError("No bones."), "use_new_mannequin"),
+        (InternalError("A bug."), "show_log"),
+    ):
+        addon.board.report(error)
+        tree = main_panel()
+        assert error.message in tree
+        assert f"bpy.ops.kinetype.{button}(" in tree
+        assert "bpy.ops.kinetype.dismiss(" in tree
+
+
+def test_warnings_and_messages_are_wrapped_not_cut(addon: SimpleNamespace) -> None:
+    addon.board.warnings = ("This is far from what the model knows; nearest: a person walks.",)
+    addon.board.message = "The motion is on a new mannequin"
+    tree = main_panel()
+    for word in ("nearest:", "knows;", "mannequin"):
+        assert word in tree
+
+
+def test_a_kept_result_can_be_placed_or_thrown_away(addon: SimpleNamespace) -> None:
+    from blender_addon.jobs import Finished
+
+    item = Finished(Result("x", ()), None, "A motion was made for another file", kept=True)
+    addon.board.finished.append(item)
+    tree = main_panel()
+    assert "bpy.ops.kinetype.place_result(" in tree
+    assert "bpy.ops.kinetype.discard_result(" in tree
+    addon.board.finished.clear()
+
+
+def test_a_foreign_armature_is_refused_with_a_way_out(addon: SimpleNamespace) -> None:
+    # introspect() cannot read a label that ends with a quote, hence a name that wraps
+    armature = bpy.data.objects.new(
+        "A robot of another kind", bpy.data.armatures.new("A robot of another kind")
+    )
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    tree = main_panel()
+    assert "robot" in tree and "SMPL" in tree
+    assert "bpy.ops.kinetype.use_new_mannequin(" in tree
+    assert not bpy.ops.kinetype.generate.poll()
+    addon.settings().target = "NEW"
+    assert bpy.ops.kinetype.generate.poll()
+    assert "use_new_mannequin" not in main_panel()
+
+
+def test_takes_panel_lists_only_takes(addon: SimpleNamespace) -> None:
+    from blender_addon.panels.takes_panel import KINETYPE_PT_takes, KINETYPE_UL_takes
+    from blender_addon.scene import action as actions
+
+    bpy.data.actions.new("A user's own")
+    bpy.ops.kinetype.add_mannequin()
+    armature = addon.settings().character
+    motion = synthetic.walk(1.0)
+    take = actions.apply_motion(
+        armature,
+        Motion(motion.data, meta={**motion.meta, "prompt": "a person waves"}),
+        scene=bpy.context.scene,
+    )
+    addon.settings().take_index = list(bpy.data.actions).index(take)
+    tree = drawing.draw_panel(KINETYPE_PT_takes)
+    assert "a person waves" in tree
+    assert "take_regenerate(" in tree and "take_delete(" in tree
+    fake_list = SimpleNamespace(filter_name="", bitflag_filter_item=1 << 30)
+    flags, order = KINETYPE_UL_takes.filter_items(fake_list, bpy.context, bpy.data, "actions")
+    shown = [a.name for a, flag in zip(bpy.data.actions, flags, strict=True) if flag]
+    assert shown == [take.name]
+    assert order == []
+
+
+@pytest.mark.parametrize("backend", ["MANAGED", "IN_PROCESS", "COMMAND"])
+def test_preferences_page(addon: SimpleNamespace, backend: str) -> None:
+    from blender_addon.panels import preferences_page
+
+    addon.preferences.backend = backend
+
+    def page(panel, context) -> None:
+        preferences_page.draw(panel.layout, addon.preferences, context)
+
+    tree = drawing.draw(page)
+    assert "KinetypePreferences.backend" in tree
+    assert ("install_environment(" in tree) == (backend == "MANAGED")
+    assert ("KinetypePreferences.command" in tree) == (backend == "COMMAND")
