@@ -329,7 +329,7 @@ def decode_joints(x: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndarray:
 def decode_rotations(x: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndarray:
     """The rotation block with the root in front: ``[..., T, 263]`` -> ``[..., T, 22, 3, 3]``.
 
-    They turn HumanML3D's reference pose, each relative to its predecessor in the chain. They are not
+    They turn HumanML3D's reference pose, each relative to its chain predecessor. They are not
     SMPL's rotations: there is no twist in them, and the reference pose differs.
     """
     x = _checked(x, skeleton)

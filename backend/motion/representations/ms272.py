@@ -50,8 +50,8 @@ def encode(joints: np.ndarray, local_rotations: np.ndarray) -> np.ndarray:
         local_rotations: ``[T, 22, 3, 3]`` parent-relative; the pelvis is its world rotation.
 
     Returns:
-        ``[T, 272]`` float64. A clip whose first frame does not face +Z comes back turned, so that it
-        does (see :func:`face_z`).
+        ``[T, 272]`` float64. A clip whose first frame does not face +Z comes back turned until
+        it does (see :func:`face_z`).
 
     Raises:
         FormatError: wrong shapes, unequal lengths, fewer than 2 frames, values not finite.
