@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -104,6 +105,21 @@ def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[Addon]:
 
 
 @pytest.fixture
+def until(addon: Addon) -> Callable[[Callable[[], bool]], None]:
+    """``until(condition)`` calls the pump, as Blender's timer does, until the condition holds."""
+
+    def call_pump(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        addon.pump.tick()
+        while not condition():
+            assert time.monotonic() < deadline, f"still waiting; {addon.board}"
+            time.sleep(0.01)
+            addon.pump.tick()
+
+    return call_pump
+
+
+@pytest.fixture
 def fake_backend(
     addon: Addon, backend_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
@@ -116,6 +132,8 @@ def fake_backend(
     def choose(model: str = "fake", **values: Any) -> None:
         settings = addon.settings()
         settings.custom_model = model
+        # a child that cleans up imports scipy first, which most tests need not wait for
+        settings.cleanup = False
         for name, value in values.items():
             setattr(settings, name, value)
 
