@@ -41,7 +41,7 @@ class Request:
     id: str = field(default_factory=new_id)
 
     def validated(self) -> Request:
-        """This request with the prompt stripped, or :class:`InvalidRequest` saying what to change."""
+        """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
         if not prompt:
             raise InvalidRequest(
@@ -94,7 +94,10 @@ def _check(
     kinds = (int,) if integer else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
         kind = "a whole number" if integer else "a number"
-        raise InvalidRequest(f"The {name} must be {kind}, not {value!r}.", "")
+        raise InvalidRequest(
+            f"The {name} must be {kind}, not {value!r}.",
+            f"Choose a value from {low:g} to {high:g}{unit}.",
+        )
     if not low <= value <= high:
         raise InvalidRequest(
             f"The {name} is {value:g}{unit}.", f"Choose a value from {low:g} to {high:g}{unit}."

@@ -20,6 +20,7 @@ turning it. Files without ``motion_135`` are read from the AMASS keys.
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
@@ -63,21 +64,24 @@ def write_motion(path: str | Path, motion: Motion) -> None:
     except (TypeError, ValueError) as error:
         raise FormatError(f"The motion's notes are not plain JSON: {error}.", "") from error
     rate = np.float64(motion.fps)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            poses=poses.astype(np.float32),
-            root_orient=body[:, :3].astype(np.float32),
-            pose_body=body[:, 3:].astype(np.float32),
-            trans=(root @ Z_UP_FROM_Y_UP.T - REST_PELVIS).astype(np.float32),
-            betas=np.zeros(16, dtype=np.float32),
-            gender=np.array("neutral"),
-            mocap_frame_rate=rate,
-            mocap_framerate=rate,
-            fps=rate,
-            motion_135=motion.data,
-            kinetype_meta=np.array(meta),
-        )
+    # packed in memory: an archive that meets a full disk halfway cannot be closed quietly
+    packed = io.BytesIO()
+    np.savez_compressed(
+        packed,
+        poses=poses.astype(np.float32),
+        root_orient=body[:, :3].astype(np.float32),
+        pose_body=body[:, 3:].astype(np.float32),
+        trans=(root @ Z_UP_FROM_Y_UP.T - REST_PELVIS).astype(np.float32),
+        betas=np.zeros(16, dtype=np.float32),
+        gender=np.array("neutral"),
+        mocap_frame_rate=rate,
+        mocap_framerate=rate,
+        fps=rate,
+        motion_135=motion.data,
+        kinetype_meta=np.array(meta),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(packed.getvalue())
 
 
 def read_motion(path: str | Path) -> Motion:
