@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +103,8 @@ def read_requirements(root: Path) -> list[str]:
     project = root / "pyproject.toml"
     if not project.is_file():
         raise MissingDependency(f"{packaged} is missing.", "Install the Kinetype extension again.")
+    import tomllib  # only for a checkout, and slow to load
+
     values = tomllib.loads(project.read_text(encoding="utf-8"))
     return list(values["project"]["dependencies"])
 

@@ -15,7 +15,6 @@ from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
 from .scene import compat
-from .scene.character import create_character
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
 """Other modes keep an undo history of their own, which an undo step of ours would confuse."""
@@ -133,6 +132,9 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     Raises:
         ArmatureError: the target lost its bones. FormatError: broken motion data.
     """
+    # the mannequin's geometry is built when it is first needed, not when the add-on is enabled
+    from .scene.character import create_character
+
     scene = _by_uid(bpy.data.scenes, placement.scene) or context.scene
     armature = _alive_target(placement)
     message = ""

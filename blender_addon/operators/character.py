@@ -5,7 +5,6 @@ import bpy
 from .. import placement
 from ..jobs import board
 from ..properties import settings_of
-from ..scene.character import create_character
 
 
 class KINETYPE_OT_add_mannequin(bpy.types.Operator):
@@ -23,6 +22,9 @@ class KINETYPE_OT_add_mannequin(bpy.types.Operator):
         return ready
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        # loads the mannequin's geometry, which enabling the add-on does not wait for
+        from ..scene.character import create_character
+
         settings_of(context.scene).character = create_character(context)
         return {"FINISHED"}
 
