@@ -125,10 +125,11 @@ def _torso(make: _Builder) -> Iterator[_Part]:
         waist, JOINT, [(0.1, "pelvis"), (0.4, "spine1"), (0.7, "spine2"), (1, "spine3")]
     )
     chest = make.loft(
-        make.at("spine2", 0, -0.025, -0.008), make.at("neck", 0, 0.022, 0), _FORWARD,
-        [(0, 0.118, 0.096, 0.0), (0.25, 0.126, 0.104, 0.006), (0.55, 0.138, 0.113, 0.012),
-         (0.78, 0.134, 0.100, 0.010), (0.92, 0.105, 0.076, 0.006), (1, 0.070, 0.056, 0.002)],
-        caps=(0.016, 0.05), power=2.4, sides=28, rings=20,
+        make.at("spine2", 0, -0.025, -0.008), make.at("neck", 0, 0.052, 0.004), _FORWARD,
+        [(0, 0.118, 0.096, 0.0), (0.25, 0.126, 0.104, 0.006), (0.52, 0.138, 0.113, 0.012),
+         (0.71, 0.134, 0.101, 0.010), (0.84, 0.106, 0.080, 0.006), (0.92, 0.072, 0.064, 0.002),
+         (1, 0.054, 0.055)],
+        caps=(0.016, 0.02), power=2.4, sides=28, rings=20,
     )  # fmt: skip
     yield make.rigid(chest, SHELL, "spine3")
 
@@ -251,7 +252,7 @@ def _foot(make: _Builder, side: str) -> Iterator[_Part]:
     heading = heading / np.linalg.norm(heading) * make.scale
     start, end = (np.array([p[0], floor, p[2]]) for p in (ankle, ball))
     reach = float(np.linalg.norm(end - start)) / make.scale
-    heel, toe = -0.062 / reach, 1 + 0.082 / reach
+    heel, toe = -0.062 / reach, 1 + 0.075 / reach
     stops = [(0.8, f"{side}_ankle"), (1.1, f"{side}_foot")]
     upper = make.loft(
         start, end, _UP,

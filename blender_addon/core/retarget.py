@@ -20,7 +20,6 @@ from ..backend_access import (
     MOTION_DIM,
     NUM_JOINTS,
     PARENTS,
-    REST_OFFSETS,
     ROOT_COLUMNS,
     ROT6D_COLUMNS,
     SOLE_HEIGHT,
@@ -28,6 +27,7 @@ from ..backend_access import (
 )
 from . import quaternions
 from .axes import measure_basis
+from .neutral import rest_heads
 from .resample import resample
 
 _LEG_CHAINS = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"))
@@ -65,15 +65,6 @@ class BoneKeys:
 
     def __len__(self) -> int:
         return len(self.rotations)
-
-
-def rest_heads() -> np.ndarray:
-    """``[22, 3]`` rest joints of the neutral SMPL-22 body in metres, Y-up, soles on y = 0."""
-    heads = np.zeros((NUM_JOINTS, 3))
-    for joint, parent in enumerate(PARENTS):
-        heads[joint] = np.asarray(REST_OFFSETS[joint]) + (heads[parent] if parent >= 0 else 0.0)
-    heads[:, 1] += SOLE_HEIGHT - heads[:, 1].min()
-    return heads
 
 
 def leg_length(heads: np.ndarray) -> float:

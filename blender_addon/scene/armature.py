@@ -12,7 +12,8 @@ from mathutils import Vector
 from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS
 from ..core import axes, bone_names
 from ..core.errors import ArmatureError
-from ..core.retarget import RestPose, rest_heads
+from ..core.neutral import rest_heads
+from ..core.retarget import RestPose
 
 CHARACTER_NAME = "Kinetype Character"
 

@@ -1,0 +1,125 @@
+"""``scripts/render_batch.py`` with the real service and made-up pipelines."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("bpy")
+
+REPO = Path(__file__).resolve().parents[2]
+SCRIPT = REPO / "scripts" / "render_batch.py"
+FAKE_SERVER = REPO / "tests" / "service" / "fake_server.py"
+
+
+@pytest.fixture
+def run_batch(tmp_path: Path, backend_python: str):
+    """``run_batch(*options)`` -> (exit code, results.json or None, what it printed)."""
+
+    def run(*options: object) -> tuple[int, dict[str, Any] | None, str]:
+        command = f'"{backend_python}" "{FAKE_SERVER}"'
+        done = subprocess.run(
+            [
+                sys.executable, str(SCRIPT), "--out", str(tmp_path / "out"), "--model", "fake",
+                "--seconds", "0.5", "--width", "32", "--height", "32", "--fps", "8",
+                "--backend-command", command, *map(str, options),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )  # fmt: skip
+        path = tmp_path / "out" / "results.json"
+        results = json.loads(path.read_text()) if path.exists() else None
+        return done.returncode, results, done.stdout + done.stderr
+
+    return run
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_one_file_set_per_motion_and_metrics(
+    run_batch, tmp_path: Path, backend_python: str
+) -> None:
+    prompts = write(tmp_path / "prompts.txt", "# a comment\na person walks\n\na fish swims\n")
+    options = ("--prompts", prompts, "--evaluate", "--backend-python", backend_python)
+    code, results, log = run_batch(*options)
+    assert code == 0, log
+    assert results is not None and (results["succeeded"], results["failed"]) == (2, 0)
+    walk, fish = results["results"]
+    assert walk["name"] == "000_a_person_walks" and walk["meta"]["prompt"] == "a person walks"
+    assert set(walk["files"]) == {"npz", "blend", "mp4"}
+    for path in walk["files"].values():
+        assert (tmp_path / "out" / path).stat().st_size > 500
+    assert fish["warnings"] == ["Far from what it knows."]
+    assert walk["metrics"]["jerk_m_s3"] > 0 and "jerk_m_s3=" in log
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+
+    code, results, log = run_batch(*options, "--skip-existing")
+    assert code == 0 and results is not None
+    assert [r["status"] for r in results["results"]] == ["kept", "kept"]
+    after = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+    before.pop(tmp_path / "out" / "results.json"), after.pop(tmp_path / "out" / "results.json")
+    assert before == after
+
+
+def test_a_failing_prompt_does_not_stop_the_others(run_batch, tmp_path: Path) -> None:
+    jobs = [
+        {"prompt": "one"},
+        {"prompt": "   ", "name": "blank"},
+        {"prompt": "x", "model": "dies", "name": "crash"},
+        {"prompt": "x", "model": "none-such", "name": "unknown"},
+        {"prompt": "two", "samples": 2, "seed": 5, "name": "pair"},
+    ]
+    path = write(tmp_path / "jobs.json", json.dumps(jobs))
+    code, results, log = run_batch("--jobs", path, "--format", "png")
+    assert code == 1, log
+    assert results is not None
+    found = {r["name"]: r for r in results["results"]}
+    assert {n: r["status"] for n, r in found.items()} == {
+        "000_one": "ok", "blank": "failed", "crash": "failed", "unknown": "failed",
+        "pair_00": "ok", "pair_01": "ok",
+    }  # fmt: skip
+    assert found["blank"]["error"]["code"] == "invalid_request"
+    assert found["crash"]["error"]["code"] == "service"
+    assert found["unknown"]["error"]["code"] == "model_not_found"
+    assert [found[n]["meta"]["seed"] for n in ("pair_00", "pair_01")] == [5, 6]
+    frames = sorted((tmp_path / "out" / "pair_01").iterdir())
+    assert [f.name for f in frames] == [f"frame_{i:04d}.png" for i in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        "[]",
+        "{}",
+        "not json",
+        '[{"seed": 1}]',
+        '[{"prompt": "x", "sneed": 1}]',
+        '[{"prompt": "x", "name": "../up"}]',
+        '[{"prompt": "x", "name": "a"}, {"prompt": "y", "name": "a"}]',
+    ],
+)
+def test_wrong_job_files_are_named_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    spec = importlib.util.spec_from_file_location("kinetype_render_batch", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    script = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    path = write(tmp_path / "jobs.json", jobs)
+    assert script.main(["--jobs", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "error: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
