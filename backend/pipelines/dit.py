@@ -1,0 +1,347 @@
+"""Text to motion with the diffusion transformer (:mod:`backend.models.dit`)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import artifacts
+from ..artifacts import Stats
+from ..diffusion.guidance import guided
+from ..diffusion.loop import sample, seeded_generators
+from ..diffusion.schedule import Schedule
+from ..errors import ArtifactError, InvalidRequest
+from ..models.dit import DiT, DiTConfig
+from ..motion.representations import smplrifke205
+from ..text.minilm import MiniLMEncoder
+from ..wire import limits
+from ..wire.messages import Motion, Progress, Request
+from ..wire.skeleton import MOTION_FPS
+from .compose import Window, WindowedDenoiser, plan_windows
+from .knowledge import KNOWLEDGE_FILES, Knowledge
+from .prompt_parts import split_prompt
+
+SPEC = smplrifke205.SPEC
+StepCallback = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DiTPipelineConfig:
+    """``config.json`` of a model: the network, how it was trained, and its defaults.
+
+    ``min_frames`` and ``max_frames`` bound one window, in frames of ``fps``; longer motions are
+    made of several. ``name``, ``licence`` and ``description`` are shown to people.
+    """
+
+    network: DiTConfig
+    schedule: Schedule
+    name: str = "dit"
+    licence: str = ""
+    description: str = ""
+    pipeline: Literal["dit"] = "dit"
+    representation: Literal["smplrifke205"] = "smplrifke205"
+    fps: float = SPEC.fps
+    prediction: Literal["x0", "eps"] = "x0"
+    text_encoder: Literal["all-MiniLM-L6-v2"] = "all-MiniLM-L6-v2"
+    min_frames: int = 20
+    max_frames: int = 196
+    sampler: str = "ddim"
+    steps: int = 25
+    guidance_scale: float = 2.5
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.network.input_dim != SPEC.dim:
+            raise ValueError(f"the network is {self.network.input_dim} wide, not {SPEC.dim}")
+        if not smplrifke205.MIN_FRAMES <= self.min_frames <= self.max_frames:
+            raise ValueError(f"min_frames {self.min_frames}, max_frames {self.max_frames}")
+        if self.sampler not in limits.SAMPLERS:
+            raise ValueError(f"unknown sampler {self.sampler!r}")
+        if not 1 <= self.steps <= self.schedule.steps:
+            raise ValueError(f"{self.steps} of {self.schedule.steps} steps")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+class DiTPipeline:
+    """A network with its statistics, text encoder and knowledge of what it was trained on."""
+
+    def __init__(
+        self,
+        config: DiTPipelineConfig,
+        net: DiT,
+        stats: Stats,
+        *,
+        knowledge: Knowledge | None = None,
+        encoder: Any = None,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.stats = stats
+        self.knowledge = knowledge
+        self._encoder = encoder
+        self._local_files_only = local_files_only
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> DiTPipeline:
+        """Load a model directory or hub id; every file is verified.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = artifacts.resolve(
+            name_or_path,
+            optional=KNOWLEDGE_FILES,
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        values = artifacts.read_json(folder / artifacts.CONFIG)
+        config = artifacts.config_from_dict(
+            DiTPipelineConfig, values, str(folder / artifacts.CONFIG)
+        )
+        net = DiT(config.network)
+        artifacts.load_weights(net, folder / artifacts.WEIGHTS)
+        stats = artifacts.load_stats(folder / artifacts.STATS, SPEC.dim)
+        artifacts.verify_checksums(folder, values)
+        has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
+        return cls(
+            config,
+            net,
+            stats,
+            knowledge=Knowledge.load(folder) if has_knowledge else None,
+            device=device,
+            local_files_only=local_files_only,
+        )
+
+    def save_pretrained(self, directory: str | Path, *, half: bool = False) -> Path:
+        """Write the model folder (weights as float16 when ``half``) and return it."""
+        folder = artifacts.save_model(
+            directory, self.config.to_dict(), self.net.state_dict(), self.stats, half=half
+        )
+        if self.knowledge is not None:
+            self.knowledge.save(folder)
+        return folder
+
+    # ------------------------------------------------------------------ atoms
+
+    @property
+    def encoder(self) -> Any:
+        """The text encoder, loaded on first use."""
+        if self._encoder is None:
+            self._encoder = MiniLMEncoder.load(
+                local_files_only=self._local_files_only, device=self.device
+            )
+        return self._encoder
+
+    def encode_text(self, captions: Sequence[str]) -> dict[str, Tensor]:
+        """The part of the network's condition that comes from text, one row per caption."""
+        embedding = self.encoder.encode(list(captions))
+        y = {"sentence": embedding.sentence.to(self.device)}
+        if self.config.network.text_tokens:
+            y["tokens"] = embedding.tokens.to(self.device)
+            y["token_mask"] = embedding.mask.to(self.device)
+        return y
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """Network output ``[T, 205]`` to un-normalised features, float32."""
+        return self.stats.denormalise(x).float().cpu().numpy()
+
+    # ------------------------------------------------------------------ inference
+
+    def infer_t2m(
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        *,
+        seed: int | None = None,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per caption, as it stands, in the native representation.
+
+        Args:
+            captions: one action each; they are not split into parts.
+            lengths: frames at the native 20 fps, any mix; beyond the model's window a clip is made
+                of several overlapping ones.
+            seed: caption ``i`` uses ``seed + i``; drawn at random when None.
+            guidance_scale, steps, sampler: the model's defaults when None.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            A list of ``[length, 205]`` float32 smplrifke205 arrays, un-normalised.
+
+        Raises:
+            InvalidRequest: a length that the model cannot make, or a bad sampling setting.
+        """
+        if len(captions) != len(lengths):
+            raise InvalidRequest(
+                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
+            )
+        if seed is None:
+            seed = secrets.randbelow(limits.MAX_SEED)
+        plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
+        return self._sample(
+            plans,
+            [int(n) for n in lengths],
+            seed,
+            guidance_scale=guidance_scale,
+            steps=steps,
+            sampler=sampler,
+            on_step=on_step,
+        )
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions.
+        Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
+
+        Args:
+            on_step: receives a Progress at each step; it may raise ``Cancelled``.
+
+        Raises:
+            InvalidRequest: a value out of the model's limits, which the message names.
+        """
+        request = request.validated()
+        report = on_step or (lambda progress: None)
+        parts = split_prompt(request.prompt)
+        frames = max(1, round(request.seconds * self.config.fps))
+        plan = self._plan(parts, frames)
+        report(Progress(request.id, "reading the prompt"))
+        warnings = self._warnings(parts)
+        clips = self._sample(
+            [plan] * request.samples,
+            [frames] * request.samples,
+            request.seed,
+            guidance_scale=request.guidance_scale,
+            steps=request.steps,
+            sampler=request.sampler,
+            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+        )
+        report(Progress(request.id, "converting"))
+        length = max(1, round(request.seconds * MOTION_FPS))
+        return [
+            Motion(
+                smplrifke205.to_motion135(clip, MOTION_FPS, frames=length),
+                MOTION_FPS,
+                self._meta(request, request.seed + index, parts, warnings),
+            )
+            for index, clip in enumerate(clips)
+        ]
+
+    # ------------------------------------------------------------------ inside
+
+    def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
+        c = self.config
+        longest = round(limits.MAX_SECONDS * c.fps)
+        if not c.min_frames <= frames <= longest:
+            raise InvalidRequest(
+                f"The model {c.name!r} cannot make {frames / c.fps:g} seconds "
+                f"({frames} frames at {c.fps:g} fps).",
+                f"Choose from {c.min_frames / c.fps:g} to {longest / c.fps:g} seconds "
+                f"({c.min_frames} to {longest} frames).",
+            )
+        return plan_windows(parts, frames, min_frames=c.min_frames, max_frames=c.max_frames)
+
+    def _sample(
+        self,
+        plans: Sequence[Sequence[Window]],
+        lengths: Sequence[int],
+        seed: int,
+        *,
+        guidance_scale: float | None,
+        steps: int | None,
+        sampler: str | None,
+        on_step: StepCallback | None,
+    ) -> list[np.ndarray]:
+        """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
+        if not plans:
+            return []
+        c = self.config
+        windows = [window for plan in plans for window in plan]
+        y: dict[str, Any] = self.encode_text([w.text for w in windows])
+        y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
+        net = guided(self.net, c.guidance_scale if guidance_scale is None else guidance_scale)
+        if len(windows) > len(plans):
+            net = WindowedDenoiser(net, plans, lengths, y)
+        x = sample(
+            net,
+            (len(plans), max(lengths), SPEC.dim),
+            schedule=c.schedule,
+            sampler=sampler or c.sampler,
+            steps=c.steps if steps is None else steps,
+            y=y,
+            generator=seeded_generators(seed, len(plans)),
+            lengths=lengths,
+            on_step=on_step,
+            prediction=c.prediction,
+            device=self.device,
+        )
+        return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+
+    def _warnings(self, parts: Sequence[str]) -> list[str]:
+        warnings = []
+        embedding = self.encoder.encode(list(parts))
+        for part, cut in zip(parts, embedding.truncated.tolist(), strict=True):
+            if cut:
+                warnings.append(f"Only the beginning of the prompt was read: “{part[:60]}…”.")
+        if self.knowledge is not None:
+            for part, sentence in zip(parts, embedding.sentence, strict=True):
+                warning = self.knowledge.warning(part, sentence.cpu().numpy(), self.config.name)
+                if warning:
+                    warnings.append(warning)
+        return warnings
+
+    def _meta(
+        self, request: Request, seed: int, parts: Sequence[str], warnings: list[str]
+    ) -> dict[str, Any]:
+        c = self.config
+        guidance = request.guidance_scale
+        return {
+            "prompt": request.prompt,
+            "seed": seed,
+            "model": request.model,
+            "params": {
+                "seconds": request.seconds,
+                "sampler": request.sampler or c.sampler,
+                "steps": request.steps or c.steps,
+                "guidance_scale": c.guidance_scale if guidance is None else guidance,
+            },
+            "parts": list(parts),
+            "warnings": list(warnings),
+            "licence": c.licence,
+        }
+
+
+def config_for(network: DiTConfig, schedule: Schedule, **options: Any) -> DiTPipelineConfig:
+    """A checked configuration, for trainers; :class:`ArtifactError` instead of ValueError."""
+    try:
+        return DiTPipelineConfig(network, schedule, **options)
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"The model cannot be configured so: {error}.", "") from error

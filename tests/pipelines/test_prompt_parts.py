@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from backend.pipelines.prompt_parts import split_prompt, subject_of
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a person walks forward",
+        "A man walks and waves.",
+        "someone authenticates",
+        "Mr. Smith walks",
+        "then a man bows",
+    ],
+)
+def test_one_action_stays_as_it_is(prompt: str) -> None:
+    assert split_prompt(prompt) == [prompt]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parts"),
+    [
+        ("an old man walks slowly, then bows", ["an old man walks slowly", "an old man bows"]),
+        ("someone kicks then punches", ["someone kicks", "someone punches"]),
+        ("walk forward and then kick", ["walk forward", "kick"]),
+        ("a man runs; bows; a girl dances", ["a man runs", "a man bows", "a girl dances"]),
+        ("A man walks. Then he bows.", ["A man walks", "A man bows"]),
+        ("First, a boy runs, and then finally stops", ["a boy runs", "a boy stops"]),
+        ("a person walks sadly, then bows", ["a person walks sadly", "a person bows sadly"]),
+        (
+            "a person walks sadly, then bows happily",
+            ["a person walks sadly", "a person bows happily"],
+        ),
+        ("a girl happily walks then spins", ["a girl happily walks", "a girl happily spins"]),
+        (
+            "a man walks like a robot, then turns",
+            ["a man walks like a robot", "a man turns like a robot"],
+        ),
+        (
+            "a woman who is tired walks, then she waves",
+            ["a woman who is tired walks", "a woman who is tired waves"],
+        ),
+    ],
+)
+def test_sequences_inherit_what_is_missing(prompt: str, parts: list[str]) -> None:
+    assert split_prompt(prompt) == parts
+
+
+@pytest.mark.parametrize(
+    ("part", "subject"),
+    [
+        ("an old man walks slowly", "an old man"),
+        ("someone kicks", "someone"),
+        ("the authenticator walks", "the authenticator"),
+        ("walk forward", ""),
+        ("a happy child is running", "a happy child"),
+        ("a bow", ""),
+    ],
+)
+def test_subjects(part: str, subject: str) -> None:
+    assert subject_of(part) == subject
+
+
+@pytest.mark.parametrize("prompt", [";", "then", ". . .", "x" * 500, "then then then;;"])
+def test_odd_prompts_do_not_break(prompt: str) -> None:
+    assert split_prompt(prompt)
