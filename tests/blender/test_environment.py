@@ -1,0 +1,259 @@
+"""The managed environment: made in the background, never half, never over someone's files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("bpy")
+
+from blender_addon import environment
+from blender_addon.backend_access import Cancelled, MissingDependency, OutputError
+from blender_addon.environment import Installation, Plan, Step
+
+REPO = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0
+
+
+def make_venv(folder: Path) -> Step:
+    return Step("Creating", (sys.executable, "-m", "venv", "--without-pip", str(folder)))
+
+
+def python(title: str, code: str) -> Step:
+    return Step(title, (sys.executable, "-c", code))
+
+
+def run(tmp_path: Path, *steps: Step) -> Installation:
+    """A finished installation of these steps into ``tmp_path/environment``."""
+    found = Installation(Plan(tmp_path / "environment", steps, tmp_path / "logs" / "install.log"))
+    found.start()
+    assert found.join(PATIENCE)
+    assert found.finished
+    return found
+
+
+def test_a_whole_installation_is_ready_and_can_be_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    done = run(tmp_path, make_venv(folder), python("Talking", "print('hello from pip')"))
+    assert done.error is None and done.fraction == 1.0
+    assert environment.is_ready(folder)
+    assert "hello from pip" in (tmp_path / "logs" / "install.log").read_text()
+    environment.remove(folder)
+    assert not folder.exists()
+    environment.remove(folder)  # nothing there: nothing to do
+
+
+def test_a_failed_step_leaves_it_unready_but_repeatable(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    done = run(
+        tmp_path, make_venv(folder), python("Failing", "print('no wheel'); raise SystemExit(3)")
+    )
+    assert isinstance(done.error, MissingDependency)
+    assert "exit code 3" in done.error.message and done.error.detail == "no wheel"
+    assert not environment.is_ready(folder)
+    assert environment.is_ours(folder)
+    assert environment.describe(folder) == "The installation is not complete"
+    again = run(tmp_path, make_venv(folder))
+    assert again.error is None and environment.is_ready(folder)
+
+
+def test_a_failure_after_success_is_not_taken_for_ready(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    assert run(tmp_path, make_venv(folder)).error is None
+    assert run(tmp_path, python("Failing", "raise SystemExit(1)")).error is not None
+    assert not environment.is_ready(folder)
+
+
+def test_cancel_ends_the_command_and_its_children(tmp_path: Path) -> None:
+    marker = tmp_path / "alive"
+    grandchild = (
+        f"import time, pathlib\nwhile True: pathlib.Path({str(marker)!r}).touch(); time.sleep(0.05)"
+    )
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    folder = tmp_path / "environment"
+    running = Installation(Plan(folder, (python("Waiting", code),), tmp_path / "install.log"))
+    running.start()
+    deadline = time.monotonic() + PATIENCE
+    while not marker.exists():
+        assert time.monotonic() < deadline and not running.finished
+        time.sleep(0.01)
+    running.cancel()
+    assert running.join(PATIENCE)
+    assert isinstance(running.error, Cancelled)
+    assert not environment.is_ready(folder)
+    marker.unlink()
+    time.sleep(0.3)
+    assert not marker.exists(), "a child of the command is still running"
+
+
+def test_cancel_before_the_first_command(tmp_path: Path) -> None:
+    running = Installation(
+        Plan(tmp_path / "environment", (python("Never", "raise SystemExit(9)"),), tmp_path / "log")
+    )
+    running.cancel()
+    running.start()
+    assert running.join(PATIENCE)
+    assert isinstance(running.error, Cancelled)
+
+
+def test_progress_follows_pips_raw_progress(tmp_path: Path) -> None:
+    seen: list[float] = []
+    code = (
+        "import time\n"
+        "print('Collecting torch', flush=True)\n"
+        "for n in range(0, 101, 25): print(f'Progress {n} of 100', flush=True); time.sleep(0.1)\n"
+        "time.sleep(0.2)"
+    )
+    running = Installation(
+        Plan(tmp_path / "environment", (python("A", code), python("B", "pass")), tmp_path / "log")
+    )
+    running.start()
+    while not running.finished:
+        seen.append(running.fraction)
+        time.sleep(0.01)
+    assert running.error is None
+    assert seen == sorted(seen)
+    assert {0.125, 0.25, 0.375} & set(seen)
+    assert running.fraction == 1.0
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path, action: str) -> None:
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    if action == "install":
+        done = run(tmp_path, python("Never", "raise SystemExit(9)"))
+        assert isinstance(done.error, OutputError)
+        assert "not made by Kinetype" in done.error.message
+    else:
+        with pytest.raises(OutputError, match="not made by Kinetype"):
+            environment.remove(folder)
+    assert (folder / "thesis.txt").read_text() == "years of work"
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+
+
+def test_a_link_to_a_folder_is_never_followed(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / environment.OWNER_FILE).write_text("x")
+    (real / "data").write_text("x")
+    link = tmp_path / "environment"
+    try:
+        link.symlink_to(real, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system does not allow symbolic links")
+    with pytest.raises(OutputError):
+        environment.remove(link)
+    assert isinstance(run(tmp_path, python("Never", "pass")).error, OutputError)
+    assert (real / "data").exists()
+
+
+def test_links_inside_are_removed_without_what_they_point_to(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep").write_text("x")
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    (folder / environment.OWNER_FILE).write_text("x")
+    try:
+        (folder / "link").symlink_to(outside, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system does not allow symbolic links")
+    environment.remove(folder)
+    assert not folder.exists() and (outside / "keep").exists()
+
+
+def test_a_python_that_is_not_there(tmp_path: Path) -> None:
+    done = run(tmp_path, Step("Creating", (str(tmp_path / "no-python"), "-m", "venv", "x")))
+    assert isinstance(done.error, MissingDependency)
+    assert "no-python" in done.error.message and "Python" in done.error.hint
+
+
+def test_the_plan_installs_what_the_project_declares(tmp_path: Path) -> None:
+    plan = environment.make_plan(
+        tmp_path / "environment", Path(sys.executable), REPO, tmp_path / "log", cpu_only=True
+    )
+    commands = [" ".join(step.command) for step in plan.steps]
+    inner = str(environment.python_in(tmp_path / "environment"))
+    assert commands[0].startswith(f"{sys.executable} -m venv")
+    assert all(command.startswith(inner) for command in commands[1:])
+    libraries = next(command for command in commands if "transformers" in command)
+    assert "torch" in libraries and environment.CPU_INDEX in libraries
+    assert f"-c {REPO / 'constraints.txt'}" in libraries
+    encoder = next(command for command in commands if environment.WEIGHTS_ONLY in command)
+    assert "--no-deps" in encoder
+
+
+def test_a_package_without_its_list_of_requirements(tmp_path: Path) -> None:
+    with pytest.raises(MissingDependency, match="requirements"):
+        environment.read_requirements(tmp_path)
+    (tmp_path / "requirements.txt").write_text("# what it needs\ntorch>=2\n\nnumpy\n")
+    assert environment.read_requirements(tmp_path) == ["torch>=2", "numpy"]
+
+
+@pytest.fixture
+def online(addon) -> Callable[[], None]:
+    """Blender's online access, switched on for one test."""
+    import bpy
+
+    bpy.context.preferences.system.use_online_access = True
+    if not bpy.app.online_access:
+        pytest.skip("online access cannot be switched on here")
+    yield
+    bpy.context.preferences.system.use_online_access = False
+
+
+def test_the_buttons_install_cancel_and_remove(
+    addon, online, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bpy
+
+    from blender_addon import installing, preferences
+
+    folder = tmp_path / "environment"
+    slow = python("Waiting", "import time; time.sleep(600)")
+    steps: list[Step] = [make_venv(folder), slow]
+    monkeypatch.setattr(preferences, "environment_folder", lambda: folder)
+    monkeypatch.setattr("blender_addon.operators.environment.environment_folder", lambda: folder)
+    monkeypatch.setattr(
+        environment, "make_plan", lambda *_, **__: Plan(folder, tuple(steps), tmp_path / "log")
+    )
+    assert bpy.ops.kinetype.install_environment() == {"FINISHED"}
+    assert not bpy.ops.kinetype.install_environment.poll()
+    assert not bpy.ops.kinetype.remove_environment.poll()
+    assert addon.pump.tick() == addon.pump.INTERVAL
+    assert bpy.ops.kinetype.cancel_install() == {"FINISHED"}
+    assert addon.pump.wait(PATIENCE)
+    assert "cancelled" in addon.board.message and addon.board.error is None
+    steps.pop()
+    assert bpy.ops.kinetype.install_environment() == {"FINISHED"}
+    assert addon.pump.wait(PATIENCE)
+    assert addon.board.message == "The backend is installed."
+    assert preferences.environment_is_ready()
+    assert not installing.running()
+    assert bpy.ops.kinetype.remove_environment() == {"FINISHED"}
+    assert not folder.exists()
+    assert not bpy.ops.kinetype.remove_environment.poll()
+
+
+def test_disabling_stops_an_installation(enabled_addon, addon, tmp_path: Path) -> None:
+    import addon_utils
+
+    from blender_addon import installing
+
+    plan = Plan(
+        tmp_path / "environment", (python("W", "import time; time.sleep(600)"),), tmp_path / "log"
+    )
+    running = installing.start(plan)
+    addon_utils.disable("blender_addon")
+    try:
+        assert running.join(PATIENCE)
+        assert isinstance(running.error, Cancelled)
+        assert installing.current is None
+    finally:
+        addon_utils.enable("blender_addon", default_set=True)
