@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .errors import ArtifactError, ModelNotFound
@@ -347,7 +347,8 @@ def save_tensors(
             value = value.to(dtype)
         ready[name] = value.clone()
     with atomic_path(path) as temporary:
-        save_file(ready, temporary, metadata={"format": "pt"})
+        # save_file would make the file readable for its owner only
+        temporary.write_bytes(save(ready, metadata={"format": "pt"}))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
