@@ -168,8 +168,8 @@ def _by_uid(collection: Iterable[bpy.types.ID], uid: int) -> bpy.types.ID | None
 @contextmanager
 def _all_or_nothing(armature: bpy.types.Object | None) -> Iterator[None]:
     """Remove again what the block made, and give the armature its action back, if it raises."""
-    kinds = (bpy.data.actions, bpy.data.objects, bpy.data.meshes, bpy.data.armatures)
-    kinds += (bpy.data.materials,)
+    data = bpy.data
+    kinds = (data.actions, data.objects, data.meshes, data.armatures, data.materials)
     before = [{item.session_uid for item in kind} for kind in kinds]
     had_data = armature is not None and armature.animation_data is not None
     action = armature.animation_data.action if armature is not None and had_data else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import AbstractContextManager
 
 import bpy
 
@@ -76,7 +77,7 @@ def _place_finished() -> bool:
     return changed
 
 
-def _window_context() -> object:
+def _window_context() -> AbstractContextManager[object]:
     """A timer has no window; operators and the view layer need one."""
     windows = bpy.context.window_manager.windows
     window = bpy.context.window or (windows[0] if windows else None)

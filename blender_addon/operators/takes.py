@@ -59,7 +59,7 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
     settings.sampler = request.sampler or "DEFAULT"
 
 
-class _TakeOperator:
+class _TakeOperator(bpy.types.Operator):
     """Shared by the operators on one take: the named one, else the highlighted one."""
 
     take: StringProperty(
@@ -87,7 +87,7 @@ class _TakeOperator:
         return action
 
 
-class KINETYPE_OT_take_assign(_TakeOperator, bpy.types.Operator):
+class KINETYPE_OT_take_assign(_TakeOperator):
     """Put this take on the character"""
 
     bl_idname = "kinetype.take_assign"
@@ -131,7 +131,8 @@ class KINETYPE_OT_take_step(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         found = takes.all_takes()
-        data = character_of(context).animation_data
+        armature = character_of(context)
+        data = armature.animation_data if armature is not None else None
         current = data.action if data is not None else None
         step = 1 if self.direction == "NEXT" else -1
         if current in found:
@@ -142,7 +143,7 @@ class KINETYPE_OT_take_step(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_take_delete(_TakeOperator, bpy.types.Operator):
+class KINETYPE_OT_take_delete(_TakeOperator):
     """Delete this take from the file"""
 
     bl_idname = "kinetype.take_delete"
@@ -165,7 +166,7 @@ class KINETYPE_OT_take_delete(_TakeOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_take_regenerate(_TakeOperator, bpy.types.Operator):
+class KINETYPE_OT_take_regenerate(_TakeOperator):
     """Make this take again with its prompt, seed and settings, as a new take"""
 
     bl_idname = "kinetype.take_regenerate"
@@ -187,7 +188,7 @@ class KINETYPE_OT_take_regenerate(_TakeOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_take_recall(_TakeOperator, bpy.types.Operator):
+class KINETYPE_OT_take_recall(_TakeOperator):
     """Copy this take's prompt, seed and settings into the panel"""
 
     bl_idname = "kinetype.take_recall"
@@ -207,7 +208,7 @@ class KINETYPE_OT_take_recall(_TakeOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_fit_frame_range(_TakeOperator, bpy.types.Operator):
+class KINETYPE_OT_fit_frame_range(_TakeOperator):
     """Set the scene's frame range to this take"""
 
     bl_idname = "kinetype.fit_frame_range"
