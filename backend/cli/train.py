@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--run", type=Path, required=True, dest="run_dir")
     export.add_argument("--data", type=Path, required=True)
     export.add_argument("--out", type=Path, required=True)
+    export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
     export.set_defaults(action=_export)
 
 
@@ -146,5 +147,5 @@ def _train_config(options: argparse.Namespace) -> Any:
 def _export(options: argparse.Namespace) -> None:
     from ..training import export
 
-    export.export_run(options.run_dir, options.data, options.out)
+    export.export_run(options.run_dir, options.data, options.out, options.details)
     console.note(f"model -> {options.out}")

@@ -1,0 +1,84 @@
+"""The whole route on recordings that the test writes: BVH, dataset, training, model folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.cli.main import main
+from backend.errors import FormatError
+from backend.pipelines.dit import DiTPipeline
+from backend.training.dataset import MotionDataset
+from backend.training.trainer import load_state
+
+from .bvh_files import write_dataset
+
+TINY = {
+    "model": {"width": 32, "depth": 1, "heads": 2, "stem_width": 16},
+    "schedule_steps": 50,
+    "sampling": {"frames_per_batch": 160, "bucket": 2},
+    "warmup": 5,
+    "lr": 3e-3,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    bvh, captions, split, profile = write_dataset(folder)
+    out = folder / "data"
+    arguments = ["--bvh", bvh, "--captions", captions, "--profile", profile, "--out", out]
+    assert main(["train", "data", *map(str, arguments)]) == 0
+    assert split.is_file()
+    return out
+
+
+def test_dataset_has_mirrored_items_with_mirrored_captions(data: Path) -> None:
+    dataset = MotionDataset.load(data)
+    assert len(dataset.clips) == 4
+    assert len(dataset.items) == 3 * 2 + 1  # the validation clip is not mirrored
+    first = [i for i in dataset.items if i.clip == "take_0"]
+    assert "right" in dataset.pools[first[0].pool][0]
+    assert "left" in dataset.pools[first[1].pool][0]
+    original, mirrored = (dataset.item_features(i) for i in first)
+    assert original[:, 3] == pytest.approx(-mirrored[:, 3], abs=1e-5)  # turning is reversed
+    # the height is not, but the neutral skeleton is not quite symmetric
+    assert original[:, 0] == pytest.approx(mirrored[:, 0], abs=1e-3)
+
+
+def test_training_learns_resumes_and_exports(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.json"
+    config.write_text(json.dumps(TINY), encoding="utf-8")
+    run = tmp_path / "run"
+    base = ["train", "dit", "--data", str(data), "--run", str(run), "--precision", "fp32"]
+    assert main([*base, "--config", str(config), "--steps", "60"]) == 0
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 50
+    assert main([*base, "--resume", "--steps", "150"]) == 0
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 150
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert int(load_state(run)["step"]) == 150
+
+    out = tmp_path / "model"
+    assert main(["train", "export", "--run", str(run), "--data", str(data), "--out", str(out)]) == 0
+    pipeline = DiTPipeline.from_pretrained(out, device="cpu", local_files_only=True)
+    clip = pipeline.infer_t2m(["a person waves the left arm"], [40], seed=1, steps=4)[0]
+    assert clip.shape == (40, 205) and np.isfinite(clip).all()
+
+
+def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "captions.json").write_text('{"clips": {}}', encoding="utf-8")
+    (tmp_path / "split.json").write_text('{"train": [], "val": []}', encoding="utf-8")
+    arguments = ["--bvh", empty, "--captions", tmp_path / "captions.json", "--out", tmp_path / "o"]
+    assert main(["train", "data", *map(str, arguments)]) == 1
+    assert "BVH" in capsys.readouterr().err
+    assert main(["train", "dit", "--data", str(empty), "--run", str(tmp_path / "r")]) == 1
+    assert "kinetype train data" in capsys.readouterr().err
+    with pytest.raises(FormatError):
+        MotionDataset.load(empty)
