@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..wire.messages import Progress
 
+LOG_SECONDS = 10.0
+"""Between two states of a bar where stderr is a file: enough to see that it moves."""
+
 _RED, _YELLOW, _CYAN, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
 
 
@@ -82,6 +85,7 @@ class ProgressBars:
             total=total or None,
             desc=f"{stage:<16}",
             file=sys.stderr,
+            mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             bar_format=counted if total else "{desc} [{elapsed}]",
         )
         if not total and sys.stderr.isatty():
