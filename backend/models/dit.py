@@ -144,7 +144,8 @@ class Block(nn.Module):
             )
 
     def _self_attention(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return self.out(attend(*self.qkv(x).chunk(3, -1), self.heads, bias))
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.out(attend(q, k, v, self.heads, bias))
 
     def _mlp(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
@@ -157,7 +158,7 @@ class Block(nn.Module):
         context: Tensor | None = None,
         context_bias: Tensor | None = None,
     ) -> Tensor:
-        """``x`` [B, T, D]; ``condition`` [B, D] for adaLN; ``context`` [B, S, D] to cross-attend."""
+        """``x`` [B, T, D]; ``condition`` [B, D] for adaLN; ``context`` [B, S, D] attended."""
         if self.modulation is not None:
             shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)
             if not self.gates:

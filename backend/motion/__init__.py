@@ -1,1 +1,1 @@
-"""Motion mathematics: rotations, skeleton, representations, clean-up and file formats; no models."""
+"""Motion mathematics: rotations, skeleton, representations, clean-up, file formats; no models."""

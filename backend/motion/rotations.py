@@ -111,14 +111,14 @@ def rot6d_rows_to_matrix(rot6d: Array) -> Array:
 
 
 def _flatten6(block: Array) -> Array:
-    return block.reshape(tuple(block.shape[:-2]) + (6,))
+    return block.reshape((*block.shape[:-2], 6))
 
 
 # --------------------------------------------------------------------------- elementary
 
 
 def rotation_about(axis: str, angle: Array) -> Array:
-    """Rotation matrices ``[..., 3, 3]`` about one of the axes ``"x" "y" "z"`` by ``angle`` (rad)."""
+    """Rotation matrices ``[..., 3, 3]`` about one of the axes "x" "y" "z" by ``angle`` (rad)."""
     lib = _lib(angle)
     c, s = lib.cos(angle), lib.sin(angle)
     one, zero = lib.ones_like(angle), lib.zeros_like(angle)
@@ -232,7 +232,7 @@ def matrix_to_quaternion(matrix: Array) -> Array:
     diagonal = _stack([ww, xx, yy, zz])
     best = lib.argmax(diagonal, -1)
     if _is_torch(matrix):
-        index = best[..., None, None].expand(tuple(best.shape) + (1, 4))
+        index = best[..., None, None].expand((*best.shape, 1, 4))
         row = lib.gather(outer, -2, index)[..., 0, :]
     else:
         row = np.take_along_axis(outer, best[..., None, None], -2)[..., 0, :]
@@ -253,7 +253,7 @@ def quaternion_to_matrix(quaternion: Array) -> Array:
 
 
 def quaternion_to_axis_angle(quaternion: Array) -> Array:
-    """Unit quaternions ``[..., 4]`` (w first) -> rotation vectors ``[..., 3]``, angle in [0, pi]."""
+    """Quaternions ``[..., 4]`` (w first) to rotation vectors ``[..., 3]``, angle in [0, pi]."""
     lib = _lib(quaternion)
     q = lib.where(quaternion[..., :1] < 0, -quaternion, quaternion)
     vector = q[..., 1:]
@@ -310,7 +310,7 @@ def orthonormalise(matrix: np.ndarray) -> np.ndarray:
 
 
 def shortest_arc(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Matrices ``[..., 3, 3]`` of the smallest rotation taking ``source`` to ``target`` (numpy only).
+    """Matrices ``[..., 3, 3]`` of the smallest rotation from ``source`` to ``target`` (numpy only).
 
     Args:
         source, target: ``[..., 3]`` directions of any non-zero length, broadcast together.

@@ -6,7 +6,7 @@ lengths below are metres on the neutral body and scale with leg length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,7 @@ class _Builder:
         start: np.ndarray,
         end: np.ndarray,
         front: np.ndarray,
-        sections: list[tuple[float, ...]],
+        sections: Sequence[tuple[float, ...]],
         *,
         caps: tuple[float, float] = (0.02, 0.02),
         **shape: float,
@@ -271,7 +271,7 @@ def _foot(make: _Builder, side: str) -> Iterator[_Part]:
     yield make.soft(_above(sole, floor), JOINT, stops)
 
 
-def _between(sections: list[tuple[float, ...]], t: float) -> tuple[float, ...]:
+def _between(sections: Sequence[tuple[float, ...]], t: float) -> tuple[float, ...]:
     """A section linearly between its neighbours."""
     table = np.array(sections)
     return (t, *(float(np.interp(t, table[:, 0], column)) for column in table[:, 1:].T))
