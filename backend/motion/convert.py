@@ -1,0 +1,320 @@
+"""From any representation to any other, by named steps that say what they lose.
+
+Every array is plain numpy at the native frame rate of its representation, except joints and
+motion_135, whose rate is an argument. Routes are found over the direct steps in :data:`STEPS`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..errors import FormatError
+from . import ik, resample
+from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
+from .representations.spec import RepresentationSpec
+from .skeleton import forward_kinematics
+
+SPECS: dict[str, RepresentationSpec] = {
+    spec.name: spec
+    for spec in (
+        motion135.SPEC,
+        hml263.SPEC,
+        ms272.SPEC,
+        smplrifke205.SPEC,
+        smpl85.SPEC,
+        joints.SPEC,
+    )
+}
+"""Every representation by name."""
+
+
+@dataclass(frozen=True)
+class IkOptions:
+    """How joints become rotations.
+
+    Attributes:
+        refinement: None for the closed form alone.
+        mode: initialisation of :func:`backend.motion.ik.initial_rotations`.
+        floor_align: put the lowest joint of the clip at y = 0 first.
+        foot_align: see :func:`backend.motion.ik.fit`.
+        offsets: ``[22, 3]`` skeleton to fit; the neutral one when None.
+    """
+
+    refinement: ik.Refinement | None = field(default_factory=ik.Refinement)
+    mode: str = "bone"
+    floor_align: bool = True
+    foot_align: bool = True
+    offsets: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step of a conversion.
+
+    Attributes:
+        name: "source -> target".
+        loses: what cannot be got back, in words; empty for an exact step.
+        error_mm: mean distance between the joints before and after (MPJPE), where it is known.
+    """
+
+    name: str
+    loses: str = ""
+    error_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip on its way: its array, its representation, its rate and what happened so far."""
+
+    data: np.ndarray
+    representation: str
+    fps: float
+    steps: tuple[StepReport, ...] = ()
+
+    @property
+    def lossy_steps(self) -> tuple[StepReport, ...]:
+        """The steps that lost something."""
+        return tuple(step for step in self.steps if step.loses)
+
+
+# --------------------------------------------------------------------------- direct conversions
+
+
+def hml263_to_joints(x: np.ndarray) -> np.ndarray:
+    """``[T, 263]`` to joints ``[T, 22, 3]`` at 20 fps, from the stored positions."""
+    return hml263.decode_joints(x)
+
+
+def joints_to_motion135(
+    points: np.ndarray,
+    source_fps: float = hml263.SPEC.fps,
+    target_fps: float = motion135.SPEC.fps,
+    options: IkOptions | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints to motion_135 by inverse kinematics ("IK refine-80" with the default options).
+
+    Frames are resampled on the end-aligned grid, as published.
+
+    Args:
+        points: ``[T, 22, 3]`` at ``source_fps``.
+
+    Returns:
+        motion_135 ``[T', 135]`` (pelvis positions, float32) and the MPJPE of each frame in mm.
+    """
+    options = options or IkOptions()
+    points = joints.as_joints(points).astype(np.float64)
+    if source_fps != target_fps:
+        grid = resample.end_aligned_grid(len(points), source_fps, target_fps)
+        points = resample.linear(points, grid)
+    if options.floor_align:
+        points = points - [0.0, points[..., 1].min(), 0.0]
+    [fitted] = ik.fit(
+        points,
+        options.offsets,
+        mode=options.mode,
+        refinement=options.refinement,
+        foot_align=options.foot_align,
+    )
+    out = motion135.pack(fitted.joints[:, 0], fitted.local_rotations)
+    return out.astype(np.float32), fitted.error_mm
+
+
+def hml263_to_motion135(
+    x: np.ndarray,
+    target_fps: float = motion135.SPEC.fps,
+    options: IkOptions | None = None,
+) -> np.ndarray:
+    """``[T, 263]`` at 20 fps to motion_135 at ``target_fps`` through joints and IK."""
+    return joints_to_motion135(hml263_to_joints(x), hml263.SPEC.fps, target_fps, options)[0]
+
+
+def motion135_to_motion272(
+    x: np.ndarray, fps: float = motion135.SPEC.fps, offsets: np.ndarray | None = None
+) -> np.ndarray:
+    """motion_135 at ``fps`` to MS272 ``[T', 272]`` at 30 fps (float32), with FK on ``offsets``.
+
+    A constant offset of the translation makes no difference. The first frame's heading is lost.
+    """
+    x = resample.resample_motion135(motion135.SPEC.check(x), fps, ms272.SPEC.fps)
+    root, rotations = motion135.unpack(x.astype(np.float64))
+    points = forward_kinematics(rotations, root, offsets)
+    return ms272.encode(points, rotations).astype(np.float32)
+
+
+def motion272_to_motion135(x: np.ndarray) -> np.ndarray:
+    """MS272 ``[T, 272]`` to motion_135 at 30 fps from the stored rotations, without IK."""
+    rotations, root = ms272.decode(x)
+    return motion135.pack(root, rotations).astype(np.float32)
+
+
+def hml263_to_motion272(x: np.ndarray, options: IkOptions | None = None) -> np.ndarray:
+    """``[T, 263]`` at 20 fps to MS272 at 30 fps through joints, IK and FK."""
+    offsets = options.offsets if options else None
+    return motion135_to_motion272(hml263_to_motion135(x, options=options), offsets=offsets)
+
+
+def motion135_to_hml263(x: np.ndarray, fps: float = motion135.SPEC.fps) -> np.ndarray:
+    """motion_135 at ``fps`` to ``[T'-1, 263]`` at 20 fps (float32)."""
+    slow = resample.resample_motion135(motion135.SPEC.check(x), fps, hml263.SPEC.fps)
+    return hml263.encode(motion135.joints(slow.astype(np.float64))).astype(np.float32)
+
+
+def motion272_to_hml263(x: np.ndarray) -> np.ndarray:
+    """MS272 at 30 fps to ``[T', 263]`` at 20 fps from the stored positions ("phase" grid)."""
+    points = ms272.decode_joints(x)
+    grid = resample.phase_grid(len(points), ms272.SPEC.fps, hml263.SPEC.fps)
+    return hml263.encode(resample.linear(points, grid)).astype(np.float32)
+
+
+# --------------------------------------------------------------------------- routes
+
+Step = Callable[["Clip", IkOptions], "Clip"]
+
+
+def _motion135_from_joints(clip: Clip, options: IkOptions) -> Clip:
+    data, error = joints_to_motion135(clip.data, clip.fps, motion135.SPEC.fps, options)
+    return _next(
+        clip, "motion135", data, "bone lengths; twist is not in positions", float(error.mean())
+    )
+
+
+def _joints_from_motion135(clip: Clip, options: IkOptions) -> Clip:
+    points = motion135.joints(clip.data, options.offsets)
+    return _next(clip, "joints", points, "rotations", fps=clip.fps)
+
+
+def _ms272_from_motion135(clip: Clip, options: IkOptions) -> Clip:
+    data = motion135_to_motion272(clip.data, clip.fps, options.offsets)
+    return _next(clip, "ms272", data, "heading and place of the first frame")
+
+
+def _hml263_from_joints(clip: Clip, options: IkOptions) -> Clip:
+    points = joints.as_joints(clip.data).astype(np.float64)
+    grid = resample.phase_grid(len(points), clip.fps, hml263.SPEC.fps)
+    slow = resample.linear(points, grid)
+    error = np.linalg.norm(_rooted(hml263.uniform_skeleton(slow)) - _rooted(slow), axis=-1)
+    lost = "bone lengths, heading and place of the first frame, the last pose"
+    data = hml263.encode(slow).astype(np.float32)
+    return _next(clip, "hml263", data, lost, 1000.0 * float(error.mean()))
+
+
+def _rooted(points: np.ndarray) -> np.ndarray:
+    return points - points[:, :1]
+
+
+def _smpl85_to_motion135(clip: Clip, options: IkOptions) -> Clip:
+    rotations, trans, betas = smpl85.unpack(clip.data)
+    lost = "body shape" if np.any(betas) else ""
+    return _next(clip, "motion135", motion135.pack(trans, rotations), lost, fps=clip.fps)
+
+
+def _smpl85_from_motion135(clip: Clip, options: IkOptions) -> Clip:
+    root, rotations = motion135.unpack(clip.data)
+    return _next(clip, "smpl85", smpl85.pack(rotations, root), fps=clip.fps)
+
+
+def _next(
+    clip: Clip,
+    representation: str,
+    data: np.ndarray,
+    loses: str = "",
+    error_mm: float | None = None,
+    fps: float | None = None,
+) -> Clip:
+    report = StepReport(f"{clip.representation} -> {representation}", loses, error_mm)
+    fps = SPECS[representation].fps if fps is None else fps
+    return Clip(data, representation, fps, (*clip.steps, report))
+
+
+STEPS: dict[tuple[str, str], Step] = {
+    ("hml263", "joints"): lambda c, o: _next(c, "joints", hml263_to_joints(c.data)),
+    ("joints", "hml263"): _hml263_from_joints,
+    ("joints", "motion135"): _motion135_from_joints,
+    ("motion135", "joints"): _joints_from_motion135,
+    ("motion135", "ms272"): _ms272_from_motion135,
+    ("ms272", "motion135"): lambda c, o: _next(
+        c, "motion135", motion272_to_motion135(c.data), "the stored positions' bone lengths"
+    ),
+    ("ms272", "hml263"): lambda c, o: _next(
+        c, "hml263", motion272_to_hml263(c.data), "rotations, bone lengths, frames"
+    ),
+    ("ms272", "joints"): lambda c, o: _next(
+        c, "joints", ms272.decode_joints(c.data), "rotations", fps=ms272.SPEC.fps
+    ),
+    ("motion135", "smplrifke205"): lambda c, o: _next(
+        c,
+        "smplrifke205",
+        smplrifke205.from_motion135(c.data, c.fps),
+        "heading and place of the first frame, frames between 20 fps",
+    ),
+    ("smplrifke205", "motion135"): lambda c, o: _next(
+        c, "motion135", smplrifke205.to_motion135(c.data), "the stored joint positions"
+    ),
+    ("smpl85", "motion135"): _smpl85_to_motion135,
+    ("motion135", "smpl85"): _smpl85_from_motion135,
+}
+"""The direct steps, (source, target) -> function of a clip and the IK options."""
+
+
+def route(source: str, target: str) -> tuple[str, ...]:
+    """Representations on the shortest way from ``source`` to ``target``, both included.
+
+    Raises:
+        FormatError: an unknown representation.
+    """
+    for name in (source, target):
+        if name not in SPECS:
+            raise FormatError(
+                f"There is no representation {name!r}.", f"Use one of: {', '.join(sorted(SPECS))}."
+            )
+    came: dict[str, str] = {source: source}
+    queue = deque([source])
+    while queue:
+        here = queue.popleft()
+        for a, b in STEPS:
+            if a == here and b not in came:
+                came[b] = here
+                queue.append(b)
+    way = [target]
+    while way[-1] != source:
+        way.append(came[way[-1]])
+    return tuple(reversed(way))
+
+
+def convert(
+    x: np.ndarray,
+    source: str,
+    target: str,
+    *,
+    fps: float | None = None,
+    options: IkOptions | None = None,
+) -> Clip:
+    """Convert an array and report every step.
+
+    Args:
+        x: ``[T, dim]`` un-normalised (joints also ``[T, 22, 3]``).
+        source, target: names in :data:`SPECS`.
+        fps: rate of ``x`` when it is not the native one of ``source``.
+        options: how joints become rotations, where the route needs that.
+
+    Returns:
+        The converted clip; ``lossy_steps`` says what was lost on the way and how far joints moved.
+
+    Raises:
+        FormatError: unknown names, wrong shape, too few frames, values that are not finite.
+    """
+    way = route(source, target)
+    data = joints.as_joints(x) if source == "joints" else SPECS[source].check(x)
+    clip = Clip(data, source, SPECS[source].fps if fps is None else fps)
+    options = options or IkOptions()
+    for here, there in itertools.pairwise(way):
+        clip = STEPS[here, there](clip, options)
+    if target == "motion135" and clip.fps != motion135.SPEC.fps:
+        out = resample.resample_motion135(clip.data, clip.fps, motion135.SPEC.fps)
+        clip = replace(clip, data=out, fps=motion135.SPEC.fps)
+    return clip
