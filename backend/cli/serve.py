@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until stdin ends; returns the exit code."""
+    """Serve until stdin ends; the process ends with it."""
     if options.threads is not None and options.threads < 1:
         raise InvalidRequest("--threads must be 1 or more.", "Leave it out for a sensible number.")
     if options.offline:
@@ -40,15 +40,8 @@ def run(options: argparse.Namespace) -> int:
     from ..service.engine import Engine
     from ..service.server import serve_stdio
 
-    return serve_stdio(
+    serve_stdio(
         lambda: Engine(
             device=options.device, threads=options.threads, local_files_only=options.offline
         )
     )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command alone, without the other commands' parsers."""
-    parser = argparse.ArgumentParser(prog="kinetype serve", description=HELP)
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))

@@ -7,6 +7,7 @@ pipes owns the process, and it ends with them.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import os
@@ -14,7 +15,7 @@ import platform
 import sys
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from .. import __version__
 from ..errors import FormatError, KinetypeError, ServiceError
@@ -68,13 +69,10 @@ class Server:
     def serve(self) -> int:
         """Answer until the stream ends or asks for it; returns a process exit code."""
         try:
-            code = self._read_all()
+            return self._read_all()
         finally:
-            stopped = self._jobs.close(STOP_SECONDS)
-        if not stopped:
-            # a long step of a native library; nobody waits for its result any more
-            _exit_now(code)
-        return code
+            # a long native step may outlast this; nobody waits for its result any more
+            self._jobs.close(STOP_SECONDS)
 
     def _read_all(self) -> int:
         while True:
@@ -164,11 +162,15 @@ class Server:
                 _exit_now(EXIT_CLIENT_GONE)
 
 
-def serve_stdio(make_engine: Callable[[], Runner]) -> int:
-    """Take over stdin and stdout, serve, and return the exit code."""
+def serve_stdio(make_engine: Callable[[], Runner]) -> NoReturn:
+    """Take over stdin and stdout, serve, and end the process.
+
+    It ends without the interpreter's own clean-up: with torch loaded that takes seconds, and a
+    step that still runs would crash in it.
+    """
     reader, writer = take_stdio()
     faulthandler.enable()
-    return Server(reader, writer, make_engine).serve()
+    _exit_now(Server(reader, writer, make_engine).serve())
 
 
 def take_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -201,6 +203,8 @@ def _id_of(header: dict[str, object]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _exit_now(code: int) -> None:
+def _exit_now(code: int) -> NoReturn:
     logging.shutdown()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     os._exit(code)

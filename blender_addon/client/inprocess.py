@@ -5,6 +5,7 @@ Only for a Python that has torch. Nothing of the backend is imported on the main
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import queue
@@ -24,7 +25,7 @@ from ..backend_access import (
     control,
 )
 from .logfile import LogFile
-from .session import RESTART_HINT, Link, Session
+from .session import RESTART_HINT, STOP_SECONDS, Link, Session
 
 CLOSE_SECONDS = 60.0
 """How long the background thread looks after a step that does not notice its cancel."""
@@ -65,19 +66,22 @@ class _LocalLink:
     def __init__(self, session: InProcessSession) -> None:
         self._session = session
         self._incoming: queue.SimpleQueue[codec.Message | None] = queue.SimpleQueue()
-        self._finished = threading.Event()
         self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kinetype-backend", daemon=True)
 
     def open(self) -> None:
-        threading.Thread(target=self._run, name="kinetype-backend", daemon=True).start()
+        # a thread that still frees tensors while the interpreter ends would abort the process
+        atexit.register(self.close, STOP_SECONDS)
+        self._thread.start()
 
     def send(self, message: codec.Message) -> None:
         self._incoming.put(message)
 
     def close(self, timeout: float) -> None:
+        atexit.unregister(self.close)
         self._closing.set()
         self._incoming.put(None)
-        self._finished.wait(timeout)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         try:
@@ -85,7 +89,6 @@ class _LocalLink:
         except ImportError as error:
             problem = InternalError(f"The backend cannot be loaded: {error}.", RESTART_HINT)
             self._session._ended(self, problem)
-            self._finished.set()
             return
         options = self._session.options
         jobs = backend.jobs.JobQueue(lambda: backend.engine.Engine(**options), self._emit)
@@ -98,7 +101,6 @@ class _LocalLink:
             elif isinstance(message, control.ListModels):
                 self._emit(Models(message.id, tuple(backend.registry.list_models())))
         jobs.close(CLOSE_SECONDS)
-        self._finished.set()
 
     def _emit(self, message: codec.Message) -> None:
         if isinstance(message, Failure) and message.code != Cancelled.code:

@@ -13,4 +13,4 @@ from backend.service.server import serve_stdio
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     fake_pipeline.register_all()
-    sys.exit(serve_stdio(Engine))
+    serve_stdio(Engine)

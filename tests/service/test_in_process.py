@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -15,7 +16,7 @@ from backend.wire.messages import Failure, Progress, Request, Result
 from blender_addon import backend_access
 from blender_addon.client import InProcessSession, ProcessSession
 
-from .conftest import collect, outcome
+from .conftest import REPO, collect, outcome
 
 
 def ask(model: str = "fake", **values: object) -> Request:
@@ -94,6 +95,42 @@ def test_stop_does_not_wait_for_a_step_that_nothing_can_interrupt(
     local.stop(timeout=0.2)
     assert local.state == "stopped"
     local.events()
+
+
+EXIT_SCRIPT = """
+import sys, time
+import torch
+from backend.pipelines import registry
+from backend.wire.messages import Motion, Progress, Request
+from blender_addon.client import InProcessSession
+
+class Heavy:
+    def __init__(self):
+        base = torch.zeros(64, requires_grad=True)
+        self.views = [base.view(64).requires_grad_() for _ in range(100_000)]
+
+    def generate(self, request, on_step=None):
+        for step in range(1000):
+            on_step(Progress(request.id, "sampling", step, 1000))
+            time.sleep(0.01)
+
+registry.register("heavy", lambda **options: Heavy())
+session = InProcessSession(device="cpu", threads=1)
+session.submit(Request("walk", model="heavy", cleanup=False))
+while not any(getattr(e, "step", 0) > 3 for e in session.events()):
+    time.sleep(0.01)
+if sys.argv[1] == "stop":
+    session.stop()
+"""
+
+
+@pytest.mark.parametrize("how", ["stop", "forget"])
+def test_the_interpreter_ends_cleanly_in_the_middle_of_a_job(how: str) -> None:
+    """A worker that still frees tensors while Python shuts down aborts the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT_SCRIPT, how], cwd=REPO, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_a_backend_that_cannot_be_imported_is_dead(
