@@ -25,7 +25,7 @@ from ..backend_access import (
     control,
 )
 from .logfile import LogFile
-from .session import RESTART_HINT, STOP_SECONDS, Link, Session
+from .session import RESTART_HINT, STOP_SECONDS, Link, Session, internal_error
 
 CLOSE_SECONDS = 60.0
 """How long the background thread looks after a step that does not notice its cancel."""
@@ -85,22 +85,28 @@ class _LocalLink:
 
     def _run(self) -> None:
         try:
-            backend = backend_access.load_service()
+            self._serve()
         except ImportError as error:
             problem = InternalError(f"The backend cannot be loaded: {error}.", RESTART_HINT)
             self._session._ended(self, problem)
-            return
+        except Exception as error:  # a bug; without this the session would wait for ever
+            self._session._ended(self, internal_error(error))
+
+    def _serve(self) -> None:
+        backend = backend_access.load_service()
         options = self._session.options
         jobs = backend.jobs.JobQueue(lambda: backend.engine.Engine(**options), self._emit)
-        self._emit(control.Ready(VERSION, os.getpid(), platform.node()))
-        while (message := self._incoming.get()) is not None and not self._closing.is_set():
-            if isinstance(message, Request):
-                jobs.submit(message)
-            elif isinstance(message, control.Cancel):
-                jobs.cancel(message.id)
-            elif isinstance(message, control.ListModels):
-                self._emit(Models(message.id, tuple(backend.registry.list_models())))
-        jobs.close(CLOSE_SECONDS)
+        try:
+            self._emit(control.Ready(VERSION, os.getpid(), platform.node()))
+            while (message := self._incoming.get()) is not None and not self._closing.is_set():
+                if isinstance(message, Request):
+                    jobs.submit(message)
+                elif isinstance(message, control.Cancel):
+                    jobs.cancel(message.id)
+                elif isinstance(message, control.ListModels):
+                    self._emit(Models(message.id, tuple(backend.registry.list_models())))
+        finally:
+            jobs.close(CLOSE_SECONDS)
 
     def _emit(self, message: codec.Message) -> None:
         if isinstance(message, Failure) and message.code != Cancelled.code:

@@ -52,6 +52,12 @@ class LogFile:
             lines = [*self._lines, self._partial] if self._partial.strip() else list(self._lines)
         return lines[-count:]
 
+    def forget(self) -> None:
+        """Drop the lines in memory (a new backend starts); the file keeps them."""
+        with self._lock:
+            self._lines.clear()
+            self._partial = ""
+
     def close(self) -> None:
         """Close the file; a later write opens it again."""
         with self._lock:

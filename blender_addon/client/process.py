@@ -19,7 +19,7 @@ from ..backend_access import (
 )
 from .child import ChildProcess
 from .logfile import LogFile
-from .session import RESTART_HINT, Link, Session
+from .session import RESTART_HINT, Link, Session, internal_error
 
 START_SECONDS = 60.0
 """How long a backend may take to say hello; ssh and a cold disk are slow."""
@@ -74,7 +74,7 @@ class _ProcessLink:
 
     def __init__(self, session: ProcessSession) -> None:
         self._session = session
-        self._outgoing: queue.SimpleQueue[codec.Message | None] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._child: ChildProcess | None = None
         self._closing = threading.Event()
         self._finished = threading.Event()
@@ -88,17 +88,18 @@ class _ProcessLink:
         self._thread("kinetype-reader", self._run)
 
     def send(self, message: codec.Message) -> None:
-        self._outgoing.put(message)
+        self._outgoing.put(codec.to_bytes(message))
 
     def close(self, timeout: float) -> None:
         self._closing.set()
-        self._outgoing.put(control.Shutdown())
+        self.send(control.Shutdown())
         self._outgoing.put(None)
         if not self._finished.wait(timeout) and self._child is not None:
             self._child.kill()
             self._finished.wait(KILL_SECONDS)
 
     def _run(self) -> None:
+        self._session.log.forget()
         try:
             self._child = self._session._spawn()
         except ServiceError as error:
@@ -115,6 +116,8 @@ class _ProcessLink:
             self._reason = self._reason or ServiceError(
                 f"The connection to the backend broke: {error}.", RESTART_HINT
             )
+        except Exception as error:  # a bug; without this the session would wait for ever
+            self._reason = internal_error(error)
         self._end(self._child)
         self._child.close_output()
 
@@ -143,11 +146,12 @@ class _ProcessLink:
     def _write(self) -> None:
         assert self._child is not None
         stream = self._child.stdin
-        hello = control.Hello(VERSION, "kinetype add-on")
+        frame: bytes | None = codec.to_bytes(control.Hello(VERSION, "kinetype add-on"))
         with contextlib.suppress(OSError, ValueError):
-            codec.write_message(stream, hello)  # type: ignore[arg-type]
-            while (message := self._outgoing.get()) is not None:
-                codec.write_message(stream, message)  # type: ignore[arg-type]
+            while frame is not None:
+                stream.write(frame)
+                stream.flush()
+                frame = self._outgoing.get()
         # a broken pipe shows as the end of stdout too; the reader reports it
         with contextlib.suppress(OSError, ValueError):
             stream.close()

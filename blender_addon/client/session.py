@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 import uuid
 from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
 from ..backend_access import (
     Failure,
+    InternalError,
     InvalidRequest,
     KinetypeError,
     Models,
@@ -107,9 +109,8 @@ class Session(ABC):
         with self._lock:
             if request.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
-            link = self._live_link()
+            self._live_link().send(request)
             self._cancelling[request.id] = False
-            link.send(request)
         return request.id
 
     def cancel(self, request_id: str) -> None:
@@ -218,6 +219,15 @@ class Session(ABC):
         for request_id in self._cancelling:
             self._events.put(Failure(request_id, code, message, hint, detail))
         self._cancelling.clear()
+
+
+def internal_error(error: Exception) -> InternalError:
+    """A bug of the client, so that a session ends with a word instead of waiting for ever."""
+    return InternalError(
+        f"Something went wrong inside Kinetype: {type(error).__name__}: {error}",
+        "Please report this with the log.",
+        "".join(traceback.format_exception(error)),
+    )
 
 
 def _close_in_background(link: Link) -> None:

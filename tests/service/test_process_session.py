@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backend.errors import InvalidRequest, ServiceError
-from backend.wire import framing
+from backend.wire import codec, framing
 from backend.wire.control import Models, Ready
 from backend.wire.messages import Failure, Progress, Request, Result
 from blender_addon.client import ProcessSession
@@ -271,6 +271,31 @@ def test_a_child_that_ends_at_once_shows_what_it_said() -> None:
     assert isinstance(failure, Failure)
     assert "exit code 1" in failure.message and "no module named torch" in failure.message
     session.stop()
+
+
+def test_a_restart_does_not_quote_the_old_log() -> None:
+    script = "import sys; sys.stdin.buffer.read(1); sys.exit(sys.argv[1])"
+    session = ProcessSession([sys.executable, "-c", script, "old words"])
+    failure, _ = outcome(session, session.submit(ask()))
+    assert isinstance(failure, Failure) and "old words" in failure.message
+    session.command = (sys.executable, "-c", "raise SystemExit(3)")
+    session.restart()
+    (failure,) = collect(session, bool)
+    assert isinstance(failure, Failure) and "exit code 3" in failure.message
+    assert "old words" not in failure.message + failure.detail
+    session.stop()
+
+
+def test_a_bug_in_the_reader_ends_the_session_with_a_word(
+    session: ProcessSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(header: object, payload: object) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(codec, "decode", broken)
+    failure, _ = outcome(session, session.submit(ask()))
+    assert isinstance(failure, Failure) and failure.code == "internal"
+    assert "TypeError: a bug" in failure.message and "Traceback" in failure.detail
 
 
 def test_a_child_that_never_answers_is_given_up() -> None:
