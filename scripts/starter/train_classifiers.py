@@ -28,12 +28,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from backend.training.dataset import MotionDataset
+from backend.training.dataset import MotionDataset, read_json
 from scripts.starter import classifier_input as inputs
 from scripts.starter.classifier import MotionClassifier, collate, predict, save
 from scripts.starter.labels import STATIC
 from scripts.starter.real_takes import FOLDS, Take, load_takes
 
+TARGETS = ("content", "style")
+BUCKET = 6
+STYLE_FRAMES = 100
+"""Five seconds show a style; longer clips would only cost time."""
 CYCLIC = ("walk", "run", "dash", "wave")
 
 
@@ -89,6 +93,31 @@ def weights_of(takes: Sequence[Take], target: str) -> np.ndarray:
     return weights / weights.sum()
 
 
+def batches_of(
+    takes: Sequence[Take],
+    weights: np.ndarray,
+    index: dict[str, int],
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> list[tuple[list[np.ndarray], list[int]]]:
+    """Several batches of clips and label numbers, each of clips of like length."""
+    count = BUCKET * recipe.batch
+    picks = [takes[i] for i in rng.choice(len(takes), count, p=weights)]
+    clips = [draw(t, rng) for t in picks]
+    targets = [index[label_of(t, recipe.target)] for t in picks]
+    if recipe.target == "style":
+        clips = [_window(x, rng, STYLE_FRAMES, STYLE_FRAMES) for x in clips]
+    else:
+        for i in np.flatnonzero(rng.random(count) < recipe.static_share):
+            still = inputs.frozen(clips[i], rng)
+            clips[i] = inputs.jitter(still, rng, float(rng.uniform(0, 0.006)))
+            targets[i] = index[STATIC]
+    order = np.argsort([len(x) for x in clips], kind="stable")
+    rows = [order[i : i + recipe.batch] for i in range(0, count, recipe.batch)]
+    rng.shuffle(rows)
+    return [([clips[i] for i in row], [targets[i] for i in row]) for row in rows]
+
+
 def train(takes: Sequence[Take], recipe: Recipe) -> MotionClassifier:
     """A classifier of ``recipe.target`` from ``takes``."""
     rng = np.random.default_rng(recipe.seed)
@@ -106,15 +135,11 @@ def train(takes: Sequence[Take], recipe: Recipe) -> MotionClassifier:
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.05)
     net.train()
     started, running = time.monotonic(), 0.0
+    ready: list[tuple[list[np.ndarray], list[int]]] = []
     for step in range(recipe.steps):
-        picks = [takes[i] for i in rng.choice(len(takes), recipe.batch, p=weights)]
-        clips = [draw(t, rng) for t in picks]
-        targets = [index[label_of(t, recipe.target)] for t in picks]
-        if static:
-            for i in np.flatnonzero(rng.random(recipe.batch) < recipe.static_share):
-                still = inputs.frozen(clips[i], rng)
-                clips[i] = inputs.jitter(still, rng, float(rng.uniform(0, 0.006)))
-                targets[i] = index[STATIC]
+        if not ready:
+            ready = batches_of(takes, weights, index, recipe, rng)
+        clips, targets = ready.pop()
         _, logits = net(*collate(clips))
         loss = loss_of(logits, torch.tensor(targets))
         optimiser.zero_grad()
@@ -182,22 +207,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/classifiers"))
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--fold-steps", type=int, default=900, help="0: no held-out folds")
+    parser.add_argument("--only", nargs=1, choices=TARGETS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     dataset = MotionDataset.load(args.data)
     takes, val = load_takes(dataset, "train"), load_takes(dataset, "val")
     args.out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, dict[str, Any]] = {}
-    for target in ("content", "style"):
+    path = args.out / "report.json"
+    report: dict[str, dict[str, Any]] = read_json(path) if args.only and path.exists() else {}
+    for target in args.only or TARGETS:
         net = train(takes, Recipe(target, args.steps))
         save(net, args.out / target)
         report[target] = {"val": score(net, val, target)}
         print(target, "validation clips:", report[target]["val"]["accuracy"])
-        (args.out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    for target in ("content", "style") if args.fold_steps else ():
+        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    for target in (args.only or TARGETS) if args.fold_steps else ():
         report[target]["held_out"] = held_out(takes, target, args.fold_steps)
         print(target, "held out:", report[target]["held_out"]["accuracy"])
-        (args.out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
