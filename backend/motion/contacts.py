@@ -17,9 +17,11 @@ BALLS: tuple[int, int] = (joint_index("left_foot"), joint_index("right_foot"))
 """Joint indices of the left and right ball of the foot."""
 
 # A contact begins below the first and ends above the second value.
-_HEIGHT = (0.045, 0.07)  # m above the standing height of the joint
+_HEIGHT = (0.025, 0.04)  # m above the standing height of the joint
 _SPEED = (0.35, 0.60)  # m/s
+_SPEED_SHARE = (0.15, 0.30)  # of the body's speed, when that allows more: runners' feet land fast
 _SPEED_WINDOW = 0.03  # s, smoothing before the speed is taken: noise is not movement
+_BODY_WINDOW = 0.25  # s, the same for the speed of the body
 _SHORTEST_CONTACT = 0.10  # s
 _SHORTEST_SWING = 0.07  # s
 
@@ -56,16 +58,24 @@ def contacts_of_joints(joints: np.ndarray, fps: float, ground: float | None = No
         ground = ground_height(joints)
     balls = joints[:, BALLS].astype(np.float64)
     height = balls[..., 1] - ground - SOLE_HEIGHT
-    speed = np.zeros_like(height)
-    if len(balls) > 1:
-        calm = gaussian_filter1d(balls, _SPEED_WINDOW * fps, axis=0, mode="nearest")
-        speed = np.linalg.norm(np.gradient(calm, axis=0), axis=-1) * fps
-    begins = (height < _HEIGHT[0]) & (speed < _SPEED[0])
-    lasts = (height < _HEIGHT[1]) & (speed < _SPEED[1])
+    speed = _speed(balls, _SPEED_WINDOW * fps) * fps
+    body = _speed(joints[:, :1, [0, 2]].astype(np.float64), _BODY_WINDOW * fps) * fps
+    begins, lasts = (
+        (height < h) & (speed < np.maximum(v, share * body))
+        for h, v, share in zip(_HEIGHT, _SPEED, _SPEED_SHARE, strict=True)
+    )
     shortest = min(round(_SHORTEST_CONTACT * fps), len(balls))
     contacts = np.stack([_containing(lasts[:, f], begins[:, f]) for f in range(2)], -1)
     contacts = ~_drop_short(~contacts, round(_SHORTEST_SWING * fps), keep_ends=True)
     return _drop_short(contacts, shortest, keep_ends=False)
+
+
+def _speed(points: np.ndarray, sigma: float) -> np.ndarray:
+    """Speed per frame ``[T, K]`` of ``[T, K, D]`` after a Gaussian of ``sigma`` frames."""
+    if len(points) < 2:
+        return np.zeros(points.shape[:2])
+    calm = gaussian_filter1d(points, sigma, axis=0, mode="nearest")
+    return np.asarray(np.linalg.norm(np.gradient(calm, axis=0), axis=-1))
 
 
 def _containing(wide: np.ndarray, narrow: np.ndarray) -> np.ndarray:
