@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -246,6 +247,41 @@ def test_no_thread_is_left_behind(session: ProcessSession) -> None:
     assert isinstance(outcome(session, session.submit(ask()))[0], Result)
     session.stop()
     wait_until(lambda: set(threading.enumerate()) <= before, "the session's threads to end")
+
+
+HOST_SCRIPT = """
+import os, signal, sys, time
+from backend.wire.control import Ready
+from backend.wire.messages import Progress, Request
+from blender_addon.client import ProcessSession
+
+session = ProcessSession(sys.argv[1:])
+session.submit(Request("a person walks", model="stuck", cleanup=False))
+pid = None
+while True:
+    for event in session.events():
+        if isinstance(event, Ready):
+            pid = event.pid
+        if isinstance(event, Progress):
+            print(pid, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+"""
+
+
+@POSIX
+def test_the_backend_ends_when_its_host_is_killed(
+    server_command: list[str], server_env: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOST_SCRIPT, *server_command],
+        env={**os.environ, **server_env},
+        stdout=subprocess.PIPE,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL
+    pid = int(done.stdout)
+    wait_until(lambda: not is_alive(pid), "the orphaned backend to end")
 
 
 def test_a_missing_program_is_a_failure_of_the_request() -> None:
