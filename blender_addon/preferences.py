@@ -32,12 +32,6 @@ class BackendSettings:
     log: Path
 
 
-def _refresh(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    from . import jobs
-
-    jobs.board.forget_session()
-
-
 class KinetypePreferences(bpy.types.AddonPreferences):
     """Backend, device, and where the environment and the log are."""
 
@@ -64,7 +58,6 @@ class KinetypePreferences(bpy.types.AddonPreferences):
             ),
         ],
         default="MANAGED",
-        update=_refresh,
     )
     python_path: StringProperty(
         name="Python",
@@ -76,7 +69,6 @@ class KinetypePreferences(bpy.types.AddonPreferences):
         name="Command",
         description="Started without a shell; for another machine: ssh host kinetype serve",
         default=DEFAULT_COMMAND,
-        update=_refresh,
     )
     device: EnumProperty(
         name="Device",
@@ -88,7 +80,6 @@ class KinetypePreferences(bpy.types.AddonPreferences):
             ("mps", "Metal", "The graphics card of an Apple computer"),
         ],
         default="AUTO",
-        update=_refresh,
     )
     torch_build: EnumProperty(
         name="PyTorch",
@@ -102,7 +93,6 @@ class KinetypePreferences(bpy.types.AddonPreferences):
         name="Log Folder",
         description="Where the backend writes its log; empty uses Blender's folder for extensions",
         subtype="DIR_PATH",
-        update=_refresh,
     )
 
     def draw(self, context: bpy.types.Context) -> None:

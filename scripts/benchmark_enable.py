@@ -25,7 +25,7 @@ LIMIT_MS = 100.0
 HEAVY = ("torch", "transformers")
 BASELINE = "rigify"
 CODE = """
-import json, sys, time
+import json, os, sys, time
 sys.path.insert(0, sys.argv[1])
 import bpy, addon_utils
 def enable(name):
@@ -43,6 +43,9 @@ print(json.dumps({
     "blender": bpy.app.version_string,
 }))
 addon_utils.disable("blender_addon")
+sys.stdout.flush()
+if bpy.app.version < (4, 3, 0):  # that module crashes at exit after a property with a callback
+    os._exit(0)
 """
 
 

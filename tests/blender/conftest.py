@@ -34,6 +34,24 @@ else:
     atexit.register(shutil.rmtree, _user, ignore_errors=True)
 
 
+_status = 0
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    global _status
+    _status = int(exitstatus)
+
+
+def pytest_unconfigure() -> None:
+    """The bpy 4.2 module crashes at exit once a property with a Python callback was registered."""
+    bpy = sys.modules.get("bpy")
+    if bpy is not None and bpy.app.version < (4, 3, 0):
+        shutil.rmtree(_user, ignore_errors=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_status)
+
+
 @pytest.fixture(scope="session")
 def backend_python() -> str:
     """A Python that can run the backend: this one, unless Blender's own cannot."""

@@ -93,7 +93,10 @@ def main() -> None:
     index = next(i for i, repo in enumerate(repos) if repo.module == "user_default")
     bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="kinetype")
     report["installed_after"] = folder.exists()
-    print(json.dumps(report))
+    print(json.dumps(report), flush=True)
+    if bpy.app.version < (4, 3, 0):
+        # that bpy module crashes at exit once a property with a Python callback was registered
+        os._exit(0)
 
 
 if __name__ == "__main__":

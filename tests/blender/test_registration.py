@@ -18,7 +18,7 @@ HANDLERS = [
 ]
 TYPES_WITH_PROPERTIES = ("Scene", "Object", "WindowManager", "Action", "Armature", "PoseBone")
 ENABLE = """
-import json, sys, time
+import json, os, sys, time
 import bpy, addon_utils
 started = time.perf_counter()
 module = addon_utils.enable("blender_addon", default_set=True)
@@ -29,6 +29,9 @@ print(json.dumps({
     "threads": [t.name for t in threading.enumerate() if t.name.startswith("kinetype")],
 }))
 addon_utils.disable("blender_addon")
+sys.stdout.flush()
+if bpy.app.version < (4, 3, 0):  # that module crashes at exit after a property with a callback
+    os._exit(0)
 """
 
 
