@@ -5,12 +5,24 @@ from __future__ import annotations
 import re
 
 SEPARATOR = re.compile(
-    r"\s*;\s*(?:and\s+)?(?:then\s*,?\s*)?"
+    r"(\s*;\s*(?:and\s+)?(?:then\s*,?\s*)?"
     r"|\s*,?\s+(?:and\s+)?(?:then|afterwards?|after\s+that)\b\s*,?\s*"
-    r"|\s*(?<!\bMr)(?<!\bDr)(?<!\bMrs)(?<!\bMs)\.\s+(?:(?:and\s+)?(?:then|afterwards?|after\s+that)\b\s*,?\s*)?",
+    r"|\s*(?<!\bMr)(?<!\bDr)(?<!\bMrs)(?<!\bMs)\.\s+"
+    r"(?:(?:and\s+)?(?:then|afterwards?|after\s+that)\b\s*,?\s*)?)",
     re.IGNORECASE,
 )
 LEADING_THEN = re.compile(r"^(?:and\s+)?(?:then|first|finally)\b\s*,?\s*", re.IGNORECASE)
+TURN = re.compile(
+    r"^(?:\w+ ){0,2}(?:turn|veer|swerve|curve|bend|hang|take|go|head|round)(?:s|es|ing)?\b"
+    r".*\b(?:left|right|corner|around)\b",
+    re.IGNORECASE,
+)
+"""A change of direction: part of the path of the walk before it, not an action of its own."""
+TRAVEL = re.compile(
+    r"\b(?:walk|run|jog|go|head|march|strid|step|mov|proceed|pac|hik|wander|amble|stroll"
+    r"|sprint|dash|rush)\w*\b",
+    re.IGNORECASE,
+)
 PRONOUN = re.compile(r"^(?:he|she|they|it)\s+", re.IGNORECASE)
 MODAL = re.compile(r"^(?:is|are)\s+", re.IGNORECASE)
 LIKE = re.compile(r"\blike (?:an? |the )?[\w-]+(?: [\w-]+)?$", re.IGNORECASE)
@@ -50,8 +62,7 @@ def split_prompt(prompt: str) -> list[str]:
     >>> split_prompt("an old man walks slowly, then bows")
     ['an old man walks slowly', 'an old man bows']
     """
-    pieces = [LEADING_THEN.sub("", p).strip(" ,;.") for p in SEPARATOR.split(prompt.strip())]
-    pieces = [p for p in pieces if p]
+    pieces = _pieces(prompt.strip())
     if len(pieces) < 2:
         return [prompt.strip()]
     parts = [pieces[0]]
@@ -63,6 +74,19 @@ def split_prompt(prompt: str) -> list[str]:
         subject = subject_of(piece) or subject
         manner = manner_of(piece) or manner
     return parts
+
+
+def _pieces(prompt: str) -> list[str]:
+    """The prompt cut at its separators, except where a walk only changes direction."""
+    texts = SEPARATOR.split(prompt)
+    pieces: list[str] = []
+    for separator, text in zip(["", *texts[1::2]], texts[0::2], strict=True):
+        piece = LEADING_THEN.sub("", text).strip(" ,;.")
+        if pieces and TURN.search(piece) and TRAVEL.search(pieces[-1]):
+            pieces[-1] += f"{separator}{piece}"
+        elif piece:
+            pieces.append(piece)
+    return pieces
 
 
 def has_subject(part: str) -> bool:

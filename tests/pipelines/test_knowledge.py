@@ -70,7 +70,7 @@ def test_round_trip(known, encoder, tmp_path: Path) -> None:
     assert again.labels == known.labels
     assert again.threshold == known.threshold
     assert again.calibration == known.calibration
-    np.testing.assert_array_equal(again.embeddings, known.embeddings)
+    np.testing.assert_allclose(again.embeddings, known.embeddings, atol=1e-6)
     np.testing.assert_array_equal(again.rows, known.rows)
 
 

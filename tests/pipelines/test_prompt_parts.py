@@ -13,6 +13,10 @@ from backend.pipelines.prompt_parts import split_prompt, subject_of
         "someone authenticates",
         "Mr. Smith walks",
         "then a man bows",
+        "a man walks forward, then turns left",
+        "walk and then turn to the right",
+        "walking along, then hanging a left",
+        "she strolls up to the corner, then takes a left",
     ],
 )
 def test_one_action_stays_as_it_is(prompt: str) -> None:
@@ -38,6 +42,11 @@ def test_one_action_stays_as_it_is(prompt: str) -> None:
             "a man walks like a robot, then turns",
             ["a man walks like a robot", "a man turns like a robot"],
         ),
+        (
+            "a person walks then turns left and then bows",
+            ["a person walks then turns left", "a person bows"],
+        ),
+        ("a boy dances, then turns left", ["a boy dances", "a boy turns left"]),
         (
             "a woman who is tired walks, then she waves",
             ["a woman who is tired walks", "a woman who is tired waves"],
