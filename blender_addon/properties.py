@@ -1,5 +1,6 @@
 """The settings of a generation, kept with the scene; job state is never stored there."""
 
+import atexit
 import zlib
 
 import bpy
@@ -162,6 +163,10 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         name="Take", description="The take highlighted in the list", default=0, min=0
     )
 
+
+# Blender 4.2 as a Python module frees the callbacks among these properties after Python has ended,
+# and crashes, even where the class was unregistered.
+atexit.register(KinetypeSettings.__annotations__.clear)
 
 CLASSES = (KinetypeSettings,)
 
