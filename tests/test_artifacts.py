@@ -230,23 +230,26 @@ CLIENT = """
 import json, sys
 from backend.artifacts import resolve, verify_checksums, read_json
 from backend.errors import KinetypeError
-options = json.loads(sys.argv[2])
-try:
-    folder = resolve(sys.argv[1], optional=["knowledge.json"], **options)
-    verify_checksums(folder, read_json(folder / "config.json"))
-    print(json.dumps({"folder": str(folder), "files": sorted(p.name for p in folder.iterdir())}))
-except KinetypeError as error:
-    print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))
+for line in sys.stdin:
+    repo, options = json.loads(line)
+    try:
+        folder = resolve(repo, optional=["knowledge.json"], **options)
+        verify_checksums(folder, read_json(folder / "config.json"))
+        files = sorted(p.name for p in folder.iterdir())
+        print(json.dumps({"folder": str(folder), "files": files}))
+    except KinetypeError as error:
+        print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))
 """
 
 
-def download(repo: str, home: Path, endpoint: str, offline: bool = False, **options) -> dict:
-    """Resolve a hub model in a fresh process: the hub client reads its settings at import."""
+def download(home: Path, endpoint: str, *jobs: tuple[str, dict], offline: bool = False) -> list:
+    """Resolve hub models in a fresh process: the hub client reads its settings at import."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
     environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1" if offline else "0"}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT, repo, json.dumps(options)],
+        [sys.executable, "-c", CLIENT],
+        input="".join(json.dumps(job) + "\n" for job in jobs),
         cwd=REPO,
         env=environment,
         capture_output=True,
@@ -254,19 +257,19 @@ def download(repo: str, home: Path, endpoint: str, offline: bool = False, **opti
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> None:
     files = {p.name: p.read_bytes() for p in model.iterdir()}
     files |= {"knowledge.json": b"{}", "pytorch_model.bin": b"pickle"}
-    home = tmp_path / "home"
-    with serve_hub({"someone/walker": files}) as (endpoint, hub):
-        offline = download("someone/walker", home, endpoint, offline=True)
-        assert offline["code"] == "model_not_found"
-        assert "HF_HUB_OFFLINE" in offline["hint"]
+    home, repo = tmp_path / "home", "someone/walker"
+    with serve_hub({repo: files}) as (endpoint, hub):
+        (absent,) = download(home, endpoint, (repo, {"local_files_only": True}))
+        assert absent["code"] == "model_not_found"
+        assert "HF_HUB_OFFLINE" in absent["hint"]
         assert hub.requests == []
-        got = download("someone/walker", home, endpoint, revision="main")
+        (got,) = download(home, endpoint, (repo, {"revision": "main"}))
         assert got["files"] == [
             "config.json",
             "knowledge.json",
@@ -275,24 +278,26 @@ def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> 
         ]
         assert any(method == "GET" and "resolve" in path for method, path in hub.requests)
         assert not any("pytorch_model" in path for _, path in hub.requests)
-        asked = len(hub.requests)
-        again = download("someone/walker", home, endpoint, local_files_only=True)
-        assert again == got
-        assert len(hub.requests) == asked
     # the server is gone now
-    assert download("someone/walker", home, endpoint, offline=True) == got
+    again, unknown = download(home, endpoint, (repo, {}), ("someone/nobody", {}), offline=True)
+    assert again == got
     assert Path(got["folder"]).name == COMMIT
+    assert unknown["code"] == "model_not_found"
 
 
 def test_unknown_hub_models_and_revisions(model: Path, tmp_path: Path) -> None:
     files = {p.name: p.read_bytes() for p in model.iterdir() if p.name != "stats.safetensors"}
     with serve_hub({"someone/walker": files}) as (endpoint, _):
-        unknown = download("someone/nobody", tmp_path, endpoint)
-        assert unknown["code"] == "model_not_found"
-        assert "someone/nobody" in unknown["message"]
-        revision = download("someone/walker", tmp_path, endpoint, revision="v9")
-        assert revision["code"] == "model_not_found"
-        assert "v9" in revision["message"]
-        partial = download("someone/walker", tmp_path, endpoint)
-        assert partial["code"] == "artifact"
-        assert "stats.safetensors" in partial["message"]
+        unknown, revision, partial = download(
+            tmp_path,
+            endpoint,
+            ("someone/nobody", {}),
+            ("someone/walker", {"revision": "v9"}),
+            ("someone/walker", {}),
+        )
+    assert unknown["code"] == "model_not_found"
+    assert "someone/nobody" in unknown["message"]
+    assert revision["code"] == "model_not_found"
+    assert "v9" in revision["message"]
+    assert partial["code"] == "artifact"
+    assert "stats.safetensors" in partial["message"]
