@@ -20,7 +20,7 @@ from . import compat
 OnFrame = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
 
-_CYCLES_SAMPLES = 32
+_CYCLES_SAMPLES = 16
 _WORKBENCH_SAMPLES = (5, 8, 11, 16, 32)
 """What Workbench offers besides FXAA, which costs a quarter of 8 samples and looks nearly as good
 in motion."""
@@ -104,8 +104,8 @@ def _workbench_look(scene: bpy.types.Scene, samples: int | None) -> None:
     shading.shadow_intensity = 0.45
     shading.show_cavity = True
     shading.cavity_type = "SCREEN"  # the other kind is noisy on flat surfaces, and slow
-    shading.curvature_ridge_factor = 0.5
-    shading.curvature_valley_factor = 0.9
+    shading.curvature_ridge_factor = 0.4
+    shading.curvature_valley_factor = 0.6
 
 
 def _cycles_look(scene: bpy.types.Scene, samples: int) -> None:

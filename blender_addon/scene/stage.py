@@ -20,6 +20,9 @@ made brighter by as much, so that the far floor and the background are one colou
 _FADE_STEPS = 10
 _SOLID_METRES = 3.0
 _FADE_METRES = 9.0
+_SUN_ENERGY, _SKY_LIGHT = 2.75, 0.45
+"""Together they give a level white floor a radiance of one, so that in Cycles and EEVEE
+too the far floor and the background are one colour."""
 _LENS, _SENSOR = 50.0, 36.0
 
 
@@ -86,6 +89,7 @@ def _add_floor(stage: bpy.types.Collection, joints: np.ndarray) -> None:
     mesh.update()
     floor = bpy.data.objects.new("Kinetype Floor", mesh)
     floor.hide_select = True
+    floor.display.show_shadows = False  # Workbench of 4.2 draws stray shadows of a flat mesh
     stage.objects.link(floor)
 
 
@@ -106,7 +110,7 @@ def _tile_material(tone: int, level: int) -> bpy.types.Material:
 def _add_light(stage: bpy.types.Collection, scene: bpy.types.Scene, joints: np.ndarray) -> None:
     """A wide sun for Cycles and EEVEE; Workbench has its own light, but its shadows fall alike."""
     data = bpy.data.lights.new("Kinetype Sun", "SUN")
-    data.energy = 2.6
+    data.energy = _SUN_ENERGY
     data.angle = np.radians(12.0)
     data.color = (1.0, 0.965, 0.92)
     sun = bpy.data.objects.new("Kinetype Sun", data)
@@ -166,10 +170,20 @@ def _add_camera(
 
 
 def _world() -> bpy.types.World:
-    world = bpy.data.worlds.get(STAGE_NAME) or bpy.data.worlds.new(STAGE_NAME)
+    """The background as the camera sees it, and a dimmer sky of that colour as light."""
+    world = bpy.data.worlds.get(STAGE_NAME)
+    if world is not None:
+        return world
+    world = bpy.data.worlds.new(STAGE_NAME)
     world.color = _BACKGROUND
-    for node in compat.world_nodes(world).nodes:
-        if node.type == "BACKGROUND":
-            node.inputs["Color"].default_value = (*_BACKGROUND, 1.0)
-            node.inputs["Strength"].default_value = 0.75
+    tree = compat.world_nodes(world)
+    for background in [node for node in tree.nodes if node.type == "BACKGROUND"]:
+        background.inputs["Color"].default_value = (*_BACKGROUND, 1.0)
+        ray = tree.nodes.new("ShaderNodeLightPath")
+        strength = tree.nodes.new("ShaderNodeMath")
+        strength.operation = "MULTIPLY_ADD"
+        strength.inputs[1].default_value = 1.0 - _SKY_LIGHT
+        strength.inputs[2].default_value = _SKY_LIGHT
+        tree.links.new(ray.outputs["Is Camera Ray"], strength.inputs[0])
+        tree.links.new(strength.outputs[0], background.inputs["Strength"])
     return world
