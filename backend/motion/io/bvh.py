@@ -294,13 +294,26 @@ def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: st
 def read_motion(path: str | Path) -> Motion:
     """A BVH on the SMPL-22 skeleton (as :func:`write_motion` makes it) as a motion at 30 fps.
 
-    The unit is found from the length of the legs. Other skeletons need a retarget profile
-    (``backend.training.bvh_retarget``).
+    The unit is found from the length of the legs. Other skeletons need
+    :mod:`backend.motion.io.bvh_skeletons` or a retarget profile.
 
     Raises:
         FormatError: malformed, or its joints, parents or rest pose are not those of SMPL-22.
     """
-    clip = read(path)
+    motion = motion_of(read(path), path)
+    data = resample_motion135(motion.data, motion.fps, motion135.SPEC.fps)
+    return Motion(data, motion135.SPEC.fps, motion.meta)
+
+
+def motion_of(clip: BvhClip, path: str | Path) -> Motion:
+    """A clip on the SMPL-22 skeleton as motion_135 at its own rate; ``path`` is for messages.
+
+    Files of MotionStreamer (root named "Pelvis") hold the pelvis plus its rest offset; the offset
+    is taken off again.
+
+    Raises:
+        FormatError: its joints, parents or rest pose are not those of SMPL-22.
+    """
     rest = rest_offsets()
     index = {name.lower(): j for j, name in enumerate(clip.names)}
     order = [index.get(name, -1) for name in JOINT_NAMES]
@@ -321,8 +334,8 @@ def read_motion(path: str | Path) -> Motion:
         raise FormatError(f"The rest pose of {path} differs from SMPL's at {bone}.", hint)
     legs = [joint - 1 for joint in (4, 5, 7, 8)]
     scale = own[legs].sum() / lengths[legs].sum()
-    root = clip.local_positions[:, order[0]] * scale
-    data = motion135.pack(root, clip.local_rotations[:, order])
-    fps = motion135.SPEC.fps
-    meta = {"source": Path(path).name, "source_fps": clip.fps}
-    return Motion(resample_motion135(data, clip.fps, fps), fps, meta)
+    root = clip.local_positions[:, order[0]]
+    if clip.names[order[0]] == "Pelvis":
+        root = root - offsets[0]
+    data = motion135.pack(root * scale, clip.local_rotations[:, order])
+    return Motion(data, clip.fps, {"source": Path(path).name, "source_fps": clip.fps})

@@ -93,15 +93,27 @@ def read_motion(path: str | Path) -> Motion:
     Raises:
         FormatError: no such file, not an npz, truncated, keys missing, wrong shapes, NaN.
     """
-    path = Path(path)
+    motion, exact = _read(Path(path))
+    if exact:
+        return motion
+    data = resample_motion135(motion.data, motion.fps, MOTION_FPS)
+    return Motion(data, MOTION_FPS, motion.meta)
+
+
+def read_at_own_rate(path: str | Path) -> Motion:
+    """:func:`read_motion` without the change to 30 fps."""
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[Motion, bool]:
+    """The motion at its own rate, and whether Kinetype wrote it."""
     arrays = read_arrays(path)
     fps = _frame_rate(path, arrays)
     if "motion_135" in arrays:
         data = motion135.SPEC.check(_named(path, arrays, "motion_135"))
-        return Motion(data, fps, _meta(path, arrays))
-    data = _from_amass(path, arrays)
+        return Motion(data, fps, _meta(path, arrays)), True
     meta = {"source": path.name, "source_fps": fps}
-    return Motion(resample_motion135(data, fps, MOTION_FPS), MOTION_FPS, meta)
+    return Motion(_from_amass(path, arrays), fps, meta), False
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
