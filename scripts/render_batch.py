@@ -206,6 +206,15 @@ def _open_session(options: argparse.Namespace) -> Session:
     return ProcessSession(*default_command(options.backend_python, offline=options.offline))
 
 
+def check_measurable(python: Path | None) -> None:
+    """:class:`InvalidRequest` where :func:`measure` could not work, before hours of rendering."""
+    if find_spec("scipy") is None and python is None:
+        raise InvalidRequest(
+            "--evaluate needs scipy, which this Python lacks.",
+            "Name a Python that has it with --backend-python.",
+        )
+
+
 def measure(path: Path, python: Path | None = None) -> dict[str, float]:
     """Physical metrics of a motion file.
 
@@ -219,11 +228,7 @@ def measure(path: Path, python: Path | None = None) -> dict[str, float]:
         motion = npz.read_motion(path)
         root, rotations = motion135.unpack(motion.data.astype(np.float64))
         return physical_metrics(forward_kinematics(rotations, root), motion.fps)
-    if python is None:
-        raise InvalidRequest(
-            "--evaluate needs scipy, which this Python lacks.",
-            "Name a Python that has it with --backend-python.",
-        )
+    check_measurable(python)
     command = [str(python), str(Path(__file__).resolve()), "--measure", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -368,6 +373,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     options.out = options.out.absolute()
     try:
+        if options.evaluate:
+            check_measurable(options.backend_python)
         jobs = read_jobs(options)
         batch = Batch(options)
         succeeded = batch.run(jobs)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -100,6 +101,26 @@ def test_a_failing_prompt_does_not_stop_the_others(run_batch, tmp_path: Path) ->
     assert [f.name for f in frames] == [f"frame_{i:04d}.png" for i in range(1, 6)]
 
 
+@pytest.fixture
+def script() -> ModuleType:
+    """The program as a module."""
+    spec = importlib.util.spec_from_file_location("kinetype_render_batch", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_metrics_that_cannot_be_computed_are_refused_first(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "find_spec", lambda name: None)
+    prompts = write(tmp_path / "p.txt", "walk")
+    out = tmp_path / "out"
+    assert script.main(["--prompts", str(prompts), "--out", str(out), "--evaluate"]) == 2
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "jobs",
     [
@@ -113,12 +134,8 @@ def test_a_failing_prompt_does_not_stop_the_others(run_batch, tmp_path: Path) ->
     ],
 )
 def test_wrong_job_files_are_named_before_any_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: str
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: str
 ) -> None:
-    spec = importlib.util.spec_from_file_location("kinetype_render_batch", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    script = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     path = write(tmp_path / "jobs.json", jobs)
     assert script.main(["--jobs", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "error: " in capsys.readouterr().err
