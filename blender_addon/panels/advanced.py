@@ -6,7 +6,7 @@ import bpy
 
 from ..jobs import board
 from ..properties import settings_of
-from .main import KinetypePanel
+from .main import KinetypePanel, draw_override
 from .status import STATES
 
 
@@ -24,25 +24,13 @@ class KINETYPE_PT_advanced(KinetypePanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = settings_of(context.scene)
         column = layout.column()
-        _draw_override(column, settings, "use_guidance", "guidance")
         column.prop(settings, "sampler")
-        _draw_override(column, settings, "use_steps", "steps")
+        draw_override(column, settings, "use_steps", "steps")
         column.prop(settings, "cleanup")
         row = column.row(align=True)
         row.prop(settings, "custom_model")
         row.operator("kinetype.refresh_models", text="", icon="FILE_REFRESH")
         _draw_backend(layout)
-
-
-def _draw_override(
-    column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, switch: str, value: str
-) -> None:
-    """A checkbox that says whether the field beside it replaces the model's own default."""
-    row = column.row(heading=settings.bl_rna.properties[value].name)
-    row.prop(settings, switch, text="")
-    field = row.row()
-    field.active = getattr(settings, switch)
-    field.prop(settings, value, text="")
 
 
 def _draw_backend(layout: bpy.types.UILayout) -> None:

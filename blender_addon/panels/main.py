@@ -41,6 +41,7 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         column.prop(settings, "seconds", slider=True)
         _draw_seed(column, settings)
         column.prop(settings, "samples")
+        draw_override(column, settings, "use_guidance", "guidance")
         column.prop(settings, "model")
         problem = _draw_target(column, context, settings)
         _draw_buttons(layout)
@@ -75,6 +76,17 @@ def _draw_seed(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
     row.operator("kinetype.randomize_seed", text="", icon="FILE_REFRESH")
     locked = settings.lock_seed
     row.prop(settings, "lock_seed", text="", icon="LOCKED" if locked else "UNLOCKED")
+
+
+def draw_override(
+    column: bpy.types.UILayout, settings: KinetypeSettings, switch: str, value: str
+) -> None:
+    """A checkbox that says whether the field beside it replaces the model's own default."""
+    row = column.row(heading=settings.bl_rna.properties[value].name)
+    row.prop(settings, switch, text="")
+    field = row.row()
+    field.active = getattr(settings, switch)
+    field.prop(settings, value, text="")
 
 
 def _draw_target(

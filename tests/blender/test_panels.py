@@ -61,7 +61,16 @@ def test_a_typo_would_be_noticed(addon: SimpleNamespace) -> None:
 
 def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
     tree = main_panel()
-    for name in ("prompt", "seconds", "seed", "lock_seed", "samples", "model", "target"):
+    for name in (
+        "prompt",
+        "seconds",
+        "seed",
+        "lock_seed",
+        "samples",
+        "guidance",
+        "model",
+        "target",
+    ):
         assert f"KinetypeSettings.{name}" in tree, name
     assert "bpy.ops.kinetype.generate" in tree
     assert "bpy.ops.kinetype.randomize_seed" in tree
@@ -73,7 +82,7 @@ def test_advanced_panel(addon: SimpleNamespace) -> None:
     from blender_addon.panels.advanced import KINETYPE_PT_advanced
 
     tree = drawing.draw_panel(KINETYPE_PT_advanced)
-    for name in ("use_guidance", "guidance", "sampler", "steps", "cleanup", "custom_model"):
+    for name in ("sampler", "use_steps", "steps", "cleanup", "custom_model"):
         assert f"KinetypeSettings.{name}" in tree, name
     assert "Backend not started" in tree
 
