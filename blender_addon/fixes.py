@@ -20,6 +20,12 @@ class EnvironmentMissing(access.MissingDependency):
     code = "environment_missing"
 
 
+class EnvironmentMissingOffline(EnvironmentMissing):
+    """As its parent, and it cannot be installed before Blender may go online."""
+
+    code = "environment_missing_offline"
+
+
 @dataclass(frozen=True)
 class Fix:
     """A button: an operator of ours, its label and icon."""
@@ -39,6 +45,7 @@ LOG = Fix("kinetype.show_log", "Show Log", "TEXT")
 # Subclasses come before their parents: the first match wins.
 _TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
     (OfflineError, (ONLINE,)),
+    (EnvironmentMissingOffline, (ONLINE, PREFERENCES)),
     (EnvironmentMissing, (INSTALL, PREFERENCES)),
     (ArmatureError, (NEW_MANNEQUIN,)),
     (access.MissingDependency, (PREFERENCES, LOG)),

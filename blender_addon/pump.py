@@ -110,9 +110,15 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
         _keep(item, problem)
         return False
     board.finished.remove(item)
-    board.message = placed.message
+    board.message = placed.message or _success(placed, item.result.seconds_taken)
     bpy.ops.ed.undo_push(message="Generate Motion")
     return True
+
+
+def _success(placed: placement.Placed, seconds: float) -> str:
+    count = len(placed.takes)
+    takes = "1 take" if count == 1 else f"{count} takes"
+    return f"{takes} on {placed.armature.name} in {seconds:.1f} s"
 
 
 def _keep(item: Finished, error: KinetypeError) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import environment
+from .backend_access import KinetypeError
 from .client.command import default_command
 from .client.inprocess import InProcessSession
 from .client.process import ProcessSession
 from .client.session import Session
-from .fixes import EnvironmentMissing
+from .fixes import EnvironmentMissing, EnvironmentMissingOffline
 from .preferences import BackendSettings
 
 
@@ -25,12 +26,24 @@ def open_session(settings: BackendSettings) -> Session:
     return _OPENERS[settings.backend](settings)
 
 
-def _managed(settings: BackendSettings) -> Session:
-    if not environment.is_ready(settings.environment):
-        raise EnvironmentMissing(
-            f"{environment.describe(settings.environment)}.",
-            "Install it once, or choose another backend in the preferences.",
+def problem_with(settings: BackendSettings) -> KinetypeError | None:
+    """Why no session can be opened; cheap enough for every redraw."""
+    if settings.backend != "MANAGED" or environment.is_ready(settings.environment):
+        return None
+    state = f"{environment.describe(settings.environment)}."
+    if settings.offline:
+        return EnvironmentMissingOffline(
+            state, "Allow online access and install it once, or choose another backend."
         )
+    return EnvironmentMissing(
+        state, f"Install it once ({environment.DOWNLOAD_NOTE}), or choose another backend."
+    )
+
+
+def _managed(settings: BackendSettings) -> Session:
+    problem = problem_with(settings)
+    if problem is not None:
+        raise problem
     command = default_command(
         environment.python_in(settings.environment),
         device=settings.device,

@@ -5,8 +5,8 @@ import random
 import bpy
 from bpy.props import BoolProperty, FloatProperty
 
-from .. import placement, pump
-from ..backend_access import KinetypeError, Request, limits
+from .. import model_list, placement, pump
+from ..backend_access import InvalidRequest, KinetypeError, Request, limits
 from ..jobs import board
 from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
@@ -42,10 +42,21 @@ def submit(context: bpy.types.Context, request: Request, where: placement.Placem
     pump.start()
 
 
+def _check_length(request: Request) -> None:
+    info = model_list.find(request.model)
+    if info is None or info.max_seconds <= 0.0:
+        return
+    if not info.min_seconds <= request.seconds <= info.max_seconds:
+        raise InvalidRequest(
+            f"{info.title} cannot make {request.seconds:g} seconds.",
+            f"Choose from {info.min_seconds:g} to {info.max_seconds:g} seconds.",
+        )
+
+
 def problem_with(context: bpy.types.Context) -> KinetypeError | None:
     """What stands in the way of Generate, if anything; reads only."""
     try:
-        request_from(settings_of(context.scene))
+        _check_length(request_from(settings_of(context.scene)))
         placement.find_target(context)
     except KinetypeError as error:
         return error

@@ -6,10 +6,11 @@ import textwrap
 
 import bpy
 
-from .. import placement
+from .. import installing, placement, sessions
 from ..backend_access import KinetypeError, limits
-from ..fixes import fixes_for
 from ..jobs import Notice, board
+from ..operators.generate import problem_with
+from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
 from . import status
 
@@ -43,12 +44,22 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         column.prop(settings, "samples")
         draw_override(column, settings, "use_guidance", "guidance")
         column.prop(settings, "model")
-        problem = _draw_target(column, context, settings)
+        _draw_target(column, context, settings)
         _draw_buttons(layout)
         status.draw(layout, context)
+        problem = problem_with(context) or _backend_problem(context)
         if problem is not None and board.error is None:
-            notice = Notice(problem.message, problem.hint, fixes_for(problem))
-            status.draw_notice(layout, context, notice, dismissable=False)
+            status.draw_notice(layout, context, Notice.of(problem), dismissable=False)
+
+
+def _backend_problem(context: bpy.types.Context) -> KinetypeError | None:
+    """What a person must do before the first motion, said before they click Generate."""
+    if installing.running():
+        return None
+    try:
+        return sessions.problem_with(backend_settings(context))
+    except KinetypeError as error:
+        return error
 
 
 def _draw_prompt(
@@ -91,15 +102,15 @@ def draw_override(
 
 def _draw_target(
     column: bpy.types.UILayout, context: bpy.types.Context, settings: KinetypeSettings
-) -> KinetypeError | None:
-    """The target's row; what is wrong with it, for the message below the buttons."""
+) -> None:
+    """The choice of target, and below it the armature that this choice means now."""
     column.prop(settings, "target")
     row = column.row()
     try:
         armature = placement.find_target(context)
-    except KinetypeError as error:
+    except KinetypeError:  # shown below the buttons, with its fix
         row.prop(settings, "character")
-        return error
+        return
     if settings.target == "AUTO":
         if armature is not None and armature != settings.character:
             split = row.split(factor=0.4)
@@ -107,7 +118,6 @@ def _draw_target(
             split.label(text=armature.name, icon="ARMATURE_DATA", translate=False)
         else:
             row.prop(settings, "character", placeholder="New Mannequin")
-    return None
 
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,3 +61,9 @@ def draw(function: Callable[[SimpleNamespace, bpy.types.Context], None]) -> str:
 def draw_panel(panel: type) -> str:
     """Draw a panel class."""
     return draw(panel.draw)
+
+
+def words(tree: str) -> str:
+    """All labels of a drawn tree in order, as one text: wrapped lines are joined again."""
+    labels = re.findall(r"'draw_string': (?:'((?:[^'\\\\]|\\\\.)*)'|\"([^\"]*)\")", tree)
+    return " ".join(single or double for single, double in labels)

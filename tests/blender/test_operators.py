@@ -215,7 +215,8 @@ def test_the_managed_environment_must_be_installed_first(addon, fake_backend) ->
     addon.preferences.backend = "MANAGED"
     with pytest.raises(RuntimeError, match="not installed"):
         bpy.ops.kinetype.generate()
-    assert addon.board.error.fixes[0].operator == "kinetype.install_environment"
+    # offline, as here, there is nothing to install from
+    assert addon.board.error.fixes[0].operator == "kinetype.open_network_preferences"
 
 
 def test_nothing_is_installed_without_online_access(addon) -> None:

@@ -12,6 +12,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from backend.errors import InternalError, ServiceError  # noqa: E402
+from backend.wire.control import ModelInfo  # noqa: E402
 from backend.wire.messages import Motion, Progress, Request, Result  # noqa: E402
 
 
@@ -117,6 +118,29 @@ def test_an_error_brings_its_buttons(addon: SimpleNamespace) -> None:
         assert error.message in tree
         assert f"bpy.ops.kinetype.{button}(" in tree
         assert "bpy.ops.kinetype.dismiss(" in tree
+
+
+def test_the_first_thing_to_do_is_said_before_the_first_click(addon: SimpleNamespace) -> None:
+    addon.preferences.backend = "MANAGED"
+    tree = main_panel()
+    assert "not installed" in drawing.words(tree)
+    # without online access the installation cannot start, so that comes first
+    assert "bpy.ops.kinetype.open_network_preferences(" in tree
+    assert "bpy.ops.kinetype.install_environment(" not in tree
+    addon.preferences.backend = "IN_PROCESS"
+    assert "not installed" not in drawing.words(main_panel())
+
+
+def test_a_duration_beyond_the_model_is_said_before_the_click(addon: SimpleNamespace) -> None:
+    from blender_addon import model_list
+
+    addon.preferences.backend = "IN_PROCESS"
+    model_list.replace([ModelInfo("starter", "Starter", min_seconds=1.0, max_seconds=10.0)])
+    addon.settings().seconds = 30.0
+    assert "Starter cannot make 30" in drawing.words(main_panel())
+    assert not bpy.ops.kinetype.generate.poll()
+    addon.settings().seconds = 5.0
+    assert bpy.ops.kinetype.generate.poll()
 
 
 def test_warnings_and_messages_are_wrapped_not_cut(addon: SimpleNamespace) -> None:
