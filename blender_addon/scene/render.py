@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 
 from ..backend_access import OutputError
+from ..core import media
 from ..core.errors import RenderError
 from ..core.files import output_error, replacing
 from . import compat
@@ -128,8 +129,8 @@ def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = 
     with replacing(Path(path)) as temporary:
         scene.render.filepath = str(temporary)
         _render(scene, on_frame)
-        if temporary.stat().st_size == 0:
-            raise RenderError(f"Blender wrote no video to {path}.", "Is the disk full?")
+        if not (temporary.exists() and media.mp4_is_complete(temporary)):
+            raise _incomplete(Path(path), "the video")
 
 
 def render_frames(
@@ -149,17 +150,22 @@ def render_frames(
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as temporary:
             scene.render.filepath = str(Path(temporary) / "frame_####")
             _render(scene, on_frame)
-            frames = [
-                frame.replace(folder / frame.name) for frame in sorted(Path(temporary).iterdir())
-            ]
+            rendered = sorted(Path(temporary).iterdir())
+            whole = sum(media.png_is_complete(frame) for frame in rendered)
+            if whole != frame_total(scene):
+                missing = frame_total(scene) - whole
+                raise _incomplete(folder, f"{missing} of {frame_total(scene)} frames")
+            return [frame.replace(folder / frame.name) for frame in rendered]
     except OSError as error:
         raise output_error(folder, error) from error
-    if len(frames) != frame_total(scene):
-        raise RenderError(
-            f"Blender wrote {len(frames)} of {frame_total(scene)} frames to {folder}.",
-            "Is the disk full?",
-        )
-    return frames
+
+
+def _incomplete(path: Path, what: str) -> OutputError:
+    """Blender says that all went well, but the files say otherwise."""
+    return OutputError(
+        f"Blender could not write {what} to {path}.",
+        "The disk is probably full: free some space or choose another folder.",
+    )
 
 
 def frame_total(scene: bpy.types.Scene) -> int:
