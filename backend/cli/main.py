@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "doctor",
     "serve": "serve",
     "train": "train",
+    "convert": "convert",
 }
 """Name of each command and its module here."""
 

@@ -33,6 +33,10 @@ SPECS: dict[str, RepresentationSpec] = {
 """Every representation by name."""
 
 
+FREE_RATE: tuple[str, ...] = ("motion135", "joints")
+"""Representations that exist at any frame rate."""
+
+
 @dataclass(frozen=True)
 class IkOptions:
     """How joints become rotations.
@@ -43,6 +47,7 @@ class IkOptions:
         floor_align: put the lowest joint of the clip at y = 0 first.
         foot_align: see :func:`backend.motion.ik.fit`.
         offsets: ``[22, 3]`` skeleton to fit; the neutral one when None.
+        target_fps: rate of the fitted motion.
     """
 
     refinement: ik.Refinement | None = field(default_factory=ik.Refinement)
@@ -50,6 +55,7 @@ class IkOptions:
     floor_align: bool = True
     foot_align: bool = True
     offsets: np.ndarray | None = None
+    target_fps: float = motion135.SPEC.fps
 
 
 @dataclass(frozen=True)
@@ -164,10 +170,10 @@ def motion135_to_hml263(x: np.ndarray, fps: float = motion135.SPEC.fps) -> np.nd
     return hml263.encode(motion135.joints(slow.astype(np.float64))).astype(np.float32)
 
 
-def motion272_to_hml263(x: np.ndarray) -> np.ndarray:
-    """MS272 at 30 fps to ``[T', 263]`` at 20 fps from the stored positions ("phase" grid)."""
+def motion272_to_hml263(x: np.ndarray, fps: float = ms272.SPEC.fps) -> np.ndarray:
+    """MS272 at ``fps`` to ``[T', 263]`` at 20 fps from the stored positions ("phase" grid)."""
     points = ms272.decode_joints(x)
-    grid = resample.phase_grid(len(points), ms272.SPEC.fps, hml263.SPEC.fps)
+    grid = resample.phase_grid(len(points), fps, hml263.SPEC.fps)
     return hml263.encode(resample.linear(points, grid)).astype(np.float32)
 
 
@@ -177,10 +183,10 @@ Step = Callable[["Clip", IkOptions], "Clip"]
 
 
 def _motion135_from_joints(clip: Clip, options: IkOptions) -> Clip:
-    data, error = joints_to_motion135(clip.data, clip.fps, motion135.SPEC.fps, options)
-    return _next(
-        clip, "motion135", data, "bone lengths; twist is not in positions", float(error.mean())
-    )
+    fps = options.target_fps
+    data, error = joints_to_motion135(clip.data, clip.fps, fps, options)
+    lost = "bone lengths; twist is not in positions"
+    return _next(clip, "motion135", data, lost, float(error.mean()), fps)
 
 
 def _joints_from_motion135(clip: Clip, options: IkOptions) -> Clip:
@@ -207,6 +213,12 @@ def _rooted(points: np.ndarray) -> np.ndarray:
     return points - points[:, :1]
 
 
+def _from_smplrifke205(clip: Clip) -> np.ndarray:
+    # frames of another rate than 20 fps are sampled so much more or less densely
+    dense = smplrifke205.SPEC.fps / clip.fps
+    return smplrifke205.to_motion135(clip.data, motion135.SPEC.fps * dense)
+
+
 def _smpl85_to_motion135(clip: Clip, options: IkOptions) -> Clip:
     rotations, trans, betas = smpl85.unpack(clip.data)
     lost = "body shape" if np.any(betas) else ""
@@ -214,8 +226,9 @@ def _smpl85_to_motion135(clip: Clip, options: IkOptions) -> Clip:
 
 
 def _smpl85_from_motion135(clip: Clip, options: IkOptions) -> Clip:
-    root, rotations = motion135.unpack(clip.data)
-    return _next(clip, "smpl85", smpl85.pack(rotations, root), fps=clip.fps)
+    data = resample.resample_motion135(clip.data, clip.fps, smpl85.SPEC.fps)
+    root, rotations = motion135.unpack(data)
+    return _next(clip, "smpl85", smpl85.pack(rotations, root))
 
 
 def _next(
@@ -232,19 +245,23 @@ def _next(
 
 
 STEPS: dict[tuple[str, str], Step] = {
-    ("hml263", "joints"): lambda c, o: _next(c, "joints", hml263_to_joints(c.data)),
+    ("hml263", "joints"): lambda c, o: _next(c, "joints", hml263_to_joints(c.data), fps=c.fps),
     ("joints", "hml263"): _hml263_from_joints,
     ("joints", "motion135"): _motion135_from_joints,
     ("motion135", "joints"): _joints_from_motion135,
     ("motion135", "ms272"): _ms272_from_motion135,
     ("ms272", "motion135"): lambda c, o: _next(
-        c, "motion135", motion272_to_motion135(c.data), "the stored positions' bone lengths"
+        c,
+        "motion135",
+        motion272_to_motion135(c.data),
+        "the stored positions' bone lengths",
+        fps=c.fps,
     ),
     ("ms272", "hml263"): lambda c, o: _next(
-        c, "hml263", motion272_to_hml263(c.data), "rotations, bone lengths, frames"
+        c, "hml263", motion272_to_hml263(c.data, c.fps), "rotations, bone lengths, frames"
     ),
     ("ms272", "joints"): lambda c, o: _next(
-        c, "joints", ms272.decode_joints(c.data), "rotations", fps=ms272.SPEC.fps
+        c, "joints", ms272.decode_joints(c.data), "rotations", fps=c.fps
     ),
     ("motion135", "smplrifke205"): lambda c, o: _next(
         c,
@@ -253,7 +270,7 @@ STEPS: dict[tuple[str, str], Step] = {
         "heading and place of the first frame, frames between 20 fps",
     ),
     ("smplrifke205", "motion135"): lambda c, o: _next(
-        c, "motion135", smplrifke205.to_motion135(c.data), "the stored joint positions"
+        c, "motion135", _from_smplrifke205(c), "the stored joint positions"
     ),
     ("smpl85", "motion135"): _smpl85_to_motion135,
     ("motion135", "smpl85"): _smpl85_from_motion135,
@@ -292,6 +309,7 @@ def convert(
     target: str,
     *,
     fps: float | None = None,
+    target_fps: float | None = None,
     options: IkOptions | None = None,
 ) -> Clip:
     """Convert an array and report every step.
@@ -300,21 +318,46 @@ def convert(
         x: ``[T, dim]`` un-normalised (joints also ``[T, 22, 3]``).
         source, target: names in :data:`SPECS`.
         fps: rate of ``x`` when it is not the native one of ``source``.
+        target_fps: rate of the result, for motion_135 (30 when omitted) and joints (as they come);
+            every other representation has one rate.
         options: how joints become rotations, where the route needs that.
 
     Returns:
         The converted clip; ``lossy_steps`` says what was lost on the way and how far joints moved.
 
     Raises:
-        FormatError: unknown names, wrong shape, too few frames, values that are not finite.
+        FormatError: unknown names, wrong shape, too few frames, values that are not finite, a
+            target rate that the target cannot have.
     """
     way = route(source, target)
+    check_target_rate(target, target_fps)
     data = joints.as_joints(x) if source == "joints" else SPECS[source].check(x)
     clip = Clip(data, source, SPECS[source].fps if fps is None else fps)
     options = options or IkOptions()
+    if target == "motion135":
+        target_fps = motion135.SPEC.fps if target_fps is None else target_fps
+        options = replace(options, target_fps=target_fps)
     for here, there in itertools.pairwise(way):
         clip = STEPS[here, there](clip, options)
-    if target == "motion135" and clip.fps != motion135.SPEC.fps:
-        out = resample.resample_motion135(clip.data, clip.fps, motion135.SPEC.fps)
-        clip = replace(clip, data=out, fps=motion135.SPEC.fps)
-    return clip
+    return clip if target_fps is None else _at_rate(clip, target_fps)
+
+
+def check_target_rate(target: str, target_fps: float | None) -> None:
+    """:class:`FormatError` when ``target`` cannot have frames at ``target_fps``."""
+    if target_fps is None or target in FREE_RATE:
+        return
+    if target_fps != SPECS[target].fps:
+        raise FormatError(
+            f"{target} is defined at {SPECS[target].fps:g} fps, not {target_fps:g}.",
+            f"Leave the target rate out, or convert to {' or '.join(FREE_RATE)}.",
+        )
+
+
+def _at_rate(clip: Clip, fps: float) -> Clip:
+    if clip.fps == fps or clip.representation not in FREE_RATE:
+        return clip
+    if clip.representation == "motion135":
+        return replace(clip, data=resample.resample_motion135(clip.data, clip.fps, fps), fps=fps)
+    points = joints.as_joints(clip.data)
+    grid = resample.phase_grid(len(points), clip.fps, fps)
+    return replace(clip, data=resample.linear(points, grid), fps=fps)

@@ -100,6 +100,28 @@ def test_options_and_rates_reach_the_steps(start: np.ndarray) -> None:
     assert rough.lossy_steps[0].error_mm > fine.lossy_steps[0].error_mm  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("source", NAMES)
+def test_sources_at_another_rate_keep_their_duration(start: np.ndarray, source: str) -> None:
+    first = convert.convert(start, "motion135", source)
+    for target in ("motion135", "hml263", "ms272"):
+        once = convert.convert(first.data, source, target, fps=first.fps, options=QUICK)
+        slow = convert.convert(first.data, source, target, fps=first.fps / 2, options=QUICK)
+        if source != target:
+            assert abs(len(slow.data) - 2 * len(once.data)) <= 3, (source, target)
+            assert slow.fps == once.fps
+
+
+def test_target_rates(start: np.ndarray) -> None:
+    features = convert.motion135_to_hml263(start)
+    kept = convert.convert(features, "hml263", "motion135", target_fps=20, options=QUICK)
+    assert len(kept.data) == len(features) and kept.fps == 20
+    joints = convert.convert(start, "motion135", "joints", target_fps=15)
+    assert joints.fps == 15 and len(joints.data) == 31
+    np.testing.assert_allclose(joints.data, motion135.joints(start)[::2], atol=1e-6)
+    with pytest.raises(FormatError, match="20 fps, not 30"):
+        convert.convert(start, "motion135", "hml263", target_fps=30)
+
+
 def test_bad_arrays_are_refused(start: np.ndarray) -> None:
     for data, source in (
         (start[:, :134], "motion135"),

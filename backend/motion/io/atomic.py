@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import OutputError
+
+_STEM, _UNIQUE = 80, 12  # characters of the name and of what makes it unique
 
 
 @contextlib.contextmanager
@@ -22,7 +25,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         OutputError: the folder or file cannot be written, or the block wrote nothing.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem[:80]}.{uuid.uuid4().hex[:12]}{target.suffix}")
+    unique = uuid.uuid4().hex[:_UNIQUE]
+    temporary = target.with_name(f".{target.stem[:_STEM]}.{unique}{target.suffix}")
     try:
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder")
@@ -39,3 +43,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path, names: set[str]) -> None:
+    """Remove the temporary files that killed processes left in ``folder`` for the files ``names``.
+
+    Files that another process is writing at this moment would be lost with them, so call it only
+    for names that are this process' own.
+
+    Raises:
+        OutputError: a leftover cannot be removed.
+    """
+    stems = {(Path(n).stem[:_STEM], Path(n).suffix) for n in names}
+    try:
+        for path in Path(folder).glob(".*"):
+            match = _LEFTOVER.fullmatch(path.name)
+            if match and (match["stem"], path.suffix) in stems:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot tidy {folder}: {error.strerror}.", "Check its rights."
+        ) from error
+
+
+# once for a file, twice for a file that was itself written to a temporary name
+_LEFTOVER = re.compile(r"\.{1,2}(?P<stem>.+?)(\.[0-9a-f]{12}){1,2}\.[^.]+")

@@ -1,0 +1,368 @@
+"""Convert a list of files: plan, one pure function per file, summary."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FormatError, InternalError, InvalidRequest, KinetypeError
+from ..motion import convert, ik
+from ..motion.io import bvh, bvh_motionstreamer, load, npz
+from ..motion.io.atomic import atomic_path, remove_leftovers
+from ..motion.representations import motion135
+from ..motion.representations.statistics import denormalise
+from ..wire.messages import Motion
+from . import journal
+from .journal import CONVERTED, FAILED, SKIPPED, Record
+from .pool import each
+
+FORMATS: tuple[str, ...] = ("npz", "npy", "bvh")
+"""What a converted clip can be written as; npz and bvh hold motion_135 only."""
+
+BVH_STYLES: tuple[str, ...] = ("kinetype", "motionstreamer")
+METHODS: tuple[str, ...] = ("adam", "gauss_newton")
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """How every file of a run is converted.
+
+    Attributes:
+        target: representation of the output (``convert.SPECS``).
+        source: what the inputs are (``load.SOURCES``).
+        file_format: one of :data:`FORMATS`; npz for motion_135 and npy for the others when None.
+        mean, std: ``.npy`` files that the inputs were normalised with.
+        refine_iterations: of inverse kinematics; 0 for the closed form.
+        learning_rate, method: of :class:`backend.motion.ik.Refinement`.
+        floor_align: put the lowest joint at y = 0 before inverse kinematics.
+        source_fps: rate of the inputs where they do not say it.
+        target_fps: see :func:`backend.motion.convert.convert`.
+        bvh_style: one of :data:`BVH_STYLES`.
+    """
+
+    target: str
+    source: str = load.AUTO
+    file_format: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    refine_iterations: int = 80
+    learning_rate: float = 0.02
+    method: str = "adam"
+    floor_align: bool = True
+    source_fps: float | None = None
+    target_fps: float | None = None
+    bvh_style: str = "kinetype"
+
+    def validated(self) -> ConversionSettings:
+        """These settings with a format; :class:`InvalidRequest` says what to change."""
+        file_format = self.file_format or ("npz" if self.target == "motion135" else "npy")
+        for value, options, what in (
+            (self.target, tuple(sorted(convert.SPECS)), "representation to write"),
+            (self.source, load.SOURCES, "format to read"),
+            (file_format, FORMATS, "file format"),
+            (self.bvh_style, BVH_STYLES, "BVH style"),
+            (self.method, METHODS, "refinement"),
+        ):
+            if value not in options:
+                raise InvalidRequest(
+                    f"There is no {what} {value!r}.", f"Use one of: {', '.join(options)}."
+                )
+        if file_format != "npy" and self.target != "motion135":
+            raise InvalidRequest(
+                f"A .{file_format} file holds motion135, not {self.target}.", "Write a .npy file."
+            )
+        if (self.mean is None) != (self.std is None):
+            raise InvalidRequest("Mean and std belong together.", "Give both or neither.")
+        if self.refine_iterations < 0 or not self.learning_rate > 0:
+            raise InvalidRequest("The refinement needs 0 or more steps and a rate above 0.", "")
+        for rate in (self.source_fps, self.target_fps):
+            if rate is not None and not 0 < rate <= 1000:
+                raise InvalidRequest(f"{rate!r} is not a frame rate.", "Use 1 to 1000.")
+        try:
+            convert.check_target_rate(self.target, self.target_fps)
+        except FormatError as error:
+            raise InvalidRequest(error.message, error.hint) from error
+        return replace(self, file_format=file_format)
+
+    def ik_options(self) -> convert.IkOptions:
+        """The options of inverse kinematics."""
+        refinement = ik.Refinement(self.method, self.refine_iterations, self.learning_rate)
+        return convert.IkOptions(
+            refinement=refinement if self.refine_iterations else None, floor_align=self.floor_align
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file: where it is, where its result goes, and their names in messages and records."""
+
+    source: Path
+    destination: Path
+    source_name: str
+    name: str
+
+
+# --------------------------------------------------------------------------- plan
+
+
+def plan(source: Path, destination: Path, settings: ConversionSettings) -> list[Job]:
+    """Every file to convert, in a fixed order; a folder keeps its structure.
+
+    Raises:
+        InvalidRequest: nothing to convert, a suffix that cannot be written, or two inputs that
+            would give the same output.
+    """
+    suffix = f".{settings.file_format}"
+    if not source.exists():
+        raise InvalidRequest(f"There is no file or folder {source}.", "Check the path.")
+    if not source.is_dir():
+        if destination.is_dir():
+            destination = destination / (source.stem + suffix)
+        if destination.suffix.lower() != suffix:
+            raise InvalidRequest(
+                f"{destination} does not end with {suffix}.",
+                f"{settings.target} is written here as {suffix}; choose another name or format.",
+            )
+        if destination.exists() and destination.samefile(source):
+            raise InvalidRequest(f"{destination} is the input itself.", "Choose another name.")
+        return [Job(source, destination, source.name, destination.name)]
+    if destination.exists() and (not destination.is_dir() or destination.samefile(source)):
+        raise InvalidRequest(
+            f"{destination} cannot take the results of a folder.", "Name another folder."
+        )
+    taken: dict[Path, Path] = {}
+    for path in _inputs(source, destination, settings):
+        target = destination / path.relative_to(source).with_suffix(suffix)
+        if target in taken:
+            raise InvalidRequest(
+                f"{taken[target]} and {path} would both become {target}.",
+                "Convert them to different folders, or say --from.",
+            )
+        taken[target] = path
+    if not taken:
+        raise InvalidRequest(
+            f"{source} holds no file to convert.", f"Expected {', '.join(load.SUFFIXES)} files."
+        )
+    return [
+        Job(p, t, p.relative_to(source).as_posix(), t.relative_to(destination).as_posix())
+        for t, p in taken.items()
+    ]
+
+
+def _inputs(source: Path, destination: Path, settings: ConversionSettings) -> Iterator[Path]:
+    suffixes = {
+        load.AUTO: load.SUFFIXES,
+        load.BVH: (".bvh",),
+        load.AMASS: (".npz",),
+        motion135.SPEC.name: load.SUFFIXES,
+    }.get(settings.source, (".npy",))
+    own = destination.resolve()
+    statistics = {Path(p).resolve() for p in (settings.mean, settings.std) if p}
+    for path in sorted(source.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+        resolved = path.resolve()
+        if hidden or resolved.is_relative_to(own) or resolved in statistics:
+            continue
+        if path.suffix.lower() in suffixes and path.is_file():
+            yield path
+
+
+# --------------------------------------------------------------------------- one file
+
+
+@functools.lru_cache(maxsize=4)
+def _statistics(mean: str, std: str, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    arrays = load.read_array(mean), load.read_array(std)
+    for path, array in zip((mean, std), arrays, strict=True):
+        if array.shape != (dim,) or not np.isfinite(array).all():
+            raise FormatError(
+                f"{path} has shape {list(array.shape)}.", f"Expected {dim} finite numbers."
+            )
+    return arrays
+
+
+def convert_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
+    """Read one file and convert it, un-normalising it first where statistics are given.
+
+    Raises:
+        KinetypeError: of reading, of the statistics, or of the conversion.
+    """
+    clip = load.read_clip(path, settings.source, fps=settings.source_fps)
+    data = clip.data
+    if settings.mean and settings.std:
+        spec = convert.SPECS[clip.representation]
+        flat = denormalise(
+            data.reshape(len(data), -1), *_statistics(settings.mean, settings.std, spec.dim)
+        )
+        data = flat.reshape(data.shape)
+    return convert.convert(
+        data,
+        clip.representation,
+        settings.target,
+        fps=clip.fps,
+        target_fps=settings.target_fps,
+        options=settings.ik_options(),
+    )
+
+
+def write_clip(path: Path, clip: convert.Clip, style: str, meta: dict[str, Any]) -> None:
+    """Write a clip as its suffix says, whole or not at all; :class:`OutputError` otherwise."""
+    data = np.ascontiguousarray(clip.data, dtype=np.float32)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        with atomic_path(path) as temporary:
+            np.save(temporary, data)
+    elif suffix == ".npz":
+        npz.write_motion(path, Motion(data, clip.fps, meta))
+    elif style == "motionstreamer":
+        root, rotations = motion135.unpack(data)
+        bvh_motionstreamer.write(path, rotations, root, fps=clip.fps)
+    else:
+        bvh.write_motion(path, Motion(data, clip.fps, meta))
+
+
+def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None) -> Record:
+    """Convert one file. Whatever goes wrong is in the record; nothing is raised.
+
+    Args:
+        log: journal that the record is added to before the output appears.
+    """
+    try:
+        clip = convert_clip(job.source, settings)
+        errors = [step.error_mm for step in clip.steps if step.error_mm is not None]
+        record = Record(
+            job.name,
+            job.source_name,
+            CONVERTED,
+            _key(job, settings) if log else "",
+            len(clip.data),
+            float(clip.fps),
+            round(sum(errors), 4) if errors else None,
+            tuple(f"{step.name}: {step.loses}" for step in clip.lossy_steps),
+        )
+        meta: dict[str, Any] = {"source": job.source_name, "lossy_steps": list(record.loses)}
+        if errors:
+            meta["mpjpe_mm"] = record.error_mm
+        with atomic_path(job.destination) as temporary:
+            write_clip(temporary, clip, settings.bvh_style, meta)
+            if log:
+                journal.append(log, record)
+        return record
+    except KinetypeError as error:
+        failure = error
+    except Exception as error:
+        # one damaged file must not end a run over thousands
+        failure = InternalError(f"{job.source}: unexpected {type(error).__name__}: {error}", "")
+    return Record(job.name, job.source_name, FAILED, message=failure.message, hint=failure.hint)
+
+
+def _key(job: Job, settings: ConversionSettings) -> str:
+    """Digest of what the output depends on."""
+    digest = hashlib.blake2b(_settings_digest(settings), digest_size=16)
+    try:
+        digest.update(job.source.read_bytes())
+    except OSError:
+        return ""  # it cannot be converted either, and that error is the better one
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=4)
+def _settings_digest(settings: ConversionSettings) -> bytes:
+    values = asdict(settings)
+    for name in ("mean", "std"):
+        path = values.pop(name)
+        values[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+    return json.dumps(values, sort_keys=True).encode()
+
+
+# --------------------------------------------------------------------------- many files
+
+
+def run(
+    jobs: Sequence[Job],
+    settings: ConversionSettings,
+    *,
+    log: Path | None = None,
+    skip_existing: bool = False,
+    workers: int = 1,
+    on_done: Callable[[int, int], None] | None = None,
+) -> list[Record]:
+    """Convert files, in this process or in several; records in the order of ``jobs``.
+
+    With ``skip_existing`` an output that is there stays, unless the journal knows that it was made
+    from another input or with other settings. Outputs appear whole or not at all, so a run that was
+    killed and started again this way leaves the same files as one that was not.
+
+    Args:
+        log: journal; without it nothing is known about the outputs of earlier runs.
+        workers: processes; 1 converts here.
+        on_done: called with the number of finished files and of all files.
+
+    Raises:
+        OutputError: the journal cannot be written.
+        ServiceError: a worker process died.
+    """
+    if settings.mean and settings.std:
+        for path in (settings.mean, settings.std):
+            load.read_array(path)
+    known = journal.read(log) if log else {}
+    if log:
+        journal.end_torn_line(log)
+    for folder in {job.destination.parent for job in jobs}:
+        own = {job.destination.name for job in jobs if job.destination.parent == folder}
+        if folder.is_dir():
+            remove_leftovers(folder, own)
+    records: dict[str, Record] = {}
+    if skip_existing:
+        for job in jobs:
+            if kept := _kept(job, settings, known.get(job.name)):
+                records[job.name] = kept
+    waiting = [job for job in jobs if job.name not in records]
+    work = functools.partial(convert_job, settings=settings, log=log)
+    for record in each(work, waiting, workers):
+        records[record.name] = record
+        if on_done:
+            on_done(len(records), len(jobs))
+    return [records[job.name] for job in jobs]
+
+
+def _kept(job: Job, settings: ConversionSettings, record: Record | None) -> Record | None:
+    """The record of an output that need not be made again, or None."""
+    if not job.destination.exists():
+        return None
+    if record is None:
+        return Record(job.name, job.source_name, SKIPPED)
+    if record.status == CONVERTED and record.key == _key(job, settings):
+        return replace(record, status=SKIPPED)
+    return None
+
+
+def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[str, Any]:
+    """Counts, failures per file, frames and mean error, as plain JSON values.
+
+    ``converted`` and ``skipped`` depend on how often a run was restarted; nothing else does.
+    """
+    count = {s: sum(r.status == s for r in records) for s in (CONVERTED, SKIPPED, FAILED)}
+    errors = [r.error_mm for r in records if r.error_mm is not None]
+    return {
+        "source": settings.source,
+        "target": settings.target,
+        "files": len(records),
+        **count,
+        "frames": sum(r.frames for r in records),
+        "mean_mpjpe_mm": round(float(np.mean(errors)), 4) if errors else None,
+        "max_mpjpe_mm": max(errors) if errors else None,
+        "lossy_steps": sorted({text for r in records for text in r.loses}),
+        "failures": [
+            {"file": r.source, "message": r.message, "hint": r.hint}
+            for r in records
+            if r.status == FAILED
+        ],
+    }

@@ -1,0 +1,99 @@
+"""What became of each file of a run, one JSON line each, so that a killed run can go on.
+
+Lines are appended by every worker with one write each. A line is written before its file takes its
+final name: a line without a file means that the process was killed in between, and the file is made
+again; a finished file always has its line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..errors import OutputError
+
+NAME = ".kinetype-convert.jsonl"
+"""Name of the journal in the output folder."""
+
+CONVERTED, SKIPPED, FAILED = "converted", "skipped", "failed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome of one file.
+
+    Attributes:
+        name: output, relative to the output folder.
+        source: input, relative to the input folder.
+        status: converted, skipped or failed.
+        key: digest of the settings and of the input's content.
+        frames, fps: of the output.
+        error_mm: mean joint distance (MPJPE) over the steps where it is known.
+        loses: "step: what is lost" for every lossy step.
+        message, hint: of the error, when failed.
+    """
+
+    name: str
+    source: str
+    status: str
+    key: str = ""
+    frames: int = 0
+    fps: float = 0.0
+    error_mm: float | None = None
+    loses: tuple[str, ...] = ()
+    message: str = ""
+    hint: str = ""
+
+
+def append(path: Path, record: Record) -> None:
+    """Add a line.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    line = json.dumps(asdict(record)) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path}: {error.strerror}.", "Check the space and rights of the folder."
+        ) from error
+
+
+def read(path: Path) -> dict[str, Record]:
+    """The last record of each output; torn or foreign lines are passed over.
+
+    Raises:
+        OutputError: the journal is there and cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise OutputError(f"Cannot read {path}: {error.strerror}.", "Remove it.") from error
+    known = {f.name for f in fields(Record)}
+    found: dict[str, Record] = {}
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and set(values) == known:
+            values["loses"] = tuple(values["loses"])
+            found[values["name"]] = Record(**values)
+    return found
+
+
+def end_torn_line(path: Path) -> None:
+    """Let the next line start on a line of its own, where a kill or a full disk cut the last."""
+    if path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")

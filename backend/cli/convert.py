@@ -1,0 +1,135 @@
+"""``kinetype convert``: motion files of one representation to another."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import console
+
+if TYPE_CHECKING:
+    from ..batch.conversion import ConversionSettings
+
+HELP = "convert motion files between representations"
+SUMMARY = "convert_summary.json"
+"""Name of the summary in the output folder."""
+
+_ALIASES = {"bvh": ("motion135", "bvh"), "amass": ("motion135", "npz")}
+"""Targets that name a file format; both hold motion_135."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("input", type=Path, metavar="IN", help="file, or folder of files")
+    parser.add_argument("output", type=Path, metavar="OUT", help="file, or folder")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="auto",
+        metavar="FORMAT",
+        help="auto, amass, bvh, motion135, hml263, ms272, smplrifke205, smpl85, joints "
+        "(default: what each file looks like)",
+    )
+    parser.add_argument(
+        "--to",
+        dest="target",
+        required=True,
+        metavar="FORMAT",
+        help="motion135, hml263, ms272, smplrifke205, smpl85, joints; bvh or amass for motion135 "
+        "in such files",
+    )
+    parser.add_argument("--format", help="npz, npy or bvh (default: OUT's suffix, or the usual)")
+    parser.add_argument("--bvh-style", default="kinetype", help="kinetype or motionstreamer")
+    parser.add_argument("--mean", type=Path, help=".npy the inputs were normalised with")
+    parser.add_argument("--std", type=Path, help=".npy the inputs were normalised with")
+    parser.add_argument(
+        "--refine-iters", type=int, default=80, help="of inverse kinematics (default 80; 0: none)"
+    )
+    parser.add_argument("--refine-lr", type=float, default=0.02, help="(default 0.02)")
+    parser.add_argument(
+        "--refine-method",
+        default="adam",
+        help="adam, as published, or gauss_newton, faster and closer (default adam)",
+    )
+    parser.add_argument(
+        "--floor-align",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="lowest joint to y = 0 before inverse kinematics",
+    )
+    parser.add_argument(
+        "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
+    )
+    parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="go on where an earlier run ended"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert, print the summary as JSON; 1 when a file failed."""
+    from ..batch import conversion, journal
+    from ..wire.messages import Progress
+    from .main import EXIT_FAILED
+
+    settings = _settings(options)
+    folder = options.output if options.input.is_dir() else None
+    jobs = conversion.plan(options.input, options.output, settings)
+    with console.ProgressBars(quiet=options.quiet) as bars:
+        records = conversion.run(
+            jobs,
+            settings,
+            log=folder / journal.NAME if folder else None,
+            skip_existing=options.skip_existing,
+            workers=options.workers,
+            on_done=lambda done, total: bars.update(Progress("", "converting", done, total)),
+        )
+    summary = conversion.summarise(records, settings)
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    if folder:
+        _write(folder / SUMMARY, text)
+    print(text, flush=True)
+    return _report(summary, EXIT_FAILED)
+
+
+def _settings(options: argparse.Namespace) -> ConversionSettings:
+    from ..batch.conversion import FORMATS, ConversionSettings
+
+    target, file_format = _ALIASES.get(options.target, (options.target, None))
+    named = options.output.suffix.lower().removeprefix(".")
+    if not options.input.is_dir() and not options.output.is_dir() and named in FORMATS:
+        file_format = file_format or named
+    return ConversionSettings(
+        target=target,
+        source=options.source,
+        file_format=options.format or file_format,
+        mean=str(options.mean) if options.mean else None,
+        std=str(options.std) if options.std else None,
+        refine_iterations=options.refine_iters,
+        learning_rate=options.refine_lr,
+        method=options.refine_method,
+        floor_align=options.floor_align,
+        source_fps=options.source_fps,
+        target_fps=options.target_fps,
+        bvh_style=options.bvh_style,
+    ).validated()
+
+
+def _write(path: Path, text: str) -> None:
+    from ..motion.io.atomic import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _report(summary: dict[str, Any], failed: int) -> int:
+    failures = summary["failures"]
+    for failure in failures[:3]:
+        console.error(failure["message"], failure["hint"])
+    if len(failures) > 3:
+        console.note(f"... and {len(failures) - 3} more, listed in the summary")
+    return failed if failures else 0

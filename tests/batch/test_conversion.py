@@ -1,0 +1,218 @@
+"""Conversion of many files: plan, restart, failures, statistics, workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.batch import conversion, journal
+from backend.batch.conversion import ConversionSettings
+from backend.errors import InvalidRequest
+from backend.motion import convert
+from backend.motion.io import bvh, load, npz
+from backend.motion.representations import hml263, motion135
+from backend.motion.skeleton import JOINT_NAMES
+
+MotionMaker = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_motion: MotionMaker) -> Path:
+    """Three 263 files of 13, 14 and 15 frames, one in a sub-folder."""
+    for number, name in enumerate(("a", "sub/b", "c")):
+        path = tmp_path / "in" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, convert.motion135_to_hml263(make_motion(21 + 2 * number, seed=number)))
+    return tmp_path / "in"
+
+
+def quick(**changes: object) -> ConversionSettings:
+    values: dict[str, object] = {"target": "motion135", "refine_iterations": 3} | changes
+    return ConversionSettings(**values).validated()  # type: ignore[arg-type]
+
+
+def run(folder: Path, settings: ConversionSettings, **options: object) -> list[journal.Record]:
+    out = folder.parent / "out"
+    jobs = conversion.plan(folder, out, settings)
+    return conversion.run(jobs, settings, log=out / journal.NAME, **options)  # type: ignore[arg-type]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != journal.NAME
+    }
+
+
+def test_a_folder_keeps_its_structure(folder: Path) -> None:
+    settings = quick()
+    records = run(folder, settings)
+    assert [r.name for r in records] == ["a.npz", "c.npz", "sub/b.npz"]
+    motion = npz.read_motion(folder.parent / "out" / "sub" / "b.npz")
+    features = np.load(folder / "sub" / "b.npy")
+    options = settings.ik_options()
+    np.testing.assert_array_equal(
+        motion.data, convert.hml263_to_motion135(features, options=options)
+    )
+    assert motion.meta["source"] == "sub/b.npy" and motion.meta["mpjpe_mm"] == records[2].error_mm
+    summary = conversion.summarise(records, settings)
+    assert summary["converted"] == 3 and summary["failed"] == summary["skipped"] == 0
+    assert summary["mean_mpjpe_mm"] == pytest.approx(np.mean([r.error_mm for r in records]), 1e-3)
+    assert summary["frames"] == sum(r.frames for r in records) > 0
+    assert any("joints -> motion135" in text for text in summary["lossy_steps"])
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_workers_change_nothing(folder: Path, tmp_path: Path) -> None:
+    settings = quick()
+    records = run(folder, settings)
+    jobs = conversion.plan(folder, tmp_path / "parallel", settings)
+    assert conversion.run(jobs, settings, workers=2) == [
+        journal.Record(**(r.__dict__ | {"key": ""})) for r in records
+    ]
+    assert contents(tmp_path / "parallel") == contents(tmp_path / "out")
+
+
+def test_damaged_files_fail_alone(folder: Path) -> None:
+    (folder / "bad.npy").write_bytes((folder / "a.npy").read_bytes()[:300])
+    np.save(folder / "nan.npy", np.full((9, 263), np.nan))
+    settings = quick()
+    records = run(folder, settings)
+    summary = conversion.summarise(records, settings)
+    assert summary["converted"] == 3 and summary["failed"] == 2
+    assert [f["file"] for f in summary["failures"]] == ["bad.npy", "nan.npy"]
+    assert "not a readable .npy" in summary["failures"][0]["message"]
+    assert "NaN" in summary["failures"][1]["message"]
+    assert set(contents(folder.parent / "out")) == {"a.npz", "c.npz", "sub/b.npz"}
+
+
+def test_skip_existing_makes_again_what_is_missing_or_stale(folder: Path) -> None:
+    out, settings = folder.parent / "out", quick()
+    first, records = run(folder, settings), run(folder, settings, skip_existing=True)
+    assert [r.status for r in records] == ["skipped"] * 3
+    assert [r.error_mm for r in records] == [r.error_mm for r in first]
+
+    before = contents(out)
+    (out / "a.npz").unlink()
+    assert [r.status for r in run(folder, settings, skip_existing=True)].count("skipped") == 2
+    assert contents(out) == before
+
+    np.save(folder / "c.npy", np.load(folder / "a.npy"))
+    statuses = {r.name: r.status for r in run(folder, settings, skip_existing=True)}
+    assert statuses == {"a.npz": "skipped", "c.npz": "converted", "sub/b.npz": "skipped"}
+    others = run(folder, quick(refine_iterations=2), skip_existing=True)
+    assert [r.status for r in others] == ["converted"] * 3
+    # files of unknown origin are left alone
+    (out / journal.NAME).unlink()
+    (out / "a.npz").write_text("mine")
+    assert [r.status for r in run(folder, settings, skip_existing=True)] == ["skipped"] * 3
+    assert (out / "a.npz").read_text() == "mine"
+    assert [r.status for r in run(folder, settings)] == ["converted"] * 3
+
+
+def test_a_torn_journal_and_leftovers_of_a_kill(folder: Path) -> None:
+    out, settings = folder.parent / "out", quick()
+    run(folder, settings)
+    before = contents(out)
+    log = out / journal.NAME
+    log.write_bytes(log.read_bytes()[:-20])
+    leftovers = [out / ".a.0123456789ab.npz", out / "..a.0123456789ab.0123456789ab.npz"]
+    foreign = out / ".b.0123456789ab.npz"
+    for path in (*leftovers, foreign):
+        path.write_bytes(b"half")
+    records = run(folder, settings, skip_existing=True)
+    assert [r.status for r in records] == ["skipped"] * 3
+    # a record that was cut means "unknown origin", never a wrong number
+    assert [r.error_mm is None for r in records] == [False, False, True]
+    foreign.unlink()
+    assert contents(out) == before
+    assert len(journal.read(log)) == 2
+
+
+def test_statistics_are_undone(folder: Path, tmp_path: Path) -> None:
+    features = np.load(folder / "a.npy")
+    rng = np.random.default_rng(0)
+    mean, std = rng.normal(size=263), rng.uniform(0.5, 2.0, 263)
+    np.save(folder / "Mean.npy", mean)
+    np.save(folder / "Std.npy", std)
+    np.save(folder / "a.npy", (features - mean) / std)
+    settings = quick(
+        target="joints", mean=str(folder / "Mean.npy"), std=str(folder / "Std.npy"), source="hml263"
+    )
+    jobs = conversion.plan(folder, tmp_path / "out", settings)
+    assert [job.name for job in jobs] == ["a.npy", "c.npy", "sub/b.npy"]
+    [record] = conversion.run(jobs[:1], settings)
+    assert record.status == "converted" and record.fps == 20.0
+    joints = np.load(tmp_path / "out" / "a.npy")
+    np.testing.assert_allclose(joints, hml263.decode_joints(features), atol=1e-4)
+    np.save(folder / "Mean.npy", mean[:5])
+    conversion._statistics.cache_clear()
+    [record] = conversion.run(jobs[:1], settings)
+    assert record.status == "failed" and "263 finite numbers" in record.hint
+
+
+def test_rates_and_formats(folder: Path, tmp_path: Path) -> None:
+    for settings, name in (
+        (quick(target_fps=20.0), "a.npz"),
+        (quick(file_format="bvh"), "a.bvh"),
+        (quick(file_format="bvh", bvh_style="motionstreamer"), "b.bvh"),
+        (quick(file_format="npy", target="ms272"), "a.npy"),
+        (quick(file_format="npy", target="smpl85", source_fps=10.0), "b.npy"),
+    ):
+        jobs = conversion.plan(folder / "a.npy", tmp_path / name, settings)
+        [record] = conversion.run(jobs, settings)
+        assert record.status == "converted", record.message
+        clip = load.read_clip(tmp_path / name)
+        assert len(clip.data) == record.frames and clip.fps == record.fps
+    assert npz.read_motion(tmp_path / "a.npz").fps == 20.0
+    assert len(np.load(tmp_path / "b.npy")) > 1.9 * len(np.load(tmp_path / "a.npy"))
+    assert bvh.read(tmp_path / "a.bvh").names[0] == JOINT_NAMES[0]
+    assert bvh.read(tmp_path / "b.bvh").names[0] == "Pelvis"
+    a, b = (bvh.read_motion(tmp_path / f"{n}.bvh").data for n in "ab")
+    np.testing.assert_allclose(motion135.joints(a), motion135.joints(b), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "motion138"}, "motion138"),
+        ({"source": "fbx"}, "fbx"),
+        ({"file_format": "mp4"}, "mp4"),
+        ({"target": "ms272", "file_format": "bvh"}, "holds motion135"),
+        ({"mean": "Mean.npy"}, "belong together"),
+        ({"refine_iterations": -1}, "0 or more"),
+        ({"learning_rate": 0.0}, "above 0"),
+        ({"source_fps": float("nan")}, "not a frame rate"),
+        ({"target": "ms272", "target_fps": 60.0}, "30 fps, not 60"),
+        ({"bvh_style": "cmu"}, "cmu"),
+        ({"method": "lbfgs"}, "lbfgs"),
+    ],
+)
+def test_bad_settings(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        quick(**changes)
+
+
+def test_bad_places(folder: Path, tmp_path: Path) -> None:
+    settings = quick()
+    (tmp_path / "empty").mkdir()
+    file = folder / "a.npy"
+    for source, destination, message in (
+        (tmp_path / "none", tmp_path / "out", "no file or folder"),
+        (tmp_path / "empty", tmp_path / "out", "no file to convert"),
+        (folder, folder, "another folder|cannot take"),
+        (folder, file, "cannot take"),
+        (file, tmp_path / "a.bvh", "does not end with .npz"),
+    ):
+        with pytest.raises(InvalidRequest, match=message):
+            conversion.plan(source, destination, settings)
+    np.savez(folder / "a.npz", poses=0)
+    with pytest.raises(InvalidRequest, match="would both become"):
+        conversion.plan(folder, tmp_path / "out", settings)
+    # results inside the input folder are no inputs
+    assert len(conversion.plan(folder, folder / "sub", quick(source="hml263"))) == 2
