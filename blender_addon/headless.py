@@ -146,13 +146,14 @@ def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> 
 
 
 def _show_camera_view() -> None:
-    """3D views of the saved file open on the stage's camera, with material colours."""
+    """3D views of the saved file open on the stage's camera and look like its renders."""
     for screen in bpy.data.screens:
         for area in screen.areas:
             if area.type != "VIEW_3D":
                 continue
             space = area.spaces.active
-            space.shading.color_type = "MATERIAL"
+            if space.shading.type == "SOLID":
+                render.studio_shading(space.shading)
             if space.region_3d is not None:
                 space.region_3d.view_perspective = "CAMERA"
 

@@ -99,7 +99,7 @@ def create_armature(
     heads = axes.smpl_to_blender(rest_heads())
     tails = axes.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
-    data.display_type = "OCTAHEDRAL"
+    data.display_type = "STICK"  # the other kinds hide the mannequin
     armature = bpy.data.objects.new(name, data)
     armature.show_in_front = True
     (collection or context.collection or context.scene.collection).objects.link(armature)

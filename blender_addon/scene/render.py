@@ -95,7 +95,11 @@ def _workbench_look(scene: bpy.types.Scene, samples: int | None) -> None:
     else:
         nearest = min(_WORKBENCH_SAMPLES, key=lambda offered: abs(offered - samples))
         scene.display.render_aa = str(nearest)
-    shading = scene.display.shading
+    studio_shading(scene.display.shading)
+
+
+def studio_shading(shading: bpy.types.View3DShading) -> None:
+    """The look of Workbench renders, for a scene or for a 3D view of it."""
     shading.light = "STUDIO"
     shading.studio_light = "paint.sl"
     shading.color_type = "MATERIAL"
