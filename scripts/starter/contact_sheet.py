@@ -89,7 +89,9 @@ def _render_frames(motion: np.ndarray, folder: Path) -> list[Path]:
     command += ["--frames", str(folder / "frames")]
     command += ["--width", str(PIXELS[0]), "--height", str(PIXELS[1])]
     root = Path(__file__).resolve().parents[2]
-    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=root, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     return sorted((folder / "frames").glob("*.png"))
 
 
