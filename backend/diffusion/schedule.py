@@ -124,6 +124,18 @@ def evenly_spaced(steps: int, count: int) -> tuple[int, ...]:
     return tuple(round(i * stride) for i in range(count))
 
 
+def power_spaced(steps: int, count: int, power: float) -> tuple[int, ...]:
+    """``count`` increasing time steps, denser at the noisy end: ``1 - u ** power`` for even u.
+
+    Both ends are included; 1 is :func:`evenly_spaced`. Steps that round to the same are merged.
+    """
+    _check_count(steps, count)
+    if count == 1 or count == steps:
+        return evenly_spaced(steps, count)
+    even = (i / (count - 1) for i in range(count))
+    return tuple(sorted({round((steps - 1) * (1.0 - u**power)) for u in even}))
+
+
 def log_snr_spaced(schedule: Schedule, count: int) -> tuple[int, ...]:
     """``count`` increasing time steps at nearly equal distances of log(abar / (1 - abar)).
 

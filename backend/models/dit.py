@@ -89,20 +89,29 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None) -> 
 
 
 class Modulation(nn.Module):
-    """SiLU, then a zero-initialised linear map from the condition to ``chunks`` vectors."""
+    """SiLU, then a zero-initialised linear map from the condition to ``chunks`` vectors.
+
+    With a ``rank`` the map is factorised, and ``text`` [B, width] (see :class:`DiT`) joins at the
+    narrow place through a map of its own; without, it is added to the condition.
+    """
 
     def __init__(self, width: int, chunks: int, rank: int = 0) -> None:
         super().__init__()
         self.chunks = chunks
         self.down = nn.Linear(width, rank) if rank else None
+        self.text_down = nn.Linear(width, rank, bias=False) if rank else None
         self.up = nn.Linear(rank or width, chunks * width)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, condition: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
         hidden = F.silu(condition)
-        if self.down is not None:
+        if self.down is not None and self.text_down is not None:
             hidden = self.down(hidden)
+            if text is not None:
+                hidden = hidden + self.text_down(text)
+        elif text is not None:
+            hidden = hidden + text
         return self.up(hidden)[:, None].chunk(self.chunks, -1)
 
 
@@ -155,12 +164,16 @@ class Block(nn.Module):
         x: Tensor,
         bias: Tensor | None = None,
         condition: Tensor | None = None,
+        text: Tensor | None = None,
         context: Tensor | None = None,
         context_bias: Tensor | None = None,
     ) -> Tensor:
-        """``x`` [B, T, D]; ``condition`` [B, D] for adaLN; ``context`` [B, S, D] attended."""
+        """One block on ``x`` [B, T, D].
+
+        ``condition`` and ``text`` [B, D] modulate (adaLN); ``context`` [B, S, D] is attended to.
+        """
         if self.modulation is not None:
-            shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)
+            shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition, text)
             if not self.gates:
                 gate1 = gate2 = torch.ones_like(gate1)
             x = x + gate1 * self._self_attention(modulate(x, scale1, shift1), bias)
@@ -195,10 +208,7 @@ class DiT(nn.Module):
         self.embed = nn.Linear(c.patch_frames * c.stem_width, width)
         self.time_mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.length_proj = nn.Linear(width, width)
-        self.sentence_proj = nn.Sequential(
-            nn.Linear(c.text_dim, width), nn.SiLU(), nn.Linear(width, width)
-        )
-        self.null_sentence = nn.Parameter(torch.zeros(width))
+        self.text_embed = nn.Linear(c.text_dim, width)
         if c.text_tokens:
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
@@ -217,20 +227,27 @@ class DiT(nn.Module):
 
     def encode_condition(
         self, timesteps: Tensor, y: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Condition vector [B, D], text tokens [B, M, D] (M may be 0) and their mask [B, M]."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Time and length [B, D], sentence [B, D], text tokens [B, M, D] and their mask [B, M].
+
+        The sentence has a path of its own, scaled to unit variance: added to the time embedding,
+        which is many times larger, it would hardly be heard. M is 0 without ``text_tokens``; an
+        unconditional row has a sentence of zeros and one null token.
+        """
         width = self.config.width
-        dtype = self.null_sentence.dtype
+        dtype = self.text_embed.weight.dtype
         drop = y.get("drop")
         time = self.time_mlp(sinusoidal(timesteps, width).to(dtype))
         length = self.length_proj(sinusoidal(y["lengths"], width).to(dtype))
-        sentence = self.sentence_proj(y["sentence"].to(dtype))
+        # encoders give unit vectors: times the root of their width is unit variance
+        embedded = self.text_embed(y["sentence"].to(dtype) * self.config.text_dim**0.5)
+        sentence = F.layer_norm(F.silu(embedded), (width,))
         if drop is not None:
-            sentence = torch.where(drop[:, None], self.null_sentence.to(sentence.dtype), sentence)
-        vector = time + length + sentence
+            sentence = sentence.masked_fill(drop[:, None], 0.0)
+        vector = time + length
         if not self.config.text_tokens:
             no_mask = torch.zeros(len(vector), 0, dtype=torch.bool, device=vector.device)
-            return vector, vector.new_zeros(len(vector), 0, width), no_mask
+            return vector, sentence, vector.new_zeros(len(vector), 0, width), no_mask
         mask = y["token_mask"].bool()
         tokens = self.token_proj(y["tokens"].to(dtype))
         if drop is not None:
@@ -238,7 +255,7 @@ class DiT(nn.Module):
             first[:, 0] = True
             tokens = torch.where(drop[:, None, None], self.null_token.to(tokens.dtype), tokens)
             mask = torch.where(drop[:, None], first, mask)
-        return vector, tokens, mask
+        return vector, sentence, tokens, mask
 
     # ------------------------------------------------------------------ network
 
@@ -255,10 +272,10 @@ class DiT(nn.Module):
         positions = torch.arange(hidden.shape[1], device=x.device)
         hidden = hidden + sinusoidal(positions, self.config.width).to(hidden.dtype)
 
-        vector, text, text_mask = self.encode_condition(timesteps, y)
-        hidden = self._transform(hidden, token_mask, vector, text, text_mask)
+        vector, sentence, tokens, text_mask = self.encode_condition(timesteps, y)
+        hidden = self._transform(hidden, token_mask, vector, sentence, tokens, text_mask)
 
-        shift, scale = self.final(vector)
+        shift, scale = self.final(vector, sentence)
         hidden = self.unembed(modulate(hidden, scale, shift))
         hidden = hidden.reshape(len(x), -1, self.config.stem_width)
         joined = torch.cat([hidden, stem.to(hidden.dtype)], -1) * frame_mask
@@ -267,14 +284,21 @@ class DiT(nn.Module):
         return out[:, :frames]
 
     def _transform(
-        self, hidden: Tensor, mask: Tensor, vector: Tensor, text: Tensor, text_mask: Tensor
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        vector: Tensor,
+        sentence: Tensor,
+        tokens: Tensor,
+        text_mask: Tensor,
     ) -> Tensor:
         """Run the blocks with the configured conditioning; prefix tokens are dropped at the end."""
         kind = self.config.conditioning
-        extra, extra_mask = text, text_mask
+        extra, extra_mask = tokens, text_mask
         if kind != "adaln":
-            extra = torch.cat([vector[:, None].to(text.dtype), text], 1)
-            extra_mask = F.pad(text_mask, (1, 0), value=True)
+            front = torch.stack([vector, sentence.to(vector.dtype)], 1)
+            extra = torch.cat([front, tokens.to(front.dtype)], 1)
+            extra_mask = F.pad(text_mask, (2, 0), value=True)
         if kind == "cross_attention":
             bias, context_bias = _bias(mask), _bias(extra_mask)
             for block in self.blocks:
@@ -284,7 +308,7 @@ class DiT(nn.Module):
         hidden = torch.cat([extra.to(hidden.dtype), hidden], 1)
         bias = _bias(torch.cat([extra_mask, mask], 1))
         for block in self.blocks:
-            hidden = block(hidden, bias, condition=vector)
+            hidden = block(hidden, bias, condition=vector, text=sentence)
         return hidden[:, prefix:]
 
 

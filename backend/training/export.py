@@ -14,9 +14,9 @@ from ..text.minilm import MiniLMEncoder
 from .dataset import MotionDataset, read_json
 from .trainer import ema_weights, load_state
 
-CAPTIONS_PER_LABEL = 24
+CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""
-CAPTIONS_READ_PER_LABEL = 120
+CAPTIONS_READ_PER_LABEL = 240
 """Captions among which those are chosen."""
 
 

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.diffusion.schedule import Schedule, evenly_spaced, log_snr_spaced, sectioned, strided
+from backend.diffusion.schedule import (
+    Schedule,
+    evenly_spaced,
+    log_snr_spaced,
+    power_spaced,
+    sectioned,
+    strided,
+)
 from backend.errors import ArtifactError, InvalidRequest
 
 
@@ -80,3 +87,11 @@ def test_sections() -> None:
     assert sectioned(10, [2, 2]) == (0, 4, 5, 9)
     assert sectioned(7, [1, 1]) == (0, 4)
     assert strided(100, 10) == tuple(range(0, 100, 10))
+
+
+def test_power_spacing_is_denser_at_the_noisy_end() -> None:
+    assert power_spaced(1000, 25, 1.0) == evenly_spaced(1000, 25)
+    steps = power_spaced(1000, 25, 2.0)
+    assert steps[0] == 0 and steps[-1] == 999
+    assert sum(t > 900 for t in steps) > 2 * sum(t > 900 for t in evenly_spaced(1000, 25))
+    assert power_spaced(20, 20, 3.0) == tuple(range(20))
