@@ -38,6 +38,9 @@ ALLOWED = {
 PROGRAMS = {"blender_addon/headless.py"}
 """Files outside the command line that Blender starts by path and that answer on stdout."""
 
+UNPICKLERS = {"backend/motion/io/restricted_pickle.py"}
+"""The one file that may read pickles: it resolves no name of theirs (see its own tests)."""
+
 HEAVY = {"torch", "transformers", "scipy", "huggingface_hub", "safetensors", "numpy", "bpy"}
 
 
@@ -257,7 +260,8 @@ def test_nothing_unpickles() -> None:
     wrong = []
     for path in CODE:
         for target, line in resolved(path):
-            if target.split(".")[0] in {"pickle", "cPickle", "dill", "joblib", "shelve"}:
+            unpickler = target.split(".")[0] in {"pickle", "cPickle", "dill", "joblib", "shelve"}
+            if unpickler and name(path) not in UNPICKLERS:
                 wrong.append(f"{name(path)}:{line} imports {target}")
         for function, call in calls(path):
             place = f"{name(path)}:{call.lineno} {function}"

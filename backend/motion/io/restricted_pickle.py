@@ -1,0 +1,235 @@
+"""Arrays out of a pickle without running anything that the pickle names.
+
+SMPL's official files are pickles, and a pickle is a program: it may name any function and call it.
+Here every name resolves to a passive class of this module or to an error; nothing is imported. The
+classes collect what NumPy, SciPy and chumpy would have been given, and plain arrays are made from
+that afterwards.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import FormatError
+
+_HINT = (
+    "Only files that hold arrays are opened; this one may be able to harm the computer. "
+    "Get the model from its official site, or as .npz."
+)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a pickled dictionary; values that are no arrays are left out.
+
+    Raises:
+        FormatError: no such file, no pickle of a dictionary, or a pickle that names anything but
+            arrays (nothing of it has been run then).
+    """
+    path = Path(path)
+    try:
+        content = _load(path)
+        if not isinstance(content, dict):
+            raise FormatError("it holds no dictionary of arrays.", _HINT)
+        arrays = {name: _to_array(value) for name, value in content.items()}
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
+
+
+def _load(path: Path) -> Any:
+    with path.open("rb") as file:
+        try:
+            return _Restricted(file, encoding="latin1").load()
+        # what a damaged pickle raises depends on where the damage is
+        except (
+            pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
+            AttributeError, OverflowError, MemoryError, ImportError,
+        ) as error:  # fmt: skip
+            raise FormatError(
+                f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
+            ) from error
+
+
+class _Restricted(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        made = _KNOWN.get(f"{module}.{name}")
+        if made is None:
+            raise FormatError(
+                f"it names {module}.{name}, which could run code; it was refused and nothing "
+                "was run.",
+                _HINT,
+            )
+        return made
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise FormatError("it refers to something outside itself.", _HINT)
+
+
+class _Passive:
+    """Takes whatever the pickle gives it and keeps it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Array(_Passive):
+    """``ndarray``: state is (version, shape, dtype, fortran order, bytes)."""
+
+
+class _Buffer(_Passive):
+    """``numpy._frombuffer(bytes, dtype, shape, order)`` of pickle protocol 5."""
+
+
+class _Dtype(_Passive):
+    """``dtype(code, ...)``: the byte order is the second entry of the state."""
+
+    def plain(self) -> np.dtype[Any] | None:
+        """The dtype of a plain number, or None."""
+        code = self.arguments[0] if self.arguments else None
+        if not isinstance(code, str) or code[:1] not in "fiub" or len(code) > 3:
+            return None
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else ""
+        return np.dtype(f"{order}{code}" if order in ("<", ">") else code)
+
+
+class _Sparse(_Passive):
+    """A SciPy sparse matrix; state is its dictionary."""
+
+
+class _Csr(_Sparse):
+    pass
+
+
+class _Chumpy(_Passive):
+    """A chumpy array: ``x`` holds the values, a selection holds ``a``, ``idxs`` and a shape."""
+
+
+class _Encoded(_Passive):
+    """``_codecs.encode(text, "latin1")``: how Python 3 writes bytes for Python 2."""
+
+
+class _Made(_Passive):
+    """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
+
+    def __new__(cls, made: Any = None, *arguments: Any) -> Any:
+        if isinstance(made, type) and issubclass(made, _Passive) and made is not cls:
+            return made(*arguments)
+        return super().__new__(cls)
+
+
+_KNOWN: dict[str, type] = {
+    "collections.OrderedDict": dict,
+    "_codecs.encode": _Encoded,
+    "copy_reg._reconstructor": _Made,
+    "copyreg._reconstructor": _Made,
+    "__builtin__.object": _Passive,
+    "builtins.object": _Passive,
+    "chumpy.ch.Ch": _Chumpy,
+    "chumpy.Ch": _Chumpy,
+    "chumpy.reordering.Select": _Chumpy,
+}
+for _package in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray"):
+    _KNOWN |= {f"{_package}.{n}": _Array for n in ("ndarray", "_reconstruct", "scalar")}
+    _KNOWN[f"{_package}.dtype"] = _Dtype
+for _package in ("numpy.core.numeric", "numpy._core.numeric"):
+    _KNOWN[f"{_package}._frombuffer"] = _Buffer
+for _kind, _class in (("csc", _Sparse), ("csr", _Csr)):
+    for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
+        _KNOWN |= {f"{_module}.{_kind}_{shape}": _class for shape in ("matrix", "array")}
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, _Encoded):
+        value = value.arguments[0]
+    if isinstance(value, str):
+        return value.encode("latin1")
+    return bytes(value)
+
+
+def _to_array(value: Any) -> np.ndarray | None:
+    """What a passive object stands for; None when it stands for no plain array."""
+    convert = _CONVERTERS.get(type(value))
+    if isinstance(value, np.ndarray):
+        return value
+    if convert is None:
+        return _plain(value) if isinstance(value, bool | int | float | list | tuple) else None
+    try:
+        return convert(value)
+    except (
+        TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
+        raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
+
+
+def _plain(value: Any) -> np.ndarray | None:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a ragged list
+        return None
+    return array if array.dtype.kind in "fiub" else None
+
+
+def _from_array(value: _Array) -> np.ndarray | None:
+    if value.state is None:  # a scalar: (dtype, bytes)
+        dtype, content = value.arguments
+        shape, fortran = (), False
+    else:
+        _, shape, dtype, fortran, content = value.state
+    return _build(dtype, shape, "F" if fortran else "C", content)
+
+
+def _from_buffer(value: _Buffer) -> np.ndarray | None:
+    content, dtype, shape, order = value.arguments
+    return _build(dtype, shape, order, content)
+
+
+def _build(dtype: Any, shape: Any, order: str, content: Any) -> np.ndarray | None:
+    plain = dtype.plain() if isinstance(dtype, _Dtype) else None
+    if plain is None:
+        return None
+    flat = np.frombuffer(_bytes(content), dtype=plain)
+    return np.array(flat.reshape(shape, order="F" if order == "F" else "C"))
+
+
+def _from_sparse(value: _Sparse) -> np.ndarray | None:
+    state = value.state
+    parts = [_to_array(state[k]) for k in ("data", "indices", "indptr")]
+    shape = state["_shape"] if "_shape" in state else state["shape"]
+    data, indices, starts = (np.asarray(p) for p in parts)
+    rows, columns = (int(n) for n in shape)
+    dense = np.zeros((rows, columns))
+    major = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    at = (major, indices) if isinstance(value, _Csr) else (indices, major)
+    np.add.at(dense, at, data)
+    return dense
+
+
+def _from_chumpy(value: _Chumpy) -> np.ndarray | None:
+    state = value.state
+    if "x" in state:
+        return _to_array(state["x"])
+    inner, chosen = _to_array(state["a"]), _to_array(state["idxs"])
+    if inner is None or chosen is None:
+        return None
+    shape = state.get("preferred_shape", chosen.shape)
+    return inner.reshape(-1)[chosen.reshape(-1)].reshape(tuple(int(n) for n in shape))
+
+
+_CONVERTERS: dict[type, Callable[[Any], np.ndarray | None]] = {
+    _Array: _from_array,
+    _Buffer: _from_buffer,
+    _Sparse: _from_sparse,
+    _Csr: _from_sparse,
+    _Chumpy: _from_chumpy,
+}
