@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..backend_access import JOINT_NAMES
 from .errors import ArmatureError
@@ -33,6 +34,7 @@ _PREFIX = re.compile(r"^(?:[mfn]_avg_|smpl[xh]?[_-])", re.IGNORECASE)
 """The SMPL FBX files name their bones ``m_avg_Pelvis`` and ``f_avg_Pelvis``."""
 
 
+@lru_cache(maxsize=4096)
 def canonical(bone_name: str) -> str:
     """A bone name without namespace, prefix, case and separator differences."""
     name = _PREFIX.sub("", bone_name.rsplit(":", 1)[-1])

@@ -37,13 +37,19 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     """SMPL joint name to bone name of an armature object.
 
     Raises:
-        ArmatureError: not an armature, deleted, or bones missing (the message lists them).
+        ArmatureError: not an armature, deleted, bones missing (the message lists them), or in NLA
+            tweak mode.
     """
     check_alive(armature)
     if armature.type != "ARMATURE":
         raise ArmatureError(
             f"{armature.name!r} is not an armature.",
             "Select an armature with SMPL bone names, or let Kinetype create a character.",
+        )
+    if armature.animation_data is not None and armature.animation_data.use_tweak_mode:
+        raise ArmatureError(
+            f"{armature.name!r} is in NLA tweak mode, so Blender does not let its Action change.",
+            "Leave tweak mode (Tab in the NLA editor) and try again.",
         )
     return bone_names.require_joints((bone.name for bone in armature.data.bones), armature.name)
 

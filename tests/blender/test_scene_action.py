@@ -262,6 +262,22 @@ def test_bone_names_with_quotes_are_keyed(
     assert worst(armature, oracle(motion)) < TOLERANCE
 
 
+def test_nla_tweak_mode_is_refused_before_anything_is_made(
+    scene: bpy.types.Scene, armature: bpy.types.Object
+) -> None:
+    action = actions.apply_motion(armature, synthetic.walk(1.0), scene=scene, start_frame=1)
+    data = armature.animation_data
+    data.action = None
+    track = data.nla_tracks.new()
+    strip = track.strips.new("strip", 1, action)
+    track.select = strip.select = True
+    data.use_tweak_mode = True
+    with pytest.raises(ArmatureError, match="tweak mode"):
+        actions.apply_motion(armature, synthetic.walk(1.0), scene=scene)
+    assert list(bpy.data.actions) == [action]
+    data.use_tweak_mode = False
+
+
 def test_bad_input_changes_nothing(scene: bpy.types.Scene, armature: bpy.types.Object) -> None:
     broken = synthetic.walk(1.0)
     broken.data[3, 5] = np.inf
