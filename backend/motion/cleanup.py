@@ -19,12 +19,13 @@ from scipy.ndimage import correlate1d, gaussian_filter1d, maximum_filter1d
 
 from ..wire.skeleton import SOLE_HEIGHT
 from .contacts import BALLS, contacts_of_joints, detect_contacts, ground_height
+from .edits import align_heading
 from .leg_ik import ANKLES, HIPS, reach, solve_legs
 from .representations import motion135
 from .rotations import matrix_to_rot6d_interleaved, rot6d_interleaved_to_matrix
 from .skeleton import forward_kinematics
 
-__all__ = ["default_cleanup", "detect_contacts", "ground", "lock_feet", "smooth"]
+__all__ = ["align", "default_cleanup", "detect_contacts", "ground", "lock_feet", "smooth"]
 
 DEFAULT_SMOOTHING = 0.035
 """Width of the default smoothing in seconds, about one frame."""
@@ -105,6 +106,11 @@ def ground(x: np.ndarray, fps: float = 30.0) -> np.ndarray:
     height = motion135.SPEC.columns("root_translation").start + 1
     out[:, height] -= ground_height(joints) if level is None else level
     return out
+
+
+def align(x: np.ndarray, angle: float = 0.0, fps: float = 30.0) -> np.ndarray:
+    """Standing feet on y = 0, the first frame at x = z = 0 facing ``angle`` (rad; 0 is +Z)."""
+    return ground(align_heading(motion135.SPEC.check(x), angle), fps)
 
 
 # --------------------------------------------------------------------------- foot lock
