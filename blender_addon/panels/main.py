@@ -43,7 +43,11 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         _draw_seed(column, settings)
         column.prop(settings, "samples")
         draw_override(column, settings, "use_guidance", "guidance")
-        column.prop(settings, "model")
+        if settings.custom_model.strip():
+            # it wins over the list, so the list must not pretend otherwise
+            column.prop(settings, "custom_model", text="Model")
+        else:
+            column.prop(settings, "model")
         _draw_target(column, context, settings)
         _draw_buttons(layout)
         status.draw(layout, context)

@@ -9,7 +9,7 @@ import bpy
 from .. import installing
 from ..jobs import Board, Job, Notice, board
 
-PIXELS_PER_CHARACTER = 7.0
+PIXELS_PER_CHARACTER = 7.6
 MIN_LINE_CHARS = 24
 MAX_LINES = 8
 STATES = {

@@ -79,6 +79,13 @@ def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
     assert "'Starter'" in tree, "the model of a new file is the default one, not an empty field"
 
 
+def test_a_model_of_ones_own_takes_the_place_of_the_list(addon: SimpleNamespace) -> None:
+    addon.settings().custom_model = "someone/else"
+    tree = main_panel()
+    assert "KinetypeSettings.custom_model" in tree
+    assert "KinetypeSettings.model[" not in tree
+
+
 def test_advanced_panel(addon: SimpleNamespace) -> None:
     from blender_addon.panels.advanced import KINETYPE_PT_advanced
 

@@ -236,6 +236,20 @@ def test_a_killed_backend_is_reported_and_can_be_restarted(
     assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
 
 
+def test_a_backend_that_dies_between_two_jobs(addon, fake_backend, until: UNTIL) -> None:
+    """Nothing is watched then: the panel sees it at its next redraw, Generate starts afresh."""
+    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
+    addon.board.session._link._child.kill()
+    deadline = time.monotonic() + 60.0
+    while not addon.board.backend_dead:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert addon.board.error is None and not addon.board.busy
+    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
+    assert addon.board.error is None
+    assert len(takes.all_takes()) == 2
+
+
 @pytest.mark.parametrize("model", ["slow", "stuck"])
 def test_disabling_while_a_job_runs_ends_the_backend(
     enabled_addon: ModuleType, addon, fake_backend, until: UNTIL, model: str
