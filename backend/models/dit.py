@@ -22,12 +22,17 @@ from torch import Tensor, nn
 Conditioning = Literal["in_context", "adaln", "cross_attention"]
 
 
+_SIDE_SCALE = 6.0
+"""Two flags against hundreds of sentence elements: they need a voice."""
+
+
 @dataclass(frozen=True)
 class DiTConfig:
     """Shape of a :class:`DiT`; saved beside the weights.
 
     ``text_tokens`` also feeds the encoder's token states, not only the sentence vector: as prefix
-    tokens (in_context, adaln) or as context (cross_attention). ``adaln_rank`` > 0 factorises the
+    tokens (in_context, adaln) or as context (cross_attention). ``side_words`` feeds the flags of
+    ``text.sides`` (left, right). ``adaln_rank`` > 0 factorises the
     modulation of each block through that many channels. ``max_frames`` bounds positions.
     """
 
@@ -42,6 +47,7 @@ class DiTConfig:
     adaln_rank: int = 0
     text_dim: int = 384
     text_tokens: bool = False
+    side_words: bool = False
     max_frames: int = 256
 
     def __post_init__(self) -> None:
@@ -193,8 +199,9 @@ class DiT(nn.Module):
         x: ``[B, T, input_dim]`` noisy normalised features.
         timesteps: ``[B]`` integers, 0-based, in the schedule's own range.
         y: ``lengths`` [B] valid frames; ``sentence`` [B, text_dim]; ``tokens`` [B, M, text_dim] and
-            ``token_mask`` [B, M] (True = real) when ``text_tokens``; optional ``drop`` [B] bool,
-            True makes that row unconditional (classifier-free guidance).
+            ``token_mask`` [B, M] (True = real) when ``text_tokens``; ``sides`` [B, 2] when
+            ``side_words``; optional ``drop`` [B] bool, True makes that row unconditional
+            (classifier-free guidance).
 
     Returns the prediction, ``[B, T, input_dim]``; frames past a row's length are zero, and they
     never influence the others, so a clip comes out the same alone and in a batch.
@@ -208,7 +215,7 @@ class DiT(nn.Module):
         self.embed = nn.Linear(c.patch_frames * c.stem_width, width)
         self.time_mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.length_proj = nn.Linear(width, width)
-        self.text_embed = nn.Linear(c.text_dim, width)
+        self.text_embed = nn.Linear(c.text_dim + (2 if c.side_words else 0), width)
         if c.text_tokens:
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
@@ -240,8 +247,10 @@ class DiT(nn.Module):
         time = self.time_mlp(sinusoidal(timesteps, width).to(dtype))
         length = self.length_proj(sinusoidal(y["lengths"], width).to(dtype))
         # encoders give unit vectors: times the root of their width is unit variance
-        embedded = self.text_embed(y["sentence"].to(dtype) * self.config.text_dim**0.5)
-        sentence = F.layer_norm(F.silu(embedded), (width,))
+        text = y["sentence"].to(dtype) * self.config.text_dim**0.5
+        if self.config.side_words:
+            text = torch.cat([text, _SIDE_SCALE * y["sides"].to(dtype)], -1)
+        sentence = F.layer_norm(F.silu(self.text_embed(text)), (width,))
         if drop is not None:
             sentence = sentence.masked_fill(drop[:, None], 0.0)
         vector = time + length

@@ -21,6 +21,7 @@ from ..errors import ArtifactError, InvalidRequest
 from ..models.dit import DiT, DiTConfig
 from ..motion.representations import smplrifke205
 from ..text.minilm import MiniLMEncoder
+from ..text.sides import named_sides
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from ..wire.skeleton import MOTION_FPS
@@ -162,6 +163,8 @@ class DiTPipeline:
         """The part of the network's condition that comes from text, one row per caption."""
         embedding = self.encoder.encode(list(captions))
         y = {"sentence": embedding.sentence.to(self.device)}
+        if self.config.network.side_words:
+            y["sides"] = named_sides(captions).to(self.device)
         if self.config.network.text_tokens:
             y["tokens"] = embedding.tokens.to(self.device)
             y["token_mask"] = embedding.mask.to(self.device)

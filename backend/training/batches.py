@@ -37,11 +37,13 @@ class SamplingConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384]."""
+    """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384];
+    ``sides`` [B, 2] flags of the side words."""
 
     x: np.ndarray
     lengths: np.ndarray
     sentence: np.ndarray
+    sides: np.ndarray
 
 
 class BatchSampler:
@@ -111,8 +113,8 @@ class BatchSampler:
         out = np.zeros((len(group), lengths.max(), self.mean.size), np.float32)
         for row, (x, _) in zip(out, group, strict=True):
             row[: len(x)] = (x - self.mean) / self.std
-        sentence = self.text.sentence[[caption for _, caption in group]]
-        return Batch(out, lengths, sentence)
+        rows = [caption for _, caption in group]
+        return Batch(out, lengths, self.text.sentence[rows], self.text.sides[rows])
 
 
 def item_weights(items: list[Item], config: SamplingConfig) -> np.ndarray:

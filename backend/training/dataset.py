@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ..errors import FormatError
 from ..motion.io.atomic import atomic_path
@@ -92,8 +92,10 @@ class MotionDataset:
             "clips": [asdict(c) for c in self.clips],
             "items": [asdict(i) for i in self.items],
         }
-        with atomic_path(folder / "motion.safetensors") as temporary:
-            save_file({"features": self.features, "motion135": self.motion135}, temporary)
+        write_arrays(
+            folder / "motion.safetensors",
+            {"features": self.features, "motion135": self.motion135},
+        )
         _write_json(folder / "captions.json", [list(p) for p in self.pools])
         _write_json(folder / "items.json", header)
 
@@ -139,6 +141,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise FormatError(
             f"{path} cannot be read ({error}).", "Make the dataset with: kinetype train data."
         ) from error
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write safetensors whole or not at all (save_file would make the file private)."""
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(save(arrays))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from ..motion.io.atomic import atomic_path
+from ..errors import FormatError
 from ..text.minilm import MiniLMEncoder
-from .dataset import read_arrays
+from ..text.sides import named_sides
+from .dataset import read_arrays, write_arrays
 
 _BATCH = 128
 
 
 @dataclass(frozen=True)
 class CaptionEmbeddings:
-    """``sentence`` [K, 384] float32; pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``."""
+    """``sentence`` [K, 384] and ``sides`` [K, 2] (``text.sides``) of K distinct sentences, float32.
+
+    Pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``.
+    """
 
     sentence: np.ndarray
+    sides: np.ndarray
     rows: np.ndarray
     starts: np.ndarray
 
@@ -46,21 +50,28 @@ def embed_captions(
         if on_batch is not None:
             on_batch(min(start + _BATCH, len(texts)), len(texts))
     starts = np.cumsum([0] + [len(p) for p in pools])
-    return CaptionEmbeddings(sentence, np.array(rows, np.int64), starts.astype(np.int64))
+    sides = named_sides(texts).numpy()
+    return CaptionEmbeddings(sentence, sides, np.array(rows, np.int64), starts.astype(np.int64))
 
 
 def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
     """Write ``text.safetensors`` into a dataset folder."""
     arrays = {
         "sentence": embeddings.sentence,
+        "sides": embeddings.sides,
         "pool_rows": embeddings.rows,
         "pool_starts": embeddings.starts,
     }
-    with atomic_path(folder / "text.safetensors") as temporary:
-        save_file(arrays, temporary)
+    write_arrays(folder / "text.safetensors", arrays)
 
 
 def load(folder: Path) -> CaptionEmbeddings:
     """Read ``text.safetensors`` of a dataset folder."""
     arrays = read_arrays(folder / "text.safetensors")
-    return CaptionEmbeddings(arrays["sentence"], arrays["pool_rows"], arrays["pool_starts"])
+    names = ("sentence", "sides", "pool_rows", "pool_starts")
+    if missing := [name for name in names if name not in arrays]:
+        raise FormatError(
+            f"{folder / 'text.safetensors'} lacks {', '.join(missing)}.",
+            "Make the dataset with: kinetype train data.",
+        )
+    return CaptionEmbeddings(*(arrays[name] for name in names))

@@ -134,7 +134,8 @@ class Trainer:
         timesteps = self._draw_timesteps(rows)
         noise = torch.randn_like(x0)
         drop = torch.rand(rows, device=self.device) < self.config.drop_condition
-        y = {"lengths": lengths, "sentence": sentence, "drop": drop}
+        sides = torch.from_numpy(batch.sides).to(self.device)
+        y = {"lengths": lengths, "sentence": sentence, "sides": sides, "drop": drop}
         mask = torch.arange(x0.shape[1], device=self.device) < lengths[:, None]
         with self.autocast:
             predicted = self.net(self.schedule.q_sample(x0, timesteps, noise), timesteps, y)
