@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dit.add_argument("--threads", type=int, help="CPU threads")
     dit.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     dit.add_argument("--resume", action="store_true", help="go on from the run's last save")
+    dit.add_argument("--init", type=Path, help="model folder to start from (same network)")
     dit.add_argument("--seed", type=int, default=0)
     dit.set_defaults(action=_dit)
 
@@ -92,6 +93,7 @@ def _dit(options: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
+    from .. import artifacts
     from ..training import batches, text_cache
     from ..training.dataset import MotionDataset
     from ..training.trainer import Trainer
@@ -102,12 +104,18 @@ def _dit(options: argparse.Namespace) -> None:
     dataset = MotionDataset.load(options.data)
     text = text_cache.load(options.data)
     mean, std = batches.feature_statistics(dataset)
+    if options.init and not options.resume:
+        # the weights speak the statistics that they were trained with
+        stats = artifacts.load_stats(options.init / artifacts.STATS, len(mean))
+        mean, std = stats.mean.numpy(), stats.std.numpy()
     sampler = batches.BatchSampler(dataset, text, mean, std, config.sampling, config.seed)
     trainer = Trainer(
         options.run_dir, config, sampler, device=options.device, precision=options.precision
     )
     if options.resume:
         trainer.resume()
+    elif options.init:
+        trainer.start_from(options.init)
     size = sum(p.numel() for p in trainer.net.parameters())
     console.note(f"{size / 1e6:.2f} M parameters, {len(sampler.items)} training items")
     with tqdm(
@@ -134,7 +142,7 @@ def _train_config(options: argparse.Namespace) -> Any:
         except (OSError, ValueError) as error:
             raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
         for key, value in overrides.items():
-            values[key] = values[key] | value if isinstance(value, dict) else value
+            values[key] = values.get(key, {}) | value if isinstance(value, dict) else value
     if options.minutes is not None:
         values["minutes"] = options.minutes
     if options.steps is not None:

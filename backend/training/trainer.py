@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..artifacts import WEIGHTS, load_weights
 from ..diffusion.schedule import Schedule
 from ..errors import ArtifactError
 from ..models.dit import DiT, DiTConfig
@@ -219,6 +220,11 @@ class Trainer:
         }
         with atomic_path(self.run / "state.pt") as temporary:
             torch.save(state, temporary)
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of a model folder; :class:`ArtifactError` if they do not fit."""
+        load_weights(self.net, folder / WEIGHTS)
+        self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or of another shape."""

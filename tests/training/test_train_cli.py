@@ -69,6 +69,14 @@ def test_training_learns_resumes_and_exports(data: Path, tmp_path: Path) -> None
     clip = pipeline.infer_t2m(["a person waves the left arm"], [40], seed=1, steps=4)[0]
     assert clip.shape == (40, 205) and np.isfinite(clip).all()
 
+    again = tmp_path / "again"
+    start = ["--run", str(again), "--init", str(out), "--config", str(config), "--steps", "1"]
+    assert main(["train", "dit", "--data", str(data), "--precision", "fp32", *start]) == 0
+    state = load_state(again)
+    assert state["mean"] == pytest.approx(pipeline.stats.mean)
+    for name, value in pipeline.net.state_dict().items():
+        assert (state["net"][name] - value).abs().max() < 0.01  # one small step away from the model
+
 
 def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = tmp_path / "empty"
