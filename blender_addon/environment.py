@@ -53,10 +53,22 @@ def is_ours(folder: Path) -> bool:
     return (folder / OWNER_FILE).is_file()
 
 
+def installed_version(folder: Path) -> str:
+    """The Kinetype that finished the installation; '' when that cannot be told."""
+    try:
+        values = json.loads((folder / READY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(values.get("version", "")) if isinstance(values, dict) else ""
+
+
 def describe(folder: Path) -> str:
     """One line on the state of the environment."""
     if is_ready(folder):
-        return "The backend is installed"
+        version = installed_version(folder)
+        if version == VERSION:
+            return "The backend is installed"
+        return f"The backend was installed by Kinetype {version or '?'}; better install it again"
     if is_ours(folder):
         return "The installation is not complete"
     return "The backend is not installed"

@@ -109,7 +109,7 @@ def _draw_target(
 ) -> None:
     """The choice of target, and below it the armature that this choice means now."""
     column.prop(settings, "target")
-    row = column.row()
+    row = column.row(align=True)
     try:
         armature = placement.find_target(context)
     except KinetypeError:  # shown below the buttons, with its fix
@@ -122,6 +122,7 @@ def _draw_target(
             split.label(text=armature.name, icon="ARMATURE_DATA", translate=False)
         else:
             row.prop(settings, "character", placeholder="New Mannequin")
+            row.operator("kinetype.add_mannequin", text="", icon="ADD")
 
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:

@@ -42,6 +42,7 @@ def test_a_whole_installation_is_ready_and_can_be_removed(tmp_path: Path) -> Non
     assert done.error is None and done.fraction == 1.0
     assert environment.is_ready(folder)
     assert "hello from pip" in (tmp_path / "logs" / "install.log").read_text()
+    assert environment.describe(folder) == "The backend is installed"
     environment.remove(folder)
     assert not folder.exists()
     environment.remove(folder)  # nothing there: nothing to do
@@ -66,6 +67,15 @@ def test_a_failure_after_success_is_not_taken_for_ready(tmp_path: Path) -> None:
     assert run(tmp_path, make_venv(folder)).error is None
     assert run(tmp_path, python("Failing", "raise SystemExit(1)")).error is not None
     assert not environment.is_ready(folder)
+
+
+def test_an_installation_of_another_version_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    assert run(tmp_path, make_venv(folder)).error is None
+    for text in ('{"version": "0.0.1"}', "[]", "not json"):
+        (folder / environment.READY_FILE).write_text(text)
+        assert environment.is_ready(folder)
+        assert "install it again" in environment.describe(folder)
 
 
 def test_cancel_ends_the_command_and_its_children(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
         assert f"KinetypeSettings.{name}" in tree, name
     assert "bpy.ops.kinetype.generate" in tree
     assert "bpy.ops.kinetype.randomize_seed" in tree
+    assert "bpy.ops.kinetype.add_mannequin" in tree
     assert "bpy.ops.kinetype.cancel(" not in tree
     assert "'Starter'" in tree, "the model of a new file is the default one, not an empty field"
 
