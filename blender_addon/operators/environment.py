@@ -35,6 +35,8 @@ class KINETYPE_OT_install_environment(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if installing.running():
             cls.poll_message_set("The installation is under way")
+        elif board.jobs:
+            cls.poll_message_set("A motion is being generated")
         elif not bpy.app.online_access:
             cls.poll_message_set(str(offline_error()))
         else:
@@ -55,6 +57,8 @@ class KINETYPE_OT_install_environment(bpy.types.Operator):
             board.report(error)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        # a running backend holds files of the environment open
+        board.stop_session()
         board.dismiss()
         installing.start(plan)
         pump.start()

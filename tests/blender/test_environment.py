@@ -190,13 +190,21 @@ def test_the_plan_installs_what_the_project_declares(tmp_path: Path) -> None:
     )
     commands = [" ".join(step.command) for step in plan.steps]
     inner = str(environment.python_in(tmp_path / "environment"))
-    assert commands[0].startswith(f"{sys.executable} -m venv")
-    assert all(command.startswith(inner) for command in commands[1:])
+    assert commands[1].startswith(f"{sys.executable} -m venv")
+    assert all(command.startswith(inner) for command in commands[2:])
     libraries = next(command for command in commands if "transformers" in command)
     assert "torch" in libraries and environment.CPU_INDEX in libraries
     assert f"-c {REPO / 'constraints.txt'}" in libraries
     encoder = next(command for command in commands if environment.WEIGHTS_ONLY in command)
     assert "--no-deps" in encoder
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
+    assert run(tmp_path, python("Checking", environment.CHECK_PYTHON)).error is None
+    old = "import sys; sys.version_info = (3, 9, 1); " + environment.CHECK_PYTHON
+    error = run(tmp_path, python("Checking Python", old)).error
+    assert isinstance(error, MissingDependency)
+    assert "Python 3.9, 3.11 or later is needed" in error.message
 
 
 def test_a_package_without_its_list_of_requirements(tmp_path: Path) -> None:
