@@ -5,9 +5,10 @@ import bpy
 from .. import placement
 from ..jobs import board
 from ..properties import settings_of
+from .base import KinetypeOperator
 
 
-class KINETYPE_OT_add_mannequin(bpy.types.Operator):
+class KINETYPE_OT_add_mannequin(KinetypeOperator):
     """Add a SMPL armature with a mannequin body, and let it receive the next motion"""
 
     bl_idname = "kinetype.add_mannequin"
@@ -15,11 +16,9 @@ class KINETYPE_OT_add_mannequin(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def problem(cls, context: bpy.types.Context) -> str:
         ready = context.mode in placement.MODES_WITH_GLOBAL_UNDO
-        if not ready:
-            cls.poll_message_set("Go back to Object Mode first")
-        return ready
+        return "" if ready else "Go back to Object Mode first"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         # loads the mannequin's geometry, which enabling the add-on does not wait for
@@ -29,7 +28,7 @@ class KINETYPE_OT_add_mannequin(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_use_new_mannequin(bpy.types.Operator):
+class KINETYPE_OT_use_new_mannequin(KinetypeOperator):
     """Let the next motion create a mannequin of its own"""
 
     bl_idname = "kinetype.use_new_mannequin"

@@ -13,6 +13,7 @@ from ..preferences import (
     log_folder,
     preferences_of,
 )
+from .base import KinetypeOperator
 
 
 def offline_error() -> OfflineError:
@@ -24,7 +25,13 @@ def offline_error() -> OfflineError:
     return OfflineError("Installing the backend needs the network.", hint)
 
 
-class KINETYPE_OT_install_environment(bpy.types.Operator):
+def _busy() -> str:
+    if installing.running():
+        return "The installation is under way"
+    return "A motion is being generated" if board.jobs else ""
+
+
+class KINETYPE_OT_install_environment(KinetypeOperator):
     """Make a Python environment for the backend and install PyTorch and the model libraries"""
 
     bl_idname = "kinetype.install_environment"
@@ -32,16 +39,8 @@ class KINETYPE_OT_install_environment(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if installing.running():
-            cls.poll_message_set("The installation is under way")
-        elif board.jobs:
-            cls.poll_message_set("A motion is being generated")
-        elif not bpy.app.online_access:
-            cls.poll_message_set(str(offline_error()))
-        else:
-            return True
-        return False
+    def problem(cls, context: bpy.types.Context) -> str:
+        return _busy() or ("" if bpy.app.online_access else str(offline_error()))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         preferences = preferences_of(context)
@@ -54,9 +53,7 @@ class KINETYPE_OT_install_environment(bpy.types.Operator):
                 cpu_only=preferences.torch_build == "CPU",
             )
         except KinetypeError as error:
-            board.report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         # a running backend holds files of the environment open
         board.stop_session()
         board.dismiss()
@@ -65,7 +62,7 @@ class KINETYPE_OT_install_environment(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_cancel_install(bpy.types.Operator):
+class KINETYPE_OT_cancel_install(KinetypeOperator):
     """Stop the installation; installing again takes it up where it was"""
 
     bl_idname = "kinetype.cancel_install"
@@ -73,10 +70,8 @@ class KINETYPE_OT_cancel_install(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not installing.running():
-            cls.poll_message_set("Nothing is being installed")
-        return installing.running()
+    def problem(cls, context: bpy.types.Context) -> str:
+        return "" if installing.running() else "Nothing is being installed"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if installing.current is not None:
@@ -85,7 +80,7 @@ class KINETYPE_OT_cancel_install(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_remove_environment(bpy.types.Operator):
+class KINETYPE_OT_remove_environment(KinetypeOperator):
     """Delete the environment that Kinetype installed"""
 
     bl_idname = "kinetype.remove_environment"
@@ -93,17 +88,9 @@ class KINETYPE_OT_remove_environment(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if installing.running():
-            cls.poll_message_set("The installation is under way")
-            return False
-        if board.jobs:
-            cls.poll_message_set("A motion is being generated")
-            return False
-        if not environment.is_ours(environment_folder()):
-            cls.poll_message_set("No environment is installed")
-            return False
-        return True
+    def problem(cls, context: bpy.types.Context) -> str:
+        ours = environment.is_ours(environment_folder())
+        return _busy() or ("" if ours else "No environment is installed")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
@@ -113,9 +100,7 @@ class KINETYPE_OT_remove_environment(bpy.types.Operator):
         try:
             environment.remove(environment_folder())
         except KinetypeError as error:
-            board.report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         return {"FINISHED"}
 
 

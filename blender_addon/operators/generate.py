@@ -11,6 +11,7 @@ from ..jobs import board
 from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
 from ..sessions import open_session
+from .base import KinetypeOperator
 
 _random = random.SystemRandom()
 
@@ -63,7 +64,7 @@ def problem_with(context: bpy.types.Context) -> KinetypeError | None:
     return None
 
 
-class KINETYPE_OT_generate(bpy.types.Operator):
+class KINETYPE_OT_generate(KinetypeOperator):
     """Make a motion from the prompt and key it on the character, from the current frame"""
 
     bl_idname = "kinetype.generate"
@@ -83,11 +84,8 @@ class KINETYPE_OT_generate(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        problem = problem_with(context)
-        if problem is not None:
-            cls.poll_message_set(str(problem))
-        return problem is None
+    def problem(cls, context: bpy.types.Context) -> str:
+        return str(problem_with(context) or "")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = settings_of(context.scene)
@@ -96,9 +94,7 @@ class KINETYPE_OT_generate(bpy.types.Operator):
         try:
             submit(context, request_from(settings), placement.capture(context))
         except KinetypeError as error:
-            board.report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         return self._wait() if self.wait else {"FINISHED"}
 
     def _wait(self) -> set[str]:
@@ -116,7 +112,7 @@ class KINETYPE_OT_generate(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_cancel(bpy.types.Operator):
+class KINETYPE_OT_cancel(KinetypeOperator):
     """Stop the running generation and drop those that wait; the scene stays as it is"""
 
     bl_idname = "kinetype.cancel"
@@ -124,10 +120,8 @@ class KINETYPE_OT_cancel(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not board.jobs:
-            cls.poll_message_set("Nothing is being generated")
-        return bool(board.jobs)
+    def problem(cls, context: bpy.types.Context) -> str:
+        return "" if board.jobs else "Nothing is being generated"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         board.cancel_all()
@@ -135,7 +129,7 @@ class KINETYPE_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_randomize_seed(bpy.types.Operator):
+class KINETYPE_OT_randomize_seed(KinetypeOperator):
     """Draw a new seed"""
 
     bl_idname = "kinetype.randomize_seed"
@@ -143,11 +137,8 @@ class KINETYPE_OT_randomize_seed(bpy.types.Operator):
     bl_options = {"INTERNAL", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        locked = settings_of(context.scene).lock_seed
-        if locked:
-            cls.poll_message_set("The seed is locked")
-        return not locked
+    def problem(cls, context: bpy.types.Context) -> str:
+        return "The seed is locked" if settings_of(context.scene).lock_seed else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = settings_of(context.scene)

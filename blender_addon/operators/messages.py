@@ -5,6 +5,7 @@ import bpy
 from .. import placement, pump
 from ..backend_access import KinetypeError
 from ..jobs import Finished, board
+from .base import KinetypeOperator
 
 
 def kept() -> Finished | None:
@@ -12,7 +13,7 @@ def kept() -> Finished | None:
     return next((item for item in board.finished if item.kept), None)
 
 
-class KINETYPE_OT_place_result(bpy.types.Operator):
+class KINETYPE_OT_place_result(KinetypeOperator):
     """Key the kept motion on the character of this scene, from the current frame"""
 
     bl_idname = "kinetype.place_result"
@@ -20,19 +21,13 @@ class KINETYPE_OT_place_result(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def problem(cls, context: bpy.types.Context) -> str:
         if kept() is None:
-            cls.poll_message_set("No motion is waiting")
-            return False
+            return "No motion is waiting"
         try:
-            here = placement.capture(context)
+            return placement.reason_to_wait(context, placement.capture(context))
         except KinetypeError as error:
-            cls.poll_message_set(str(error))
-            return False
-        reason = placement.reason_to_wait(context, here)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return str(error)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         item = kept()
@@ -46,7 +41,7 @@ class KINETYPE_OT_place_result(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_discard_result(bpy.types.Operator):
+class KINETYPE_OT_discard_result(KinetypeOperator):
     """Throw the kept motion away"""
 
     bl_idname = "kinetype.discard_result"
@@ -54,10 +49,8 @@ class KINETYPE_OT_discard_result(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if kept() is None:
-            cls.poll_message_set("No motion is waiting")
-        return kept() is not None
+    def problem(cls, context: bpy.types.Context) -> str:
+        return "No motion is waiting" if kept() is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         item = kept()
@@ -66,7 +59,7 @@ class KINETYPE_OT_discard_result(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_dismiss(bpy.types.Operator):
+class KINETYPE_OT_dismiss(KinetypeOperator):
     """Clear the messages"""
 
     bl_idname = "kinetype.dismiss"

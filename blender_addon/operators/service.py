@@ -7,11 +7,12 @@ from ..backend_access import KinetypeError
 from ..jobs import board
 from ..preferences import PACKAGE, backend_settings
 from ..sessions import open_session
+from .base import KinetypeOperator
 
 LOG_TEXT = "Kinetype Log"
 
 
-class KINETYPE_OT_restart_backend(bpy.types.Operator):
+class KINETYPE_OT_restart_backend(KinetypeOperator):
     """Start the backend afresh; a generation that was under way is lost"""
 
     bl_idname = "kinetype.restart_backend"
@@ -22,14 +23,12 @@ class KINETYPE_OT_restart_backend(bpy.types.Operator):
         try:
             board.restart(backend_settings(context), open_session)
         except KinetypeError as error:
-            board.report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         pump.start()
         return {"FINISHED"}
 
 
-class KINETYPE_OT_stop_backend(bpy.types.Operator):
+class KINETYPE_OT_stop_backend(KinetypeOperator):
     """End the backend and free its memory; the next generation starts it again"""
 
     bl_idname = "kinetype.stop_backend"
@@ -37,11 +36,9 @@ class KINETYPE_OT_stop_backend(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def problem(cls, context: bpy.types.Context) -> str:
         running = board.session is not None and board.session.state != "stopped"
-        if not running:
-            cls.poll_message_set("The backend is not running")
-        return running
+        return "" if running else "The backend is not running"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         board.stop_session()
@@ -49,7 +46,7 @@ class KINETYPE_OT_stop_backend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_refresh_models(bpy.types.Operator):
+class KINETYPE_OT_refresh_models(KinetypeOperator):
     """Look again which models there are"""
 
     bl_idname = "kinetype.refresh_models"
@@ -64,7 +61,7 @@ class KINETYPE_OT_refresh_models(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_show_log(bpy.types.Operator):
+class KINETYPE_OT_show_log(KinetypeOperator):
     """Put the backend's last lines and the details of the last error into a text, and show it"""
 
     bl_idname = "kinetype.show_log"
@@ -83,7 +80,7 @@ class KINETYPE_OT_show_log(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_open_preferences(bpy.types.Operator):
+class KINETYPE_OT_open_preferences(KinetypeOperator):
     """Open the preferences of Kinetype"""
 
     bl_idname = "kinetype.open_preferences"
@@ -95,7 +92,7 @@ class KINETYPE_OT_open_preferences(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_open_network_preferences(bpy.types.Operator):
+class KINETYPE_OT_open_network_preferences(KinetypeOperator):
     """Open Blender's preferences where online access is allowed"""
 
     bl_idname = "kinetype.open_network_preferences"

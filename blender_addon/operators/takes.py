@@ -7,9 +7,9 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import model_list, placement, takes
 from ..backend_access import KinetypeError, Request, messages
-from ..jobs import board
 from ..properties import KinetypeSettings, settings_of
 from ..scene import compat
+from .base import KinetypeOperator
 from .generate import submit
 
 
@@ -59,7 +59,15 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
     settings.sampler = request.sampler or "DEFAULT"
 
 
-class _TakeOperator(bpy.types.Operator):
+def _problem(context: bpy.types.Context, *, needs_character: bool) -> str:
+    if not any(takes.is_take(action) for action in bpy.data.actions):
+        return "There are no takes yet"
+    if needs_character and character_of(context) is None:
+        return "Select the character that the take is for"
+    return ""
+
+
+class _TakeOperator(KinetypeOperator):
     """Shared by the operators on one take: the named one, else the highlighted one."""
 
     take: StringProperty(
@@ -70,14 +78,8 @@ class _TakeOperator(bpy.types.Operator):
     needs_character = False
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(takes.is_take(action) for action in bpy.data.actions):
-            cls.poll_message_set("There are no takes yet")
-            return False
-        if cls.needs_character and character_of(context) is None:
-            cls.poll_message_set("Select the character that the take is for")
-            return False
-        return True
+    def problem(cls, context: bpy.types.Context) -> str:
+        return _problem(context, needs_character=cls.needs_character)
 
     def chosen(self, context: bpy.types.Context) -> bpy.types.Action | None:
         action = highlighted(context) if not self.take else bpy.data.actions.get(self.take)
@@ -103,7 +105,7 @@ class KINETYPE_OT_take_assign(_TakeOperator):
         return {"FINISHED"}
 
 
-class KINETYPE_OT_take_step(bpy.types.Operator):
+class KINETYPE_OT_take_step(KinetypeOperator):
     """Put the next or the previous take on the character"""
 
     bl_idname = "kinetype.take_step"
@@ -120,14 +122,8 @@ class KINETYPE_OT_take_step(bpy.types.Operator):
         return f"Put the {properties.direction.lower()} take on the character"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(takes.is_take(action) for action in bpy.data.actions):
-            cls.poll_message_set("There are no takes yet")
-            return False
-        if character_of(context) is None:
-            cls.poll_message_set("Select the character that the take is for")
-            return False
-        return True
+    def problem(cls, context: bpy.types.Context) -> str:
+        return _problem(context, needs_character=True)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         found = takes.all_takes()
@@ -182,9 +178,7 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
             request = replace(takes.request_of(action), id=messages.new_id())
             submit(context, request, placement.capture(context, start_frame=start))
         except KinetypeError as error:
-            board.report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         return {"FINISHED"}
 
 
@@ -202,8 +196,7 @@ class KINETYPE_OT_take_recall(_TakeOperator):
         try:
             request = takes.request_of(action)
         except KinetypeError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         recall(settings_of(context.scene), request)
         return {"FINISHED"}
 
