@@ -57,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        if sys.stdout is not None:
+            # Here, where a closed pipe is caught; at exit it would be a complaint on stderr.
+            sys.stdout.flush()
+        return code
     except (KeyboardInterrupt, Cancelled):
         console.note("cancelled")
         return EXIT_CANCELLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import tempfile
@@ -32,6 +33,8 @@ def captured_stderr() -> Iterator[list[str]]:
         try:
             yield lines
         finally:
+            if os.name == "posix":  # C's own buffer, which Python's flush does not reach
+                ctypes.CDLL(None).fflush(None)
             for number, descriptor in enumerate(saved, start=1):
                 os.dup2(descriptor, number)
                 os.close(descriptor)
