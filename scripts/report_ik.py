@@ -41,8 +41,10 @@ _DIRECTIONS = rest_offsets() / np.maximum(
 )
 METHODS = {
     "refine-80": convert.IkOptions(),
+    "refine-80 without hinge twist": convert.IkOptions(hinge_twist=False),
     "gauss-newton": convert.IkOptions(ik.Refinement("gauss_newton")),
     "closed form": convert.IkOptions(None),
+    "closed form without hinge twist": convert.IkOptions(None, hinge_twist=False),
     "closed form, bone lengths of 263": convert.IkOptions(None, offsets=_DIRECTIONS * _LENGTHS),
 }
 MAX_FRAMES = 300

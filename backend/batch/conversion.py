@@ -41,7 +41,7 @@ class ConversionSettings:
         mean, std: ``.npy`` files that the inputs were normalised with.
         refine_iterations: of inverse kinematics; 0 for the closed form.
         learning_rate, method: of :class:`backend.motion.ik.Refinement`.
-        floor_align: put the lowest joint at y = 0 before inverse kinematics.
+        floor_align, hinge_twist: of :class:`backend.motion.convert.IkOptions`.
         source_fps: rate of the inputs where they do not say it.
         target_fps: see :func:`backend.motion.convert.convert`.
         bvh_style: one of :data:`BVH_STYLES`.
@@ -56,6 +56,7 @@ class ConversionSettings:
     learning_rate: float = 0.02
     method: str = "adam"
     floor_align: bool = True
+    hinge_twist: bool = True
     source_fps: float | None = None
     target_fps: float | None = None
     bvh_style: str = "kinetype"
@@ -95,7 +96,9 @@ class ConversionSettings:
         """The options of inverse kinematics."""
         refinement = ik.Refinement(self.method, self.refine_iterations, self.learning_rate)
         return convert.IkOptions(
-            refinement=refinement if self.refine_iterations else None, floor_align=self.floor_align
+            refinement=refinement if self.refine_iterations else None,
+            floor_align=self.floor_align,
+            hinge_twist=self.hinge_twist,
         )
 
 

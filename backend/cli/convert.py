@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lowest joint to y = 0 before inverse kinematics",
     )
     parser.add_argument(
+        "--hinge-twist",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="turn upper arms to their elbows; moves no joint",
+    )
+    parser.add_argument(
         "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
     )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
@@ -113,6 +119,7 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         learning_rate=options.refine_lr,
         method=options.refine_method,
         floor_align=options.floor_align,
+        hinge_twist=options.hinge_twist,
         source_fps=options.source_fps,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import FormatError
-from . import ik, resample
+from . import ik, limb_twist, resample
 from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
 from .representations.spec import RepresentationSpec
 from .skeleton import forward_kinematics
@@ -48,6 +48,8 @@ class IkOptions:
         foot_align: see :func:`backend.motion.ik.fit`.
         offsets: ``[22, 3]`` skeleton to fit; the neutral one when None.
         target_fps: rate of the fitted motion.
+        hinge_twist: turn upper arms to their elbows (:mod:`backend.motion.limb_twist`); changes no
+            position. The published chain leaves the twist to its solver.
     """
 
     refinement: ik.Refinement | None = field(default_factory=ik.Refinement)
@@ -56,6 +58,7 @@ class IkOptions:
     foot_align: bool = True
     offsets: np.ndarray | None = None
     target_fps: float = motion135.SPEC.fps
+    hinge_twist: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,10 @@ def joints_to_motion135(
         refinement=options.refinement,
         foot_align=options.foot_align,
     )
-    out = motion135.pack(fitted.joints[:, 0], fitted.local_rotations)
-    return out.astype(np.float32), fitted.error_mm
+    rotations = fitted.local_rotations
+    if options.hinge_twist:
+        rotations = limb_twist.hinge_twist(rotations, options.offsets)
+    return motion135.pack(fitted.joints[:, 0], rotations).astype(np.float32), fitted.error_mm
 
 
 def hml263_to_motion135(
