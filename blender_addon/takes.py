@@ -61,8 +61,19 @@ def request_of(action: bpy.types.Action) -> Request:
     stored = info.meta.get(REQUEST_KEY)
     if isinstance(stored, dict):
         return Request.from_dict(stored).validated()
-    # made by the command line or a script, which keep the model's own parameters only
-    return Request(prompt=info.prompt, seed=info.seed, model=info.model).validated()
+    # made by the command line or a script: what the model says it used
+    params = info.meta.get("params")
+    params = params if isinstance(params, dict) else {}
+    return Request(
+        prompt=info.prompt,
+        seconds=params.get("seconds", limits.DEFAULT_SECONDS),
+        seed=info.seed,
+        model=info.model,
+        guidance_scale=params.get("guidance_scale"),
+        steps=params.get("steps"),
+        sampler=params.get("sampler"),
+        cleanup=bool(info.meta.get("cleanup", True)),
+    ).validated()
 
 
 def summary(action: bpy.types.Action) -> str:

@@ -323,6 +323,30 @@ def test_settings_of_a_take_can_be_recalled(addon, fake_backend) -> None:
     assert settings.use_guidance and settings.guidance == 3.0 and settings.sampler == "ddpm"
 
 
+def test_a_take_of_the_command_line_can_be_made_again(addon) -> None:
+    from blender_addon.scene import action as actions
+
+    take = bpy.data.actions.new("From elsewhere")
+    params = {"seconds": 2.5, "guidance_scale": 3.0, "steps": 12, "sampler": "ddpm"}
+    meta = {"prompt": "a person bows", "seed": 9, "model": "starter", "params": params}
+    actions.describe(take, {**meta, "cleanup": False})
+    found = takes.request_of(take)
+    assert (found.prompt, found.seed, found.model) == ("a person bows", 9, "starter")
+    assert (found.seconds, found.guidance_scale, found.steps) == (2.5, 3.0, 12)
+    assert (found.sampler, found.cleanup) == ("ddpm", False)
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", '{"prompt": ""}', '{"request": {"x": 1}}'])
+def test_a_take_that_was_tampered_with_is_an_error_not_a_crash(addon, text: str) -> None:
+    take = bpy.data.actions.new("Odd")
+    take["kinetype_params"] = text
+    with pytest.raises(RuntimeError):
+        bpy.ops.kinetype.take_regenerate(take=take.name)
+    with pytest.raises(RuntimeError):
+        bpy.ops.kinetype.take_recall(take=take.name)
+    assert not addon.board.jobs
+
+
 def test_the_frame_range_follows_only_when_asked(addon, fake_backend) -> None:
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 250
