@@ -75,6 +75,8 @@ class MeshRefinement:
             self.body = smplx.SMPL(
                 str(body_file), data_struct=Struct(**read_arrays(body_file)), batch_size=FRAMES
             )
+        # joints picked from the mesh (nose, toes, ...) are not fitted
+        self.body.vertex_joint_selector.extra_joints_idxs = torch.zeros(0, dtype=torch.long)
         self.offsets = BodyModel.load(body_file).offsets()
         rotations = ik.initial_rotations(points, self.offsets)
         pose = torch.tensor(matrix_to_axis_angle(rotations), dtype=torch.float32)
