@@ -67,7 +67,7 @@ def measure() -> dict:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a line per figure, and judge."""
     parser = argparse.ArgumentParser(description="Time enabling the add-on.")
-    parser.add_argument("--runs", type=int, default=5, help="fresh Blenders after a warm-up")
+    parser.add_argument("--runs", type=int, default=9, help="fresh Blenders after a warm-up")
     options = parser.parse_args(arguments)
     try:
         measure()  # compiles the bytecode and fills the disk cache, as an installation does
