@@ -17,11 +17,12 @@ from ..motion.rotations import rot6d_rows_to_matrix
 from ..motion.skeleton import FOOT_JOINTS, NUM_JOINTS, PARENTS, rest_offsets
 
 _SPEC = smplrifke205.SPEC
+_ROOT_STEPS = slice(_SPEC.columns("root_velocity").start, _SPEC.columns("yaw_velocity").stop)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms; distances are divided by the ``*_scale`` (metres, metres per frame)."""
+    """Weights of the terms; errors are divided by the ``*_scale`` (m, m/frame, rad)."""
 
     root: float = 4.0
     feature_velocity: float = 2.0
@@ -29,6 +30,10 @@ class LossConfig:
     velocity: float = 0.5
     acceleration: float = 0.25
     contact: float = 0.5
+    heading: float = 0.05
+    path: float = 0.05
+    heading_scale: float = 1.0
+    path_scale: float = 3.0
     position_scale: float = 0.1
     velocity_scale: float = 0.04
     contact_scale: float = 0.03
@@ -139,6 +144,13 @@ def motion_loss(
     parts = {"feature": _average((error**2 * weight).mean(-1), mask)}
     slope = error[:, 1:] - error[:, :-1]
     parts["feature_velocity"] = config.feature_velocity * _average((slope**2).mean(-1), pair)
+
+    # a turn is one column of 205 and small in every frame, but it is what the text asks for
+    steps = (error * std)[..., _ROOT_STEPS] * mask[..., None]
+    drift = steps.cumsum(1)
+    scales = (config.path_scale, config.heading_scale)
+    parts["path"] = config.path * _average((drift[..., :2] / scales[0]).square().sum(-1), mask)
+    parts["heading"] = config.heading * _average((drift[..., 2] / scales[1]).square(), mask)
 
     # the clearer half of the batch is where joint terms mean something, and FK costs a third of a
     # training step on a CPU
