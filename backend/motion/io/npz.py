@@ -15,7 +15,8 @@ kinetype_meta        ()                          JSON: prompt, seed, model, para
 ===================  ==========================  ================================================
 
 AMASS (Mahmood et al., 2019) is Z-up and adds the rest pelvis of the body to ``trans`` without
-turning it. Files without ``motion_135`` are read from the AMASS keys.
+turning it. Files without ``motion_135`` are read from the AMASS keys. A file of HFTrainer's IK
+(``motion_135`` with ``target_fps`` and ``rot6d_convention``) is read as well.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ from ..representations import motion135
 from ..representations.smplrifke205 import Z_UP_FROM_Y_UP
 from ..representations.spec import check_finite, check_shape
 from ..resample import resample_motion135
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..rotations import (
+    axis_angle_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_rot6d_interleaved,
+    rot6d_column_to_matrix,
+)
 from .atomic import atomic_path
 
 REST_PELVIS = np.array([-0.002, -0.223, 0.028])
@@ -44,7 +50,7 @@ REST_PELVIS = np.array([-0.002, -0.223, 0.028])
 
 _SMPLH_POSE = 156
 _BODY_POSE = 3 * NUM_JOINTS
-_RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps")
+_RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps")
 
 
 def write_motion(path: str | Path, motion: Motion) -> None:
@@ -111,9 +117,25 @@ def _read(path: Path) -> tuple[Motion, bool]:
     fps = _frame_rate(path, arrays)
     if "motion_135" in arrays:
         data = motion135.SPEC.check(_named(path, arrays, "motion_135"))
+        if "rot6d_convention" in arrays:
+            data = _interleaved(path, data, str(arrays["rot6d_convention"]))
         return Motion(data, fps, _meta(path, arrays)), True
     meta = {"source": path.name, "source_fps": fps}
     return Motion(_from_amass(path, arrays), fps, meta), False
+
+
+def _interleaved(path: Path, data: np.ndarray, order: str) -> np.ndarray:
+    """motion_135 of HFTrainer's IK, which says its order of rot6d: "row" is interleaved."""
+    if order == "row":
+        return data
+    if order != "column":
+        raise FormatError(f"{path}: unknown rot6d_convention {order!r}.", "Use row or column.")
+    columns = motion135.SPEC.columns("rotations")
+    rot6d = data[:, columns].reshape(len(data), NUM_JOINTS, 6)
+    rotations = matrix_to_rot6d_interleaved(rot6d_column_to_matrix(rot6d))
+    out = data.copy()
+    out[:, columns] = rotations.reshape(len(data), -1)
+    return out
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:

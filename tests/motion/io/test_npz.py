@@ -11,7 +11,7 @@ import pytest
 from backend.errors import FormatError, OutputError
 from backend.motion.io import npz
 from backend.motion.representations import motion135
-from backend.motion.rotations import axis_angle_to_matrix
+from backend.motion.rotations import axis_angle_to_matrix, matrix_to_rot6d_column
 from backend.wire.messages import Motion
 
 MotionMaker = Callable[..., np.ndarray]
@@ -135,3 +135,17 @@ def test_bad_values_are_not_written(tmp_path: Path, motion: Motion) -> None:
     with pytest.raises(OutputError):
         npz.write_motion(tmp_path, motion)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_files_of_hftrainers_ik(tmp_path: Path, motion: Motion, order: str) -> None:
+    data = motion.data.copy()
+    if order == "column":
+        rot6d = matrix_to_rot6d_column(motion135.unpack(motion.data)[1])
+        data[:, 3:] = rot6d.reshape(len(data), -1)
+    path = tmp_path / "fit.npz"
+    np.savez(path, motion_135=data, target_fps=30, source_fps=20, rot6d_convention=order)
+    np.testing.assert_allclose(npz.read_motion(path).data, motion.data, atol=1e-6)
+    np.savez(path, motion_135=data, target_fps=30, rot6d_convention="zigzag")
+    with pytest.raises(FormatError, match="zigzag"):
+        npz.read_motion(path)
