@@ -3,7 +3,7 @@
 ``[T, 85]`` Y-up: 22 axis-angles (66), 6 zeros (two hands), SMPL translation (3), betas (10). The
 translation is used as the pelvis. Files that MS272 was decoded to hold just that. In files that the
 data set's script made of AMASS the body is a constant 3 cm lower and 22 cm further back that way,
-because SMPL adds the rest pelvis in AMASS's Z-up axes; no representation here keeps such a constant.
+because SMPL adds the rest pelvis in the Z-up axes of AMASS.
 """
 
 from __future__ import annotations
