@@ -27,8 +27,8 @@ from .skeleton import forward_kinematics
 
 __all__ = ["align", "default_cleanup", "detect_contacts", "ground", "lock_feet", "smooth"]
 
-DEFAULT_SMOOTHING = 0.035
-"""Width of the default smoothing in seconds, about one frame."""
+DEFAULT_SMOOTHING = 0.025
+"""Width of the default smoothing in seconds: less than a frame, so quick moves stay quick."""
 
 _FOOT_EASE = 0.04  # s: how quickly a foot may come to rest
 _ROOT_EASE = 0.15  # s: the same for the whole body
