@@ -57,6 +57,14 @@ class Request:
         _check(
             "number of samples", self.samples, limits.MIN_SAMPLES, limits.MAX_SAMPLES, integer=True
         )
+        # the seed of the last sample must be one that a request can name
+        _check(
+            "seed of the last sample",
+            self.seed + self.samples - 1,
+            limits.MIN_SEED,
+            limits.MAX_SEED,
+            integer=True,
+        )
         if self.guidance_scale is not None:
             _check("guidance scale", self.guidance_scale, limits.MIN_GUIDANCE, limits.MAX_GUIDANCE)
         if self.steps is not None:
@@ -92,16 +100,16 @@ def _check(
     name: str, value: Any, low: float, high: float, unit: str = "", *, integer: bool = False
 ) -> None:
     kinds = (int,) if integer else (int, float)
+    digits = "d" if integer else "g"
+    allowed = f"Choose a value from {low:{digits}} to {high:{digits}}{unit}."
     if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
         kind = "a whole number" if integer else "a number"
         raise InvalidRequest(
             f"The {name} must be {kind}, not {value!r}.",
-            f"Choose a value from {low:g} to {high:g}{unit}.",
+            allowed,
         )
     if not low <= value <= high:
-        raise InvalidRequest(
-            f"The {name} is {value:g}{unit}.", f"Choose a value from {low:g} to {high:g}{unit}."
-        )
+        raise InvalidRequest(f"The {name} is {value:{digits}}{unit}.", allowed)
 
 
 @dataclass(frozen=True)
