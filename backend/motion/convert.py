@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import FormatError
 from . import ik, limb_twist, resample
+from .position_error import joint_positions, mpjpe_mm, pelvis_at_root
 from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
 from .representations.spec import RepresentationSpec
 from .skeleton import forward_kinematics
@@ -46,7 +47,8 @@ class IkOptions:
         mode: initialisation of :func:`backend.motion.ik.initial_rotations`.
         floor_align: put the lowest joint of the clip at y = 0 first.
         foot_align: see :func:`backend.motion.ik.fit`.
-        offsets: ``[22, 3]`` skeleton to fit; the neutral one when None.
+        offsets: ``[22, 3]`` skeleton to fit; the neutral one when None. motion_135 holds the
+            pelvis, so the row of the pelvis moves nothing.
         target_fps: rate of the fitted motion.
         hinge_twist: turn upper arms to their elbows (:mod:`backend.motion.limb_twist`); changes no
             position. The published chain leaves the twist to its solver.
@@ -68,7 +70,8 @@ class StepReport:
     Attributes:
         name: "source -> target".
         loses: what cannot be got back, in words; empty for an exact step.
-        error_mm: mean distance between the joints before and after (MPJPE), where it is known.
+        error_mm: mean distance between the joints before and after (MPJPE); None for an exact
+            step. Place and heading of the whole clip do not count, except in inverse kinematics.
     """
 
     name: str
@@ -195,7 +198,7 @@ def _motion135_from_joints(clip: Clip, options: IkOptions) -> Clip:
 
 
 def _joints_from_motion135(clip: Clip, options: IkOptions) -> Clip:
-    points = motion135.joints(clip.data, options.offsets)
+    points = motion135.joints(clip.data, pelvis_at_root(options.offsets))
     return _next(clip, "joints", points, "rotations", fps=clip.fps)
 
 
@@ -233,7 +236,12 @@ def _smpl85_to_motion135(clip: Clip, options: IkOptions) -> Clip:
 def _smpl85_from_motion135(clip: Clip, options: IkOptions) -> Clip:
     data = resample.resample_motion135(clip.data, clip.fps, smpl85.SPEC.fps)
     root, rotations = motion135.unpack(data)
-    return _next(clip, "smpl85", smpl85.pack(rotations, root))
+    return _next(clip, "smpl85", smpl85.pack(rotations, root), _between(clip.fps, smpl85.SPEC.fps))
+
+
+def _between(fps: float, target_fps: float) -> str:
+    """What a change of rate loses."""
+    return "" if fps == target_fps else f"frames between {target_fps:g} fps"
 
 
 def _next(
@@ -343,8 +351,20 @@ def convert(
         target_fps = motion135.SPEC.fps if target_fps is None else target_fps
         options = replace(options, target_fps=target_fps)
     for here, there in itertools.pairwise(way):
-        clip = STEPS[here, there](clip, options)
-    return clip if target_fps is None else _at_rate(clip, target_fps)
+        clip = _measured(clip, STEPS[here, there](clip, options), options.offsets)
+    if target_fps is None or target_fps == clip.fps:
+        return clip
+    return _measured(clip, _at_rate(clip, target_fps), options.offsets)
+
+
+def _measured(before: Clip, after: Clip, offsets: np.ndarray | None) -> Clip:
+    """``after`` with the error of its last step, where that loses something and does not say it."""
+    *others, last = after.steps or (StepReport(""),)
+    if not last.loses or last.error_mm is not None:
+        return after
+    points = (joint_positions(c.data, c.representation, offsets) for c in (before, after))
+    error = mpjpe_mm(next(points), before.fps, next(points), after.fps)
+    return replace(after, steps=(*others, replace(last, error_mm=error)))
 
 
 def check_target_rate(target: str, target_fps: float | None) -> None:
@@ -359,10 +379,9 @@ def check_target_rate(target: str, target_fps: float | None) -> None:
 
 
 def _at_rate(clip: Clip, fps: float) -> Clip:
-    if clip.fps == fps or clip.representation not in FREE_RATE:
-        return clip
     if clip.representation == "motion135":
-        return replace(clip, data=resample.resample_motion135(clip.data, clip.fps, fps), fps=fps)
-    points = joints.as_joints(clip.data)
-    grid = resample.phase_grid(len(points), clip.fps, fps)
-    return replace(clip, data=resample.linear(points, grid), fps=fps)
+        data = resample.resample_motion135(clip.data, clip.fps, fps)
+    else:
+        points = joints.as_joints(clip.data)
+        data = resample.linear(points, resample.phase_grid(len(points), clip.fps, fps))
+    return _next(clip, clip.representation, data, _between(clip.fps, fps), fps=fps)

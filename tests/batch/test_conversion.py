@@ -134,6 +134,32 @@ def test_a_torn_journal_and_leftovers_of_a_kill(folder: Path) -> None:
     assert len(journal.read(log)) == 2
 
 
+def test_a_kill_between_record_and_rename_leaves_nothing_stale(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, append = folder.parent / "out", journal.append
+    run(folder, quick(refine_iterations=2))
+
+    def append_and_die(log: Path, record: journal.Record) -> None:
+        append(log, record)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal, "append", append_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, quick(), skip_existing=True)
+    monkeypatch.undo()
+    assert [r.status for r in run(folder, quick(), skip_existing=True)] == ["converted"] * 3
+    restarted = contents(out)
+    run(folder, quick())
+    assert contents(out) == restarted
+
+
+def test_no_workers(folder: Path) -> None:
+    for workers in (0, -3):
+        with pytest.raises(InvalidRequest, match="convert nothing"):
+            run(folder, quick(), workers=workers)
+
+
 def test_statistics_are_undone(folder: Path, tmp_path: Path) -> None:
     features = np.load(folder / "a.npy")
     rng = np.random.default_rng(0)

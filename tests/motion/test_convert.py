@@ -101,6 +101,44 @@ def test_options_and_rates_reach_the_steps(start: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("source", NAMES)
+@pytest.mark.parametrize("target", NAMES)
+def test_every_lossy_step_says_how_far_joints_moved(
+    start: np.ndarray, source: str, target: str
+) -> None:
+    first = convert.convert(start, "motion135", source)
+    out = convert.convert(first.data, source, target, fps=first.fps, options=QUICK)
+    for step in out.steps:
+        assert (step.error_mm is None) == (not step.loses), step
+    # bone lengths cost centimetres, forgetting place and heading or frames at 20 fps does not
+    bones = {"joints -> hml263", "ms272 -> hml263", "joints -> motion135"}
+    for step in out.lossy_steps:
+        assert step.error_mm is not None and step.error_mm < (60.0 if step.name in bones else 2.0)
+
+
+def test_the_error_of_another_body_is_measured(start: np.ndarray) -> None:
+    taller = 1.1 * rest_offsets()
+    taller[0] = [0.0, 5.0, 0.0]  # the root of motion_135 is the pelvis, wherever a body rests it
+    features = convert.motion135_to_motion272(start, offsets=taller)
+    out = convert.convert(features, "ms272", "motion135")
+    [step] = out.lossy_steps
+    points = rooted(start)
+    expected = 1000.0 * np.linalg.norm(0.1 * points, axis=-1).mean()
+    assert step.error_mm == pytest.approx(expected, rel=1e-3)
+    options = convert.IkOptions(offsets=taller)
+    same = convert.convert(start, "motion135", "joints", options=options).data
+    np.testing.assert_allclose(same[:, 0], start[:, :3], atol=1e-6)
+
+
+def test_a_change_of_rate_is_a_lossy_step(start: np.ndarray) -> None:
+    for target in ("motion135", "smpl85"):
+        out = convert.convert(start, "motion135", target, fps=60)
+        [step] = out.lossy_steps
+        assert "30 fps" in step.loses and step.error_mm is not None and step.error_mm < 10.0
+    [step] = convert.convert(start, "motion135", "joints", target_fps=10).steps[1:]
+    assert step.name == "joints -> joints" and step.loses
+
+
+@pytest.mark.parametrize("source", NAMES)
 def test_sources_at_another_rate_keep_their_duration(start: np.ndarray, source: str) -> None:
     first = convert.convert(start, "motion135", source)
     for target in ("motion135", "hml263", "ms272"):

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from backend.motion import rotations
-from backend.motion.skeleton import forward_kinematics, global_rotations
+from backend.motion.skeleton import (
+    PARENTS,
+    forward_kinematics,
+    global_rotations,
+    rest_offsets,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "bridge"
 LAYOUTS = {"column": "column", "interleaved": "interleaved", "rows": "rows"}
@@ -58,3 +63,27 @@ def test_forward_kinematics_of_a_real_clip(kit: Path) -> None:
     joints = forward_kinematics(local, golden["translation"], offsets)
     np.testing.assert_allclose(joints, golden["joints"], atol=1e-9, rtol=0)
     np.testing.assert_allclose(joints, golden["shipped_joints"], atol=5e-7, rtol=0)
+    world = global_rotations(local[:6])
+    np.testing.assert_allclose(world, golden["world_rot_first6"], atol=1e-6, rtol=0)
+
+
+def test_offsets_of_a_real_clip_and_of_the_neutral_body(kit: Path) -> None:
+    with np.load(kit / "bridge" / "rest_offsets.npz", allow_pickle=False) as file:
+        golden = dict(file)
+    assert golden["joint_parents22"].tolist() == list(PARENTS)
+    inputs = np.load(kit / "ms272" / "real_000000_inputs.npz", allow_pickle=False)
+    facing = np.load(kit / "ms272" / "real_000000_golden.npz", allow_pickle=False)
+    poses = inputs["smpl85"][:, :66].astype(np.float64).reshape(-1, 22, 3)
+    poses[:, 0] = facing["facez_root_aa"]
+    world = global_rotations(rotations.axis_angle_to_matrix(poses))
+    joints, parents = inputs["joints22_facez"].astype(np.float64), list(PARENTS[1:])
+    bones = (joints[:, 1:] - joints[:, parents])[..., None]
+    local = (world[:, parents].swapaxes(-1, -2) @ bones)[..., 0]
+    solved = golden["solved_offsets22"]
+    np.testing.assert_allclose(local.mean(axis=0), solved[1:], atol=1e-6, rtol=0)
+    # SMPL's joints are rigid kinematics on the bones of the body
+    assert np.abs(local - solved[1:]).max() < 1e-6
+    # ours are the neutral body's to the millimetre they are rounded to
+    np.testing.assert_allclose(
+        rest_offsets()[1:], golden["smpl_neutral_offsets24"][1:22], atol=2e-3, rtol=0
+    )

@@ -74,8 +74,13 @@ def test_real_clip(kit: Path) -> None:
     for name in ("mean", "std", "min", "max"):
         value = getattr(features, name)(axis=0)
         np.testing.assert_allclose(value, golden[f"rep272_{name}"], atol=3e-7, rtol=0)
+    total = np.abs(features).sum(axis=0)
+    np.testing.assert_allclose(total, golden["rep272_sum_abs"], rtol=1e-6, atol=3e-4)
     joints = ms272.decode_joints(features)[golden["frame_index"]]
     np.testing.assert_allclose(joints, golden["decode_joints"], atol=1e-6, rtol=0)
+    decoded, place = (a[golden["frame_index"]] for a in ms272.decode(features))
+    np.testing.assert_allclose(decoded, rotations_of(golden["decode_smpl_aa"]), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(place, golden["decode_trans"], atol=1e-6, rtol=0)
 
 
 def test_real_window(kit: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.motion.representations import smplrifke205
+from backend.motion.representations import smplrifke205, statistics
 from backend.motion.rotations import axis_angle_to_matrix
 
 GOLDEN = Path(__file__).parent / "golden" / "smplrifke"
@@ -41,3 +41,13 @@ def test_synthetic(name: str) -> None:
 @pytest.mark.parametrize("name", ["real_000000", "real_amass_120to20"])
 def test_real(kit: Path, name: str) -> None:
     check_clip(kit / "smplrifke" / f"{name}.npz")
+
+
+def test_normaliser(kit: Path) -> None:
+    with np.load(kit / "smplrifke" / "normalise.npz", allow_pickle=False) as file:
+        golden = dict(file)
+    mean, std = golden["mean"], golden["std"]
+    there = statistics.normalise(golden["x"], mean, std, floor=1e-12)
+    np.testing.assert_allclose(there, golden["normalised"], atol=1e-5, rtol=0)
+    back = statistics.denormalise(there, mean, std, floor=1e-12)
+    np.testing.assert_allclose(back, golden["x"], atol=1e-5, rtol=0)

@@ -48,6 +48,7 @@ from .atomic import atomic_path
 REST_PELVIS = np.array([-0.002, -0.223, 0.028])
 """Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
 
+_HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."
 _SMPLH_POSE = 156
 _BODY_POSE = 3 * NUM_JOINTS
 _RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps")
@@ -168,7 +169,7 @@ def _named(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
     if key not in arrays:
         raise FormatError(
             f"{path} has no array {key!r}; it holds {', '.join(sorted(arrays)) or 'nothing'}.",
-            "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate.",
+            _HINT,
         )
     return arrays[key]
 
@@ -177,7 +178,7 @@ def _frame_rate(path: Path, arrays: dict[str, np.ndarray]) -> float:
     key = next((k for k in _RATE_KEYS if k in arrays), _RATE_KEYS[0])
     value = _named(path, arrays, key)
     if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < float(value.reshape(())) < 1e5:
-        raise FormatError(f"{path}: {key} is not a frame rate.", "")
+        raise FormatError(f"{path}: {key} is not a frame rate.", _HINT)
     return float(value.reshape(()))
 
 
@@ -187,9 +188,11 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     try:
         meta = json.loads(str(arrays["kinetype_meta"]))
     except ValueError as error:
-        raise FormatError(f"{path}: kinetype_meta is not JSON ({error}).", "") from error
+        raise FormatError(
+            f"{path}: kinetype_meta is not JSON ({error}).", "Write the file again."
+        ) from error
     if not isinstance(meta, dict):
-        raise FormatError(f"{path}: kinetype_meta is not a JSON object.", "")
+        raise FormatError(f"{path}: kinetype_meta is not a JSON object.", "Write the file again.")
     return meta
 
 
@@ -198,7 +201,7 @@ def _from_amass(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     if "poses" not in arrays and {"root_orient", "pose_body"} <= set(arrays):
         parts = [_named(path, arrays, key) for key in ("root_orient", "pose_body")]
         if any(p.ndim != 2 for p in parts) or len(parts[0]) != len(parts[1]):
-            raise FormatError(f"{path}: root_orient and pose_body do not fit together.", "")
+            raise FormatError(f"{path}: root_orient and pose_body do not fit together.", _HINT)
         poses = np.concatenate(parts, axis=1)
     else:
         poses = _named(path, arrays, "poses")
@@ -210,7 +213,7 @@ def _from_amass(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     poses = check_finite(poses[:, :_BODY_POSE], f"{path}: poses").astype(np.float64)
     trans = check_shape(_named(path, arrays, "trans"), (3,), f"{path}: trans").astype(np.float64)
     if len(poses) != len(trans):
-        raise FormatError(f"{path}: {len(poses)} poses but {len(trans)} translations.", "")
+        raise FormatError(f"{path}: {len(poses)} poses but {len(trans)} translations.", _HINT)
     rotations = axis_angle_to_matrix(poses.reshape(-1, NUM_JOINTS, 3))
     rotations[:, 0] = Z_UP_FROM_Y_UP.T @ rotations[:, 0]
     return motion135.pack((trans + REST_PELVIS) @ Z_UP_FROM_Y_UP, rotations)

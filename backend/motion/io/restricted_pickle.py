@@ -50,7 +50,7 @@ def _load(path: Path) -> Any:
         # what a damaged pickle raises depends on where the damage is
         except (
             pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
-            AttributeError, OverflowError, MemoryError, ImportError,
+            AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
         ) as error:  # fmt: skip
             raise FormatError(
                 f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
@@ -168,6 +168,7 @@ def _to_array(value: Any) -> np.ndarray | None:
         return convert(value)
     except (
         TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
+        RecursionError,
     ) as error:  # fmt: skip
         raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
 

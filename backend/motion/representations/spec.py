@@ -74,7 +74,10 @@ def check_finite(x: np.ndarray, what: str) -> np.ndarray:
     """``x`` as a floating array without NaN or infinity, or :class:`FormatError`."""
     x = np.asarray(x)
     if x.dtype.kind not in "fiu":
-        raise FormatError(f"{what} holds {x.dtype} values, not numbers.", "")
+        raise FormatError(
+            f"{what} holds {x.dtype} values, not numbers.",
+            "Check which array of the file was taken.",
+        )
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
         x = x.astype(np.float32)
     finite = np.isfinite(x)
@@ -93,5 +96,8 @@ def check_shape(x: np.ndarray, tail: Iterable[int], what: str) -> np.ndarray:
     tail = tuple(tail)
     if x.ndim != len(tail) + 1 or x.shape[1:] != tail or len(x) == 0:
         wanted = ", ".join(["T", *map(str, tail)])
-        raise FormatError(f"{what} must have shape [{wanted}], not {list(x.shape)}.", "")
+        raise FormatError(
+            f"{what} must have shape [{wanted}], not {list(x.shape)}.",
+            "Check which representation the array is in.",
+        )
     return check_finite(x, what)

@@ -147,6 +147,16 @@ def test_known_names_cannot_be_bent(tmp_path: Path) -> None:
     test_arrays_of_every_protocol(tmp_path, 2)
 
 
+def test_an_array_that_contains_itself_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(
+        b"\x80\x02}(X\x01\x00\x00\x00acchumpy.ch\nCh\n)\x81q\x00}"
+        b"(X\x01\x00\x00\x00ah\x00X\x04\x00\x00\x00idxsh\x00ubu."
+    )
+    with pytest.raises(FormatError, match="damaged"):
+        restricted_pickle.read_arrays(path)
+
+
 def test_truncated_anywhere_is_a_format_error(tmp_path: Path) -> None:
     raw = pickle.dumps(CONTENT, protocol=2)
     for end in range(0, len(raw) - 1, 97):
