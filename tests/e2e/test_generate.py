@@ -118,6 +118,8 @@ def test_ctrl_c_ends_cleanly(environment: dict[str, str], tiny_model: Path, tmp_
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that runs in the background may have been started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr is not None
         # The first word of progress: the command is past its checks and at work.
