@@ -71,7 +71,8 @@ class StepReport:
         name: "source -> target".
         loses: what cannot be got back, in words; empty for an exact step.
         error_mm: mean distance between the joints before and after (MPJPE); None for an exact
-            step. Place and heading of the whole clip do not count, except in inverse kinematics.
+            step, and where only the file of the body could tell. Place and heading of the whole
+            clip do not count, except in inverse kinematics.
     """
 
     name: str
@@ -361,6 +362,8 @@ def _measured(before: Clip, after: Clip, offsets: np.ndarray | None) -> Clip:
     """``after`` with the error of its last step, where that loses something and does not say it."""
     *others, last = after.steps or (StepReport(""),)
     if not last.loses or last.error_mm is not None:
+        return after
+    if before.representation == smpl85.SPEC.name:  # the joints of a shape need the body's file
         return after
     points = (joint_positions(c.data, c.representation, offsets) for c in (before, after))
     error = mpjpe_mm(next(points), before.fps, next(points), after.fps)

@@ -9,7 +9,7 @@ import pytest
 
 from backend.errors import FormatError
 from backend.motion import convert, edits, ik
-from backend.motion.representations import hml263, motion135
+from backend.motion.representations import hml263, motion135, smpl85
 from backend.motion.skeleton import rest_offsets
 
 MotionMaker = Callable[..., np.ndarray]
@@ -127,6 +127,13 @@ def test_the_error_of_another_body_is_measured(start: np.ndarray) -> None:
     options = convert.IkOptions(offsets=taller)
     same = convert.convert(start, "motion135", "joints", options=options).data
     np.testing.assert_allclose(same[:, 0], start[:, :3], atol=1e-6)
+
+
+def test_what_a_body_shape_costs_is_not_guessed(start: np.ndarray) -> None:
+    features = convert.convert(start, "motion135", "smpl85").data
+    features[:, smpl85.SPEC.columns("betas")] = 1.0
+    [step] = convert.convert(features, "smpl85", "motion135").lossy_steps
+    assert step.loses == "body shape" and step.error_mm is None
 
 
 def test_a_change_of_rate_is_a_lossy_step(start: np.ndarray) -> None:
