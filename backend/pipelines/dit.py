@@ -25,6 +25,7 @@ from ..text.sides import named_sides
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from ..wire.skeleton import MOTION_FPS
+from . import registry
 from .compose import Window, WindowedDenoiser, plan_windows
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .prompt_parts import split_prompt
@@ -109,14 +110,14 @@ class DiTPipeline:
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> DiTPipeline:
-        """Load a model directory or hub id; every file is verified.
+        """Load a bundled model by name, a model directory or a hub id; every file is verified.
 
         Raises:
             ModelNotFound: nothing there.
             ArtifactError: a file is missing, damaged, or does not fit the others.
         """
         folder = artifacts.resolve(
-            name_or_path,
+            registry.bundled_folder(name_or_path),
             optional=KNOWLEDGE_FILES,
             revision=revision,
             local_files_only=local_files_only,

@@ -22,6 +22,7 @@ from ..wire.messages import Motion, Progress, Request
 __all__ = [
     "ModelInfo",
     "Pipeline",
+    "bundled_folder",
     "check",
     "list_models",
     "load_pipeline",
@@ -101,6 +102,12 @@ def model_info(name: str) -> ModelInfo | None:
     """The entry of that name, or None for a directory or hub id."""
     entry = _REGISTRY.get(name)
     return None if entry is None else _current(entry)
+
+
+def bundled_folder(name_or_path: str | Path) -> str | Path:
+    """The folder of a registered model that has one; anything else as it is."""
+    entry = _REGISTRY.get(str(name_or_path))
+    return entry.info.path if entry is not None and entry.info.path else name_or_path
 
 
 def uses_torch(name: str) -> bool:

@@ -134,7 +134,9 @@ class Engine:
         threads = self._threads or default_threads()
         if threads is not None:
             torch.set_num_threads(threads)
-        _log.info("torch %s, %s, %d threads", torch.__version__, self._device, threads or 0)
+        _log.info(
+            "torch %s, %s, %d threads", torch.__version__, self._device, torch.get_num_threads()
+        )
         self._torch_ready = True
 
     def _finished(

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelNotFound
+from backend.pipelines import registry
 from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.knowledge import Knowledge
+from backend.wire.control import ModelInfo
 from backend.wire.messages import Request
 
 from .conftest import HashEncoder, tiny_pipeline
@@ -139,6 +141,17 @@ def test_progress_and_cancel(pipeline: DiTPipeline) -> None:
 
     with pytest.raises(Cancelled):
         pipeline.generate(asked, on_step=stop)
+
+
+def test_a_bundled_model_is_loaded_by_its_name(
+    pipeline: DiTPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = ModelInfo("mine", "Mine", path=str(pipeline.save_pretrained(tmp_path / "m")))
+    monkeypatch.setitem(registry._REGISTRY, "mine", registry._Entry(info))
+    loaded = DiTPipeline.from_pretrained("mine", local_files_only=True)
+    assert loaded.config.network == pipeline.config.network
+    with pytest.raises(ModelNotFound, match="theirs"):
+        DiTPipeline.from_pretrained("theirs", local_files_only=True)
 
 
 def test_bad_requests(pipeline: DiTPipeline) -> None:
