@@ -88,7 +88,12 @@ def rate(right: Sequence[bool]) -> dict[str, float]:
     n, p, z = len(right), float(np.mean(right)), 1.96
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return {"accuracy": p, "n": n, "low": float(centre - half), "high": float(centre + half)}
+    return {
+        "accuracy": p,
+        "n": n,
+        "low": max(0.0, float(centre - half)),
+        "high": float(centre + half),
+    }
 
 
 def confusion(
