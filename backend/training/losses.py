@@ -176,8 +176,9 @@ def motion_loss(
     )
     feet = list(FOOT_JOINTS)
     planted = (true_speed[:, :, feet].norm(dim=-1) < config.contact_speed).float()
-    slip = planted[..., None] * gap[:, :, feet]
-    parts["contact"] = config.contact * _average(square(slip, config.contact_scale), sure_pair)
+    # the length itself, not its square: a slow slide must keep its pull, or no foot ever stands still
+    slip = ((gap[:, :, feet] / config.contact_scale).square().sum(-1) + 1e-4).sqrt()
+    parts["contact"] = config.contact * _average((planted * slip).mean(-1), sure_pair)
     total = torch.stack(list(parts.values())).sum()
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
