@@ -1,0 +1,210 @@
+"""Released MDM checkpoints: ``args.json`` and ``model*.pt``, read without running anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArtifactError
+from .mdm import MDM, MDMConfig
+
+FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
+"""Shape of a frame for each value of ``dataset`` in ``args.json``: joints x channels."""
+
+ACTIONS = {"humanact12": 12, "uestc": 40}
+TARGET_JOINTS = ["pelvis", "left_foot", "right_foot", "left_wrist", "right_wrist", "head"]
+ARGS = "args.json"
+MAX_ARGS_BYTES = 1_000_000
+_SHOWN = 8
+
+_COPY_HINT = "Copy the folder again; it needs args.json and model*.pt of one MDM release."
+
+DEFAULTS: dict[str, Any] = {
+    "arch": "trans_enc",
+    "text_encoder_type": "clip",
+    "emb_trans_dec": False,
+    "layers": 8,
+    "latent_dim": 512,
+    "cond_mask_prob": 0.1,
+    "mask_frames": False,
+    "lambda_target_loc": 0.0,
+    "unconstrained": False,
+    "pos_embed_max_len": 5000,
+    "use_ema": False,
+    "multi_target_cond": False,
+    "multi_encoder_type": "single",
+    "target_enc_layers": 1,
+    "context_len": 0,
+    "pred_len": 0,
+    "noise_schedule": "cosine",
+    "diffusion_steps": 1000,
+    "sigma_small": True,
+}
+"""What the released parser assumes for entries that an older ``args.json`` lacks."""
+
+
+def read_args(path: Path) -> dict[str, Any]:
+    """The object of an ``args.json``; :class:`ArtifactError` when it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_ARGS_BYTES:
+            raise ValueError("it is far too large")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path} is missing.",
+            "A released MDM checkpoint comes with the args.json it was trained with; copy it too.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.", _COPY_HINT) from error
+    if not isinstance(values, dict):
+        raise ArtifactError(f"{path} must hold a JSON object.", _COPY_HINT)
+    return values
+
+
+def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
+    """The configuration that a release's training arguments describe.
+
+    Entries that older releases lack take the released defaults; those that only concern training
+    are ignored.
+
+    Raises:
+        ArtifactError: no or an unknown ``dataset``, or values that make no network.
+    """
+    dataset = args.get("dataset")
+    if dataset not in FRAME_SHAPES:
+        raise ArtifactError(
+            f"{where}: dataset is {dataset!r}; an MDM release names one of "
+            f"{', '.join(FRAME_SHAPES)}.",
+            "Take the args.json that belongs to the checkpoint.",
+        )
+    value = {name: args.get(name, default) for name, default in DEFAULTS.items()}
+    joints, channels = FRAME_SHAPES[dataset]
+    free = value["unconstrained"] or args.get("cond_mode") == "no_cond"
+    condition = "none" if free else "action" if dataset in ACTIONS else "text"
+    target = bool(value["multi_target_cond"] or value["lambda_target_loc"] > 0)
+    pred_len = value["pred_len"] or value["context_len"]
+    try:
+        return MDMConfig(
+            joints=joints,
+            channels=channels,
+            arch=value["arch"],
+            condition=condition,
+            text_encoder=value["text_encoder_type"],
+            actions=ACTIONS.get(dataset, 1),
+            width=int(value["latent_dim"]),
+            layers=int(value["layers"]),
+            cond_mask_prob=float(value["cond_mask_prob"]),
+            mask_frames=bool(value["mask_frames"]),
+            emb_trans_dec=bool(value["emb_trans_dec"]),
+            max_positions=int(value["pos_embed_max_len"]),
+            context_len=int(value["context_len"]),
+            pred_len=int(pred_len),
+            target_cond=target,
+            target_encoder=value["multi_encoder_type"],
+            target_layers=int(value["target_enc_layers"]),
+            target_joints=TARGET_JOINTS if target else [],
+            dataset=dataset,
+            noise_schedule=value["noise_schedule"],
+            diffusion_steps=int(value["diffusion_steps"]),
+            sigma_small=bool(value["sigma_small"]),
+        )
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"{where}: {error}.", _COPY_HINT) from error
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """The ``model<step>.pt`` of the highest step in ``folder``, or the file itself."""
+    if folder.is_file():
+        return folder
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} does not exist.", "Check the path of the checkpoint.")
+    found = {
+        int(m[1]): p for p in folder.iterdir() if (m := re.fullmatch(r"model(\d+)\.pt", p.name))
+    }
+    if not found:
+        raise ArtifactError(f"{folder} holds no model*.pt.", _COPY_HINT)
+    return found[max(found)]
+
+
+def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
+    """Float32 tensors of a ``model*.pt``, without CLIP and positional buffers.
+
+    Raises:
+        ArtifactError: damaged, no dictionary of tensors, names code to run, or NaN in a tensor.
+    """
+    content = _load(path)
+    if isinstance(content.get("model_avg" if use_ema else "model"), Mapping):
+        content = content["model_avg" if use_ema else "model"]
+    elif isinstance(content.get("model"), Mapping):
+        raise ArtifactError(
+            f"{path} has no EMA weights (model_avg), but {ARGS} says use_ema.",
+            "Set use_ema to false in args.json to take the plain weights.",
+        )
+    state: dict[str, Tensor] = {}
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ArtifactError(f"{path}: {name!r} is no tensor.", _COPY_HINT)
+        if name.startswith("clip_model.") or name.endswith("sequence_pos_encoder.pe"):
+            continue
+        tensor = value.detach()
+        state[name] = tensor.float().contiguous() if tensor.is_floating_point() else tensor
+        if not torch.isfinite(state[name]).all():
+            raise ArtifactError(f"{path}: {name} holds NaN or infinite values.", _COPY_HINT)
+    return state
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing.", _COPY_HINT) from error
+    except Exception as error:
+        # weights_only refuses whatever is no tensor, and damage raises whatever it meets
+        raise ArtifactError(
+            f"{path} is damaged, or names more than tensors; nothing of it was run.",
+            _COPY_HINT,
+            str(error),
+        ) from error
+    if not isinstance(content, Mapping):
+        raise ArtifactError(f"{path} holds no dictionary of tensors.", _COPY_HINT)
+    return content
+
+
+def check_names(config: MDMConfig, state: Mapping[str, Tensor], where: str) -> None:
+    """Compare names and shapes with those of the network; list every one that does not fit.
+
+    Raises:
+        ArtifactError: tensors are missing, left over or of another shape.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(value.shape) for name, value in MDM(config).weights().items()}
+    problems = [f"missing {name}" for name in expected if name not in state]
+    problems += [f"left over {name}" for name in state if name not in expected]
+    problems += [
+        f"{name} is {list(state[name].shape)}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in state and tuple(state[name].shape) != shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise ArtifactError(
+            f"{where} does not fit its {ARGS}: {'; '.join(problems[:_SHOWN])}{more}.",
+            "Take the args.json that belongs to the checkpoint.",
+            "\n".join(problems),
+        )
+
+
+def read_checkpoint(folder: Path) -> tuple[MDMConfig, dict[str, Tensor]]:
+    """Configuration and tensors of a released checkpoint (see ``mdm.load_upstream``)."""
+    path = find_checkpoint(folder)
+    args = read_args(path.parent / ARGS)
+    config = config_from_args(args, str(path.parent / ARGS))
+    state = read_state(path, bool(args.get("use_ema", DEFAULTS["use_ema"])))
+    check_names(config, state, str(path))
+    return config, state
