@@ -125,7 +125,9 @@ def find_checkpoint(folder: Path) -> Path:
     if not folder.is_dir():
         raise ArtifactError(f"{folder} does not exist.", "Check the path of the checkpoint.")
     found = {
-        int(m[1]): p for p in folder.iterdir() if (m := re.fullmatch(r"model(\d+)\.pt", p.name))
+        int(match[1]): path
+        for path in folder.iterdir()
+        if (match := re.fullmatch(r"model(\d+)\.pt", path.name))
     }
     if not found:
         raise ArtifactError(f"{folder} holds no model*.pt.", _COPY_HINT)
