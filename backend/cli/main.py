@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": "serve",
     "train": "train",
     "convert": "convert",
+    "convert-checkpoint": "convert_checkpoint",
 }
 """Name of each command and its module here."""
 

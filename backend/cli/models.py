@@ -19,10 +19,16 @@ _COLUMNS = ("NAME", "READY", "SIZE", "LICENCE", "REPRESENTATION", "SECONDS")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.add_argument(
+        "--download", metavar="MODEL", help="fetch a published model (its name or hub id) and stop"
+    )
+    parser.add_argument("--revision", help="branch, tag or commit to fetch")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the table; listing loads nothing."""
+    if options.download:
+        return _download(options.download, options.revision)
     from ..pipelines.registry import list_models
 
     models = [describe(info) for info in list_models()]
@@ -38,8 +44,23 @@ def run(options: argparse.Namespace) -> int:
     for model in models:
         if model["description"]:
             print(f"\n{model['name']}: {model['description']}")
+        if model["text_encoder"]:
+            print(f"  text encoder: {model['text_encoder']}")
         if not model["ready"]:
             print(f"  not ready: {model['problem']}\n  to do: {model['fix']}")
+    return 0
+
+
+def _download(name: str, revision: str | None) -> int:
+    """Fetch all files of a published model, with the hub client's own progress bars."""
+    from .. import artifacts
+    from ..pipelines.registry import model_info
+
+    info = model_info(name)
+    folder = artifacts.resolve(
+        info.hub_id if info and info.hub_id else name, (), optional=("*",), revision=revision
+    )
+    print(f"{name} -> {folder}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from . import console
 
 HELP = "build a dataset, train a model, export it"
 
+MORE_KINDS: dict[str, str] = {}
+"""Trainers that have a module of their own here."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``train data``, ``train dit`` and ``train export``."""
+    """Arguments of ``train data``, ``train dit``, ``train export`` and the other trainers."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
 
     data = kinds.add_parser("data", help="BVH files and captions to a dataset folder")
@@ -47,11 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
     export.set_defaults(action=_export)
 
+    for name, module_name in MORE_KINDS.items():
+        module = importlib.import_module(f".{module_name}", __package__)
+        command = kinds.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        command.set_defaults(action=module.run)
+
 
 def run(options: argparse.Namespace) -> int:
     """Dispatch to the chosen kind."""
-    options.action(options)
-    return 0
+    return int(options.action(options) or 0)
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Which models there are, by name, without importing any of them.
 
-A model is a registry name, a directory with a ``config.json``, or a hub id ("owner/name").
+A model is a registry name, a model directory (:mod:`.kinds`), or a hub id ("owner/name").
 Listing and checking cost a few small files; the class (and torch) is imported by
 :func:`load_pipeline`.
 """
@@ -8,7 +8,6 @@ Listing and checking cost a few small files; the class (and torch) is imported b
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,8 @@ from ..errors import ArtifactError, ModelNotFound
 from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
+from .kinds import CONFIG_FILE, COPY_AGAIN, KINDS, MARKERS, config_in, kind_in
+from .published import PUBLISHED, cached_folder
 
 __all__ = [
     "ModelInfo",
@@ -44,17 +45,10 @@ class Pipeline(Protocol):
 Loader = Callable[..., Pipeline]
 """``loader(*, device, local_files_only) -> Pipeline``."""
 
-CONFIG_FILE = "config.json"
 MODEL_FILES = (CONFIG_FILE, "model.safetensors", "stats.safetensors")
-PIPELINE_KEY = "pipeline"
-"""Key of ``config.json`` that names the pipeline class."""
-PIPELINES: dict[str, tuple[str, str]] = {
-    "dit": (".dit", "DiTPipeline"),
-}
-"""Value of ``PIPELINE_KEY`` -> module and class, imported on use."""
+"""Files of a model of our own."""
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 _INSTALL_AGAIN = "Install Kinetype again."
-_COPY_AGAIN = "Copy or download the model again."
 
 
 @dataclass(frozen=True)
@@ -73,8 +67,10 @@ _REGISTRY: dict[str, _Entry] = {
             title="Starter",
             description="Ships with Kinetype; works offline on a CPU.",
             path=str(ASSETS / "starter"),
+            text_encoder="MiniLM (installed with Kinetype)",
         )
     ),
+    **{info.name: _Entry(info) for info in PUBLISHED},
 }
 
 
@@ -127,10 +123,10 @@ def check(name_or_path: str | Path) -> None:
     """
     info = model_info(str(name_or_path))
     if info is not None:
-        if not info.ready:
+        if not info.ready and not info.hub_id:
             raise ArtifactError(info.problem, info.fix)
     elif Path(name_or_path).expanduser().is_dir():
-        _kind_in(Path(name_or_path).expanduser())
+        kind_in(Path(name_or_path).expanduser())
     elif not _like_hub_id(str(name_or_path)):
         raise ModelNotFound(
             f"There is no model {str(name_or_path)!r}.",
@@ -152,26 +148,48 @@ def load_pipeline(
     entry = _REGISTRY.get(str(name_or_path))
     if entry is not None and entry.loader is not None:
         return entry.loader(**options)
-    folder = Path(name_or_path if entry is None else entry.info.path).expanduser()
-    if not folder.is_dir():
-        from .. import artifacts
-
-        folder = artifacts.resolve(name_or_path, MODEL_FILES, local_files_only=local_files_only)
-        name: str | Path = str(name_or_path)
-    else:
-        name = folder
-    pipeline: Pipeline = _pipeline_class(_kind_in(folder)).from_pretrained(name, **options)
+    place: str | Path = name_or_path
+    if entry is not None:
+        place = entry.info.hub_id or entry.info.path
+    kind = kind_of(place, local_files_only=local_files_only)
+    pipeline: Pipeline = pipeline_class(kind).from_pretrained(place, **options)
     return pipeline
 
 
-def _pipeline_class(kind: str) -> Any:
-    module, name = PIPELINES[kind]
-    return getattr(importlib.import_module(module, __package__), name)
+def kind_of(name_or_path: str | Path, *, local_files_only: bool = False) -> str:
+    """The kind of a model directory or hub id; of a hub model only the markers are fetched.
+
+    Raises:
+        ModelNotFound, ArtifactError: see :func:`load_pipeline`.
+    """
+    folder = Path(name_or_path).expanduser()
+    if not folder.is_dir():
+        from .. import artifacts
+
+        folder = artifacts.resolve(
+            name_or_path, (), optional=MARKERS, local_files_only=local_files_only
+        )
+    return kind_in(folder)
+
+
+def pipeline_class(kind: str) -> Any:
+    """The pipeline class of a kind, imported now."""
+    module = importlib.import_module(KINDS[kind].module, __package__)
+    return getattr(module, KINDS[kind].class_name)
 
 
 def _current(entry: _Entry) -> ModelInfo:
     """What is true now of an entry: its files may have come or gone since it was registered."""
     info = entry.info
+    if info.hub_id:
+        folder = cached_folder(info.hub_id, MARKERS)
+        return replace(
+            info,
+            ready=folder is not None,
+            path=str(folder or ""),
+            problem="" if folder else f"{info.hub_id} is not on this computer.",
+            fix="" if folder else f"Run `kinetype models --download {info.name}` while online.",
+        )
     if not info.path:
         return info
     folder = Path(info.path)
@@ -180,8 +198,8 @@ def _current(entry: _Entry) -> ModelInfo:
         problem = f"The model {info.name!r} lacks {', '.join(missing)}."
         return replace(info, ready=False, problem=problem, fix=_INSTALL_AGAIN)
     try:
-        _kind_in(folder)
-        return _described(info, _config_in(folder))
+        kind_in(folder)
+        return _described(info, config_in(folder))
     except ArtifactError as error:
         return replace(info, ready=False, problem=error.message, fix=error.hint)
 
@@ -202,30 +220,8 @@ def _described(info: ModelInfo, config: dict[str, Any]) -> ModelInfo:
         )
     except (TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{CONFIG_FILE} of {info.name!r} is malformed: {error}.", _COPY_AGAIN
+            f"{CONFIG_FILE} of {info.name!r} is malformed: {error}.", COPY_AGAIN
         ) from error
-
-
-def _kind_in(folder: Path) -> str:
-    kind = _config_in(folder).get(PIPELINE_KEY)
-    if not isinstance(kind, str) or kind not in PIPELINES:
-        raise ArtifactError(
-            f"{folder / CONFIG_FILE} names the pipeline {kind!r}, which this version lacks.",
-            f"It knows {', '.join(sorted(PIPELINES))}; update Kinetype.",
-        )
-    return kind
-
-
-def _config_in(folder: Path) -> dict[str, Any]:
-    # artifacts.read_json would import torch
-    path = folder / CONFIG_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.", _COPY_AGAIN) from error
-    if not isinstance(values, dict):
-        raise ArtifactError(f"{path} must hold a JSON object.", _COPY_AGAIN)
-    return values
 
 
 def _like_hub_id(name: str) -> bool:

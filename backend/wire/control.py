@@ -24,6 +24,8 @@ class ModelInfo:
         ready: all files are present, so a request needs no download.
         problem, fix: why it is not ready and what to do; empty when it is.
         path: the model directory on the backend's machine; empty when it has none yet.
+        text_encoder: what reads the prompt, and whether it comes with the model.
+        hub_id: "owner/name" of a published model that is downloaded; else empty.
     """
 
     name: str
@@ -38,6 +40,8 @@ class ModelInfo:
     problem: str = ""
     fix: str = ""
     path: str = ""
+    text_encoder: str = ""
+    hub_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""Published models that are downloaded on request, and where their copies lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..wire.control import ModelInfo
+
+_LICENCE = "research use (HumanML3D, AMASS)"
+
+PUBLISHED: tuple[ModelInfo, ...] = (
+    ModelInfo(
+        name="mdm",
+        title="MDM",
+        description="Human Motion Diffusion Model (Tevet et al. 2023) trained on HumanML3D.",
+        licence=_LICENCE,
+        representation="hml263",
+        fps=20.0,
+        min_seconds=2.0,
+        max_seconds=9.8,
+        text_encoder="CLIP ViT-B/32 (in the model's folder, else from the hub)",
+        hub_id="ZeyuLing/hftrainer-mdm-humanml3d",
+    ),
+    ModelInfo(
+        name="motiongpt",
+        title="MotionGPT",
+        description="Motion tokens and a T5 language model (Jiang et al. 2023); also describes"
+        " motions in words.",
+        licence=_LICENCE,
+        representation="hml263",
+        fps=20.0,
+        min_seconds=2.0,
+        max_seconds=9.8,
+        text_encoder="its own language model (FLAN-T5 tokenizer in the model's folder)",
+        hub_id="ZeyuLing/hftrainer-motiongpt-humanml3d",
+    ),
+    ModelInfo(
+        name="mogents",
+        title="MoGenTS",
+        description="Spatial-temporal joint tokens and masked transformers (Yuan et al. 2024).",
+        licence=_LICENCE,
+        representation="hml263",
+        fps=20.0,
+        min_seconds=2.0,
+        max_seconds=9.8,
+        text_encoder="CLIP ViT-B/32 (in the model's folder)",
+        ready=False,
+        problem="No packaged MoGenTS has a known place on the hub.",
+        fix="Convert the authors' checkpoints (kinetype convert-checkpoint mogents) and give the"
+        " folder to --model.",
+    ),
+)
+
+
+def cached_folder(hub_id: str, markers: Sequence[str]) -> Path | None:
+    """The newest snapshot of a hub model in the Hugging Face cache that has one of the markers.
+
+    The cache is read as files: importing its library would cost more than the whole listing.
+    """
+    snapshots = _hub_cache() / f"models--{hub_id.replace('/', '--')}" / "snapshots"
+    if not snapshots.is_dir():
+        return None
+    found = [
+        folder
+        for folder in snapshots.iterdir()
+        if any((folder / marker).is_file() for marker in markers)
+        and any(folder.rglob("*.safetensors")) | any(folder.rglob("*.tar"))
+    ]
+    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def _hub_cache() -> Path:
+    """Where ``huggingface_hub`` keeps models, by its documented environment variables."""
+    if os.environ.get("HF_HUB_CACHE"):
+        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or str(Path(cache) / "huggingface")
+    return Path(home).expanduser() / "hub"
