@@ -1,0 +1,93 @@
+"""The decoding loop of an encoder-decoder language model: sampling or greedy, batched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..models.t5 import EOS, PAD, T5
+
+StepCallback = Callable[[int, int], None]
+TOP_K = 50
+"""Candidates at each step. A default of the library that published results were made with."""
+
+
+def top_k_probabilities(logits: Tensor, k: int = TOP_K) -> Tensor:
+    """``[B, V]`` logits to probabilities of the ``k`` best tokens, the others zero."""
+    k = min(k, logits.shape[-1])
+    worst = torch.topk(logits, k).values[..., -1:]
+    return torch.softmax(logits.masked_fill(logits < worst, float("-inf")), dim=-1)
+
+
+def draw(probabilities: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """One token per row, ``[B]``, by an exponential race (what ``torch.multinomial`` does).
+
+    Args:
+        generators: one for all rows, or one per row, so that a row does not depend on the others.
+    """
+    rows, device = len(probabilities), probabilities.device
+    noise = torch.empty_like(probabilities, device=generators[0].device)
+    if len(generators) == 1:
+        noise.exponential_(1, generator=generators[0])
+    else:
+        for row, generator in zip(range(rows), generators, strict=True):
+            noise[row].exponential_(1, generator=generator)
+    return torch.argmax(probabilities / noise.to(device), dim=-1)
+
+
+@torch.inference_mode()
+def generate_tokens(
+    model: T5,
+    ids: Tensor,
+    mask: Tensor,
+    *,
+    max_length: int,
+    generators: Sequence[torch.Generator] | None = None,
+    top_k: int = TOP_K,
+    cached: bool = True,
+    on_step: StepCallback | None = None,
+) -> Tensor:
+    """Write answers to a batch of prompts until each has ended or is ``max_length`` long.
+
+    Rows that have ended are filled with PAD and keep drawing until all have ended, as published:
+    with one generator the number of draws decides what a later draw gives.
+
+    Args:
+        ids, mask: ``[B, S]`` prompts, mask True on real tokens.
+        max_length: tokens of an answer, the leading PAD included.
+        generators: see :func:`draw`; greedy (the best token at each step) when None.
+        cached: False recomputes every earlier token at each step (the plain form, to compare).
+        on_step: ``on_step(done, total)`` before every step and at the end; it may raise
+            ``Cancelled``.
+
+    Returns:
+        ``[B, N]`` int64, ``N <= max_length``, each row beginning with PAD.
+    """
+    rows = len(ids)
+    hidden = model.encode(ids, mask)
+    cache = model.start(hidden, mask, max_length - 1) if cached else None
+    written = torch.full((rows, 1), PAD, dtype=torch.long, device=ids.device)
+    running = torch.ones(rows, dtype=torch.bool, device=ids.device)
+    total = max_length - 1
+    for done in range(total):
+        if on_step is not None:
+            on_step(done, total)
+        if cache is None:
+            logits = model.decode(written, hidden, mask)[:, -1]
+        else:
+            logits = model.step(written[:, -1], cache)
+        logits = logits.float()
+        if generators is None:
+            chosen = torch.argmax(logits, dim=-1)
+        else:
+            chosen = draw(top_k_probabilities(logits, top_k), generators)
+        chosen = torch.where(running, chosen, PAD)
+        written = torch.cat([written, chosen[:, None]], dim=1)
+        running = running & (chosen != EOS)
+        if not running.any():
+            break
+    if on_step is not None:
+        on_step(total, total)
+    return written
