@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+REPO = Path(__file__).resolve().parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -93,3 +98,25 @@ def serve_hub(repos: dict[str, dict[str, bytes]]) -> Iterator[tuple[str, Hub]]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def run_hub_client(
+    script: str, home: Path, endpoint: str, *arguments: str, offline: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a fresh process: the hub client reads its settings at import.
+
+    Args:
+        home: the download cache to use.
+        endpoint: address of the hub.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
+    environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1" if offline else "0"}
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=REPO,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,359 @@
+"""CLIP's text encoder (Radford et al. 2021): captions to the vectors that MDM and MoGenTS read.
+
+A folder holds ``clip.safetensors`` and the vocabulary beside it; a folder in Hugging Face's layout
+(``config.json``, ``model.safetensors`` or ``pytorch_model.bin``) does as well. What a folder lacks
+is found by name: in the Hugging Face cache, or on the hub where the network may be used.
+
+Everything is computed in float32. The released research code runs CLIP in float16, so its
+embeddings differ from these by float16 rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..artifacts import load_tensors, read_json
+from ..errors import ArtifactError, MissingDependency
+from ..motion.io.atomic import atomic_path
+from . import clip_tokens
+from .cache import LRUCache
+from .clip_tokens import ClipTokens
+from .clip_tower import ClipTextTower, TowerSize, openai_names
+
+HUB_ID = "openai/clip-vit-base-patch32"
+WEIGHTS = "clip.safetensors"
+FILES = (WEIGHTS, *clip_tokens.FILES)
+"""What a model folder may carry of the encoder."""
+HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+BATCH = 64
+_HEADS_KEY = "heads"
+_COPY_HINT = "Copy or download the text encoder again."
+_CLIP_TYPES = ("clip", "clip_text_model")
+_log = logging.getLogger(__name__)
+
+
+class ClipTextEncoder:
+    """Frozen text encoder. Build it with :meth:`load`."""
+
+    def __init__(
+        self, tower: ClipTextTower, tokens: ClipTokens | None, cache_size: int = 1024
+    ) -> None:
+        if tokens is not None and tokens.size > tower.size.vocabulary:
+            raise ArtifactError(
+                f"The CLIP vocabulary has {tokens.size} tokens, the weights have "
+                f"{tower.size.vocabulary}.",
+                "Both must come from the same encoder.",
+            )
+        self._tower = tower.float().eval().requires_grad_(False)
+        self._tokens = tokens
+        self._cache: LRUCache[Tensor] = LRUCache(cache_size)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        name: str = HUB_ID,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+    ) -> ClipTextEncoder:
+        """Load from a folder, and what it lacks from the hub's copy of ``name``.
+
+        Args:
+            folder: a model or encoder folder, or None.
+            name: hub id of the encoder that the model was trained with.
+            device: CPU when None.
+            local_files_only: never use the network.
+
+        Raises:
+            MissingDependency: the files are nowhere on this computer and may not be fetched.
+            ArtifactError: a file is damaged or the weights are no CLIP text encoder.
+        """
+        place = None if folder is None else Path(folder).expanduser()
+        if place is None or not has_weights(place):
+            source = _from_hub(name, ("config.json", *HUB_WEIGHTS), place, local_files_only)
+        else:
+            source = place
+        tower = _load_tower(source)
+        if place is None or not ClipTokens.found_in(place):
+            vocabulary = source
+            if not ClipTokens.found_in(source):
+                vocabulary = _from_hub(name, clip_tokens.FILES, place, local_files_only)
+        else:
+            vocabulary = place
+        return cls(tower.to(device or "cpu"), ClipTokens.load(vocabulary))
+
+    @classmethod
+    def from_weights(cls, folder: str | Path) -> ClipTextEncoder:
+        """The weights of a folder alone: it maps token ids (:meth:`features`) but reads no text."""
+        return cls(_load_tower(Path(folder)), None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights and the embeddings are."""
+        return self._tower.ln_final.weight.device
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding; 512 for ViT-B/32."""
+        return self._tower.size.output
+
+    @property
+    def context(self) -> int:
+        """Tokens that one text can have, start and end marks included; 77 for ViT-B/32."""
+        return self._tower.size.context
+
+    def to(self, device: str | torch.device) -> ClipTextEncoder:
+        """Move the weights; returns self."""
+        self._tower.to(device)
+        self._cache = LRUCache(self._cache.capacity)
+        return self
+
+    def encode(self, captions: Sequence[str], *, context: int | None = None) -> Tensor:
+        """Embed captions; recent ones come from a small cache.
+
+        Args:
+            captions: any texts; the empty one is allowed.
+            context: tokens read of each, start and end marks included (MDM: 22); all that the
+                encoder can take when None.
+
+        Returns:
+            ``[B, dim]`` float32 on :attr:`device`, projected, not normalised.
+        """
+        if isinstance(captions, str):
+            raise TypeError("encode takes a list of captions, not one caption")
+        limit = self._limit(context)
+        unique = list(dict.fromkeys(captions))
+        found = {text: self._cache.get((text, limit)) for text in unique}
+        new = [text for text in unique if found[text] is None]
+        for start in range(0, len(new), BATCH):
+            batch = new[start : start + BATCH]
+            for text, row in zip(batch, self.features(self.token_ids(batch, limit)), strict=True):
+                found[text] = row.clone()
+                self._cache.put((text, limit), found[text])
+        rows = [row for row in (found[text] for text in captions) if row is not None]
+        return torch.stack(rows) if rows else torch.zeros(0, self.dim, device=self.device)
+
+    def token_ids(self, captions: Sequence[str], context: int | None = None) -> Tensor:
+        """``[B, 77]`` int64 rows as OpenAI's ``tokenize(..., truncate=True)`` makes them."""
+        return self._vocabulary().encode(captions, self._limit(context), self.context)[0]
+
+    def truncated(self, captions: Sequence[str], context: int | None = None) -> list[bool]:
+        """For each caption, whether it is longer than what is read of it."""
+        return self._vocabulary().encode(captions, self._limit(context), self.context)[1]
+
+    @torch.no_grad()
+    def features(self, ids: Tensor) -> Tensor:
+        """Embed rows of token ids ``[B, L]``; each row's largest id is its end mark."""
+        return self._tower(ids.to(self.device, torch.int64))
+
+    def save(self, folder: str | Path) -> dict[str, str]:
+        """Write ``clip.safetensors`` and the vocabulary into a folder.
+
+        Matrices that float16 holds without loss are stored so, which halves the file.
+
+        Returns:
+            The sha256 of every file written, by name.
+        """
+        folder = Path(folder)
+        tensors = {k: _smallest(v.detach().cpu()) for k, v in self._tower.state_dict().items()}
+        metadata = {"format": "pt", _HEADS_KEY: str(self._tower.size.heads)}
+        with atomic_path(folder / WEIGHTS) as temporary:
+            temporary.write_bytes(save(tensors, metadata=metadata))
+        names = [WEIGHTS] + ([] if self._tokens is None else self._tokens.save(folder))
+        digests = {}
+        for name in names:
+            with (folder / name).open("rb") as stream:
+                digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return digests
+
+    def _limit(self, context: int | None) -> int:
+        limit = self.context if context is None else context
+        if not 2 <= limit <= self.context:
+            raise ValueError(f"context {limit} is not between 2 and {self.context}")
+        return limit
+
+    def _vocabulary(self) -> ClipTokens:
+        if self._tokens is None:
+            raise ArtifactError("This CLIP encoder was loaded without its vocabulary.", "")
+        return self._tokens
+
+
+def _smallest(value: Tensor) -> Tensor:
+    half = value.half()
+    return (half if torch.equal(half.float(), value) else value).contiguous().clone()
+
+
+# ---------------------------------------------------------------- where the files are
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds CLIP weights: ours, or those of a Hugging Face CLIP."""
+    if (folder / WEIGHTS).is_file():
+        return True
+    return _is_hub_layout(folder) and any((folder / name).is_file() for name in HUB_WEIGHTS)
+
+
+def _is_hub_layout(folder: Path) -> bool:
+    # a motion model's folder has a model.safetensors too; only config.json tells them apart
+    path = folder / "config.json"
+    return path.is_file() and read_json(path).get("model_type") in _CLIP_TYPES
+
+
+def _install_hint(name: str) -> str:
+    return (
+        f"Go online once to let it download {name} (unset HF_HUB_OFFLINE, leave out --offline), "
+        f"or copy that model's folder here and name it: `kinetype convert-checkpoint ... "
+        f"--clip FOLDER` puts the encoder into the model."
+    )
+
+
+def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_only: bool) -> Path:
+    """The local snapshot of a hub model with the files asked for."""
+    what = "vocabulary" if clip_tokens.WHOLE in files else "weights"
+    lacking = f"{folder} does not hold it, and it" if folder is not None else "It"
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingDependency(
+            f"The CLIP text encoder's {what} are not here.", "Install huggingface_hub."
+        ) from error
+    problem = ""
+    for only_local in (True, False) if not local_files_only else (True,):
+        for wanted in _choices(files):
+            try:
+                found = Path(
+                    snapshot_download(
+                        name, allow_patterns=list(wanted), local_files_only=only_local
+                    )
+                )
+            except Exception as error:  # each version of the hub client has its own errors
+                problem = str(error)
+                _log.info("%s is not available from the hub: %s", name, error)
+                break
+            complete = ClipTokens.found_in(found) if what == "vocabulary" else has_weights(found)
+            if complete:
+                return found
+    raise MissingDependency(
+        f"This model needs the {what} of the CLIP text encoder {name}. {lacking} is not in the "
+        "download cache" + (" (offline)." if local_files_only else " and cannot be downloaded."),
+        _install_hint(name),
+        problem,
+    )
+
+
+def _choices(files: Sequence[str]) -> list[tuple[str, ...]]:
+    """The file sets to try in turn, so that the same weights are not fetched in two formats."""
+    if clip_tokens.WHOLE in files:
+        return [tuple(files)]
+    return [("config.json", weights) for weights in HUB_WEIGHTS]
+
+
+# ---------------------------------------------------------------- weights
+
+
+def _load_tower(folder: Path) -> ClipTextTower:
+    path, heads = _weights_in(folder)
+    if path.suffix == ".bin":
+        tensors = _load_pickled(path)
+    else:
+        tensors = load_tensors(path)
+        heads = _recorded_heads(path) if heads is None else heads
+    return tower_from(tensors, heads=heads, where=str(path))
+
+
+def _weights_in(folder: Path) -> tuple[Path, int | None]:
+    """The weights file of a folder and how many heads its configuration names."""
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS, None
+    if not _is_hub_layout(folder):
+        raise ArtifactError(
+            f"{folder} holds no CLIP text encoder.",
+            f"It needs {WEIGHTS}, or config.json of a CLIP model with {' or '.join(HUB_WEIGHTS)}.",
+        )
+    config = read_json(folder / "config.json")
+    text = {**config, **(config.get("text_config_dict") or {}), **(config.get("text_config") or {})}
+    activation = text.get("hidden_act", "quick_gelu")
+    if activation != "quick_gelu":
+        raise ArtifactError(
+            f"The CLIP in {folder} uses the activation {activation!r}; OpenAI's use quick_gelu.",
+            f"Take {HUB_ID}.",
+        )
+    heads = text.get("num_attention_heads", 8)  # Hugging Face leaves defaults out of the file
+    path = next((folder / n for n in HUB_WEIGHTS if (folder / n).is_file()), None)
+    if path is None:
+        raise ArtifactError(f"{folder} lacks {' or '.join(HUB_WEIGHTS)}.", _COPY_HINT)
+    return path, int(heads)
+
+
+def _recorded_heads(path: Path) -> int | None:
+    try:
+        with safe_open(path, "pt") as file:
+            recorded = (file.metadata() or {}).get(_HEADS_KEY)
+        return None if recorded is None else int(recorded)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArtifactError(f"{path} is damaged.", _COPY_HINT, str(error)) from error
+
+
+def _load_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or refused pickle raises errors of many kinds
+        raise ArtifactError(
+            f"{path} cannot be opened as plain weights; nothing in it was run.",
+            f"Take {HUB_WEIGHTS[0]} of the same model instead.",
+            str(error),
+        ) from error
+    if not isinstance(loaded, dict):
+        raise ArtifactError(f"{path} holds no weights.", _COPY_HINT)
+    tensors = {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+
+
+def tower_from(
+    tensors: Mapping[str, Tensor], *, heads: int | None = None, where: str = "The weights"
+) -> ClipTextTower:
+    """Build a tower from a state dict in OpenAI's or Hugging Face's names.
+
+    Args:
+        heads: attention heads; OpenAI's rule (width / 64) when None.
+        where: file, for messages.
+
+    Raises:
+        ArtifactError: tensors are missing, left over or of the wrong shape, or not finite.
+    """
+    weights = openai_names(tensors)
+    hint = f"Take the text encoder of {HUB_ID}."
+    try:
+        tower = ClipTextTower(TowerSize.of(weights, heads))
+    except (KeyError, ValueError, IndexError) as error:
+        raise ArtifactError(f"{where} holds no CLIP text encoder ({error}).", hint) from error
+    expected = {name: value.shape for name, value in tower.state_dict().items()}
+    problems = [f"missing {name}" for name in expected if name not in weights]
+    problems += [f"unexpected {name}" for name in weights if name not in expected]
+    problems += [
+        f"{name} has shape {list(weights[name].shape)}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in weights and weights[name].shape != shape
+    ]
+    problems += [
+        f"{name} holds NaN or infinite values"
+        for name, value in weights.items()
+        if name in expected and not torch.isfinite(value).all()
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ArtifactError(
+            f"{where} does not fit a CLIP text encoder: {'; '.join(problems[:5])}{more}.", hint
+        )
+    tower.load_state_dict(dict(weights))
+    return tower
