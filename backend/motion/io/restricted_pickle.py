@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,17 +30,36 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         FormatError: no such file, no pickle of a dictionary, or a pickle that names anything but
             arrays (nothing of it has been run then).
     """
+    arrays = _read(path, _to_array)
+    return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
+
+
+def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
+    """The lists of arrays of a pickled dictionary, whose lengths and shapes may differ.
+
+    An array counts as the list of its rows; other values are left out.
+
+    Raises:
+        FormatError: as :func:`read_arrays`.
+    """
+    lists = _read(path, _to_list)
+    return {n: a for n, a in lists.items() if isinstance(n, str) and a is not None}
+
+
+Converted = TypeVar("Converted")
+
+
+def _read(path: str | Path, convert: Callable[[Any], Converted]) -> dict[Any, Converted]:
     path = Path(path)
     try:
         content = _load(path)
         if not isinstance(content, dict):
             raise FormatError("it holds no dictionary of arrays.", _HINT)
-        arrays = {name: _to_array(value) for name, value in content.items()}
+        return {name: convert(value) for name, value in content.items()}
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
     except OSError as error:
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
-    return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
 
 
 def _load(path: Path) -> Any:
@@ -171,6 +190,18 @@ def _to_array(value: Any) -> np.ndarray | None:
         RecursionError,
     ) as error:  # fmt: skip
         raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
+
+
+def _to_list(value: Any) -> list[np.ndarray] | None:
+    if isinstance(value, list | tuple):
+        arrays = [_to_array(entry) for entry in value]
+    else:
+        whole = _to_array(value)
+        if whole is None or whole.ndim == 0:
+            return None
+        arrays = list(whole)
+    known = [np.asarray(a) for a in arrays if a is not None]
+    return known if len(known) == len(arrays) else None
 
 
 def _plain(value: Any) -> np.ndarray | None:

@@ -1,0 +1,179 @@
+"""Clips with an action each, as joint positions, for the action model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FormatError
+from ..motion.representations import motion135, smplrifke205
+from ..pipelines.action_coordinates import to_features
+from ..wire.skeleton import NUM_JOINTS
+from . import humanact12
+from .dataset import MotionDataset
+
+_MIN_STD = 1e-6
+_STATISTICS_WINDOWS = 4096
+
+
+@dataclass(frozen=True)
+class ActionClips:
+    """Joint positions ``[T, 22, 3]`` float32 (metres, Y-up) at ``fps``, and a class of each."""
+
+    clips: tuple[np.ndarray, ...]
+    labels: np.ndarray
+    actions: tuple[str, ...]
+    fps: float
+
+
+def load(path: str | Path, *, min_clips: int = 1) -> ActionClips:
+    """A Kinetype dataset folder, or HumanAct12 (its pickle, or the folder that holds it).
+
+    Args:
+        min_clips: actions with fewer training clips are left out (dataset folders only).
+
+    Raises:
+        FormatError: neither of the two, or nothing is left.
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".pkl" or (path / humanact12.FILE_NAME).is_file():
+        return from_humanact12(humanact12.read(path))
+    return from_dataset(MotionDataset.load(path), min_clips)
+
+
+def from_humanact12(data: humanact12.HumanAct12) -> ActionClips:
+    """The first 22 joints as they are; classes above the known twelve are named by number."""
+    count = max(len(humanact12.ACTIONS), int(data.labels.max()) + 1)
+    extra = [f"action {i}" for i in range(len(humanact12.ACTIONS), count)]
+    clips = tuple(points[:, :NUM_JOINTS].astype(np.float32) for points in data.joints)
+    return ActionClips(clips, data.labels, (*humanact12.ACTIONS, *extra), humanact12.FPS)
+
+
+def from_dataset(dataset: MotionDataset, min_clips: int = 1) -> ActionClips:
+    """Training items of a smplrifke205 dataset; their ``content`` is the action."""
+    if dataset.representation != smplrifke205.SPEC.name:
+        raise FormatError(
+            f"The dataset holds {dataset.representation}, not {smplrifke205.SPEC.name}.",
+            "Make it again: kinetype train data.",
+        )
+    items = [i for i in dataset.items if i.split == "train" and i.content]
+    counts = Counter(i.content for i in items)
+    actions = sorted(name for name, count in counts.items() if count >= min_clips)
+    if not actions:
+        raise FormatError(
+            f"No action of the dataset has {min_clips} training clips.", "Lower --min-clips."
+        )
+    kept = [i for i in items if i.content in actions]
+    clips = []
+    for item in kept:
+        motion = smplrifke205.to_motion135(dataset.item_features(item), dataset.fps)
+        clips.append(motion135.joints(motion).astype(np.float32))
+    labels = np.array([actions.index(i.content) for i in kept], dtype=np.int64)
+    return ActionClips(tuple(clips), labels, tuple(actions), dataset.fps)
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """How clips become windows of ``num_frames``.
+
+    Attributes:
+        start: "first" takes the beginning of every clip, as released; "random" any part.
+        short: a clip that is too short is left out ("drop", as released), keeps its last pose
+            ("hold"), or keeps it but is not counted in the loss there ("mask").
+        coordinates: of :mod:`backend.pipelines.action_coordinates`.
+        statistics: one mean and deviation for everything ("scalar", as released), or for each
+            column.
+        balance: 0 draws every clip equally often, as released; 1 every action.
+    """
+
+    num_frames: int = 60
+    start: Literal["first", "random"] = "first"
+    short: Literal["drop", "hold", "mask"] = "drop"
+    coordinates: Literal["world", "local"] = "world"
+    statistics: Literal["scalar", "columns"] = "scalar"
+    balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 2:
+            raise ValueError(f"num_frames {self.num_frames} is below 2")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"balance {self.balance} is not between 0 and 1")
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Normalised ``x`` ``[B, F, 66]``, ``actions`` ``[B]``, and ``mask`` ``[B, F]`` or None."""
+
+    x: Tensor
+    actions: Tensor
+    mask: Tensor | None
+
+
+class ActionWindows:
+    """Normalised windows of :class:`ActionClips`, drawn with a generator of their own."""
+
+    def __init__(self, data: ActionClips, config: WindowConfig, seed: int = 0) -> None:
+        self.config, self.actions, self.fps = config, data.actions, data.fps
+        shortest = config.num_frames if config.short == "drop" else 1
+        kept = [i for i, clip in enumerate(data.clips) if len(clip) >= shortest]
+        if not kept:
+            raise FormatError(
+                f"No clip has {config.num_frames} frames.", "Choose fewer frames, or hold poses."
+            )
+        self.clips = [data.clips[i] for i in kept]
+        self.labels = torch.from_numpy(data.labels[kept])
+        self.generator = torch.Generator().manual_seed(seed)
+        counts = torch.bincount(self.labels, minlength=len(self.actions)).clamp(min=1)
+        self.weights = counts[self.labels].double() ** -config.balance
+        self.mean, self.std = self._statistics()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and unbiased deviation, () or ``[66]``, over windows of the clips."""
+        chosen = list(range(len(self)))
+        if self.config.start == "random" and len(chosen) > _STATISTICS_WINDOWS:
+            chosen = torch.randperm(len(self), generator=self.generator).tolist()
+            chosen = chosen[:_STATISTICS_WINDOWS]
+        features, mask = self._windows(chosen)
+        real = features if mask is None else features[mask]
+        if self.config.statistics == "scalar":
+            return real.mean(), real.std().clamp(min=_MIN_STD)
+        flat = real.reshape(-1, real.shape[-1])
+        return flat.mean(0), flat.std(0).clamp(min=_MIN_STD)
+
+    def _windows(self, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        """Un-normalised features ``[B, F, 66]`` and the mask of their real frames."""
+        count = self.config.num_frames
+        windows = np.empty((len(indices), count, NUM_JOINTS, 3), dtype=np.float32)
+        mask = torch.ones(len(indices), count, dtype=torch.bool)
+        for row, index in enumerate(indices):
+            clip = self.clips[index]
+            slack, start = len(clip) - count, 0
+            if slack > 0 and self.config.start == "random":
+                start = int(torch.randint(slack + 1, (), generator=self.generator))
+            windows[row] = clip[np.minimum(start + np.arange(count), len(clip) - 1)]
+            mask[row, len(clip) :] = False
+        features = to_features(torch.from_numpy(windows), self.config.coordinates)
+        return features, mask if self.config.short == "mask" else None
+
+    def batch(self, indices: Sequence[int]) -> WindowBatch:
+        """The clips ``indices``, normalised; random starts are drawn anew."""
+        features, mask = self._windows(indices)
+        return WindowBatch((features - self.mean) / self.std, self.labels[list(indices)], mask)
+
+    def epoch(self, batch_size: int) -> list[list[int]]:
+        """Clip numbers of the batches of one epoch, the last one as short as it comes."""
+        if self.config.balance:
+            order = torch.multinomial(self.weights, len(self), True, generator=self.generator)
+        else:
+            order = torch.randperm(len(self), generator=self.generator)
+        return [list(part) for part in torch.split(order, batch_size)]
