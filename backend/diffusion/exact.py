@@ -8,9 +8,9 @@ For a denoiser in the released layout (``net(x [B, J, C, F], t [B], y)``)::
 
 Three things make samples differ in bits although the mathematics agrees, and are kept here:
 
-* noise is drawn like the tensor it is added to. From the second step on that is the network's
-  output, whose memory order is F, B, J, C, and PyTorch fills such a tensor in memory order with
-  another routine than a contiguous one;
+* noise is drawn like the tensor it is added to. At the first step that is contiguous; later it has
+  the layout of the network's output, whose memory order is F, B, J, C, and PyTorch fills such a
+  tensor in memory order with another routine than a contiguous one;
 * noise is drawn at every step, also at the last and for DDIM without noise;
 * coefficients are computed in float64, cast to float32, and multiplied in float32 in one order;
   guidance evaluates the conditional and the unconditional pass one after the other.
@@ -171,23 +171,19 @@ def released_noise(shape: Sequence[int], generator: torch.Generator) -> NoiseSou
         shape: ``(B, J, C, F)``.
     """
     batch, joints, channels, frames = shape
-    first = True
+    # the start, and the first step's noise, which is drawn like it
+    contiguous = 2 if frames > 1 else None
+    drawn = 0
 
     def draw() -> Tensor:
-        nonlocal first
-        if first:
-            first = False
-            start = torch.randn(tuple(shape), generator=generator)
-            return start.permute(0, 3, 1, 2).reshape(batch, frames, joints * channels)
-        later = torch.empty(frames, batch, joints * channels)
-        if frames > 1:
-            # a permuted view: a contiguous tensor would be filled by another routine
-            later.view(frames, batch, joints, channels).permute(1, 2, 3, 0).normal_(
-                generator=generator
-            )
+        nonlocal drawn
+        drawn += 1
+        if contiguous is None or drawn <= contiguous:
+            noise = torch.randn(tuple(shape), generator=generator)
         else:
-            later.view(batch, joints, channels, frames).normal_(generator=generator)
-        return later.permute(1, 0, 2).contiguous()
+            later = torch.empty(frames, batch, joints, channels).permute(1, 2, 3, 0)
+            noise = later.normal_(generator=generator)
+        return noise.permute(0, 3, 1, 2).reshape(batch, frames, joints * channels)
 
     return draw
 

@@ -19,8 +19,13 @@ def guided(net: Denoiser, guidance: float) -> Denoiser:
     """``net`` with guidance: uncond + guidance * (cond - uncond).
 
     Both halves are evaluated in one call, the conditional rows first. Guidance 1 is the plain
-    conditional network and 0 the unconditional one; neither pays for the other half.
+    conditional network and 0 the unconditional one; neither pays for the other half. A network
+    that can share work between the halves has a method ``guided(guidance)`` of its own, which is
+    used then.
     """
+    own = getattr(net, "guided", None)
+    if own is not None:
+        return own(guidance)
     if guidance == 1:
         return net
     if guidance == 0:

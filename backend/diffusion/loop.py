@@ -101,6 +101,7 @@ def sample(
     noise: NoiseSource | None = None,
     prediction: str = "x0",
     transform_x0: Callable[[Tensor, int], Tensor] | None = None,
+    inpaint: tuple[Tensor, Tensor] | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw samples ``[B, T, ...]`` from a diffusion model.
@@ -122,7 +123,10 @@ def sample(
         noise: a source of noise that replaces the generators; called once for the start (unless
             ``x_t`` is given) and once for each step that needs it.
         prediction: "x0" or "eps".
-        transform_x0: edits each x0 prediction, ``(x0, t) -> x0`` (inpainting, blending).
+        transform_x0: edits each x0 prediction, ``(x0, t) -> x0`` (blending).
+        inpaint: ``(mask, reference)``: what to keep, bool, True where kept, and the clean data to
+            keep there, both broadcastable to ``shape``. Each guided prediction is overwritten, as
+            in MDM's editing, so the result equals the reference there.
 
     Raises:
         InvalidRequest: unknown sampler, or more steps than the schedule has.
@@ -146,6 +150,8 @@ def sample(
         x0 = output if prediction == "x0" else x0_from_eps(x, output, levels[index])
         if transform_x0 is not None:
             x0 = transform_x0(x0, t)
+        if inpaint is not None:
+            x0 = torch.where(inpaint[0], inpaint[1], x0)
         x = step(x, x0, levels[index], levels[index + 1])
         if on_step is not None:
             on_step(index + 1, total)
