@@ -7,7 +7,9 @@ import importlib
 
 HELP = "make a model folder of a released checkpoint, and prove that it is the same model"
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "motiongpt": "checkpoint_motiongpt",
+}
 """Name of each kind of checkpoint and its module here."""
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train",
     "convert": "convert",
     "convert-checkpoint": "convert_checkpoint",
+    "describe": "describe",
 }
 """Name of each command and its module here."""
 

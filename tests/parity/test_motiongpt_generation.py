@@ -8,10 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from backend.pipelines import motiongpt_files
+from backend.pipelines.motiongpt import MotionGPTPipeline
 from backend.pipelines.motiongpt_files import MotionGPTFiles
 from backend.pipelines.token_decoding import generate_tokens
 from backend.text import motion_prompts as prompts
@@ -81,3 +83,32 @@ def test_written_ids(files: MotionGPTFiles, items: list[dict[str, Any]], cached:
             assert parsed.text == item["cleaned"]
     if generator is not None:
         assert float(torch.rand(1, generator=generator)) == first["next_torch_rand"]
+
+
+@pytest.mark.parametrize("case", [0, 1, 2])
+def test_motions_of_a_published_batch(case: int) -> None:
+    """Fallback to the mean, an early end, a cut at the length asked: all in these three."""
+    items = next(b.values[0] for b in batches() if b.id == f"t2m_official_nolen-{case}")
+    pipeline = MotionGPTPipeline.from_pretrained(GOLDEN / "artifact", device="cpu")
+    clips = pipeline.infer_t2m(
+        [item["caption"] for item in items],
+        [item["target_length"] for item in items],
+        seed=items[0]["torch_seed"],
+        shared_generator=True,
+    )
+    with np.load(GOLDEN / "lm_golden.npz", allow_pickle=False) as golden:
+        for index, clip in enumerate(clips):
+            expected = golden[f"gen{case}_{index}_motion_denorm"]
+            assert clip.shape == expected.shape
+            np.testing.assert_allclose(clip, expected, rtol=0, atol=1e-4)
+
+
+def test_published_captions() -> None:
+    """Motion to text, from the motions whose tokens the golden captions were made of."""
+    items = next(b.values[0] for b in batches() if b.id == "m2t_greedy-0")
+    pipeline = MotionGPTPipeline.from_pretrained(GOLDEN / "artifact", device="cpu")
+    with np.load(GOLDEN / "vae_golden.npz", allow_pickle=False) as golden:
+        normalised = [golden["enc0_motion"][0], golden["enc2_motion"][0], golden["enc0_motion"][1]]
+    clips = [pipeline.stats.denormalise(torch.from_numpy(x)).numpy() for x in normalised]
+    assert pipeline.encode_motions(clips) == [item["motion_tokens"] for item in items]
+    assert pipeline.describe(clips) == [item["caption_stripped"] for item in items]

@@ -1,0 +1,60 @@
+"""``kinetype convert-checkpoint motiongpt``: the published artifact to safetensors."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ArtifactError
+from . import console
+
+if TYPE_CHECKING:
+    from ..pipelines.motiongpt import MotionGPTPipeline
+
+HELP = "MotionGPT's artifact (motiongpt_s3_h3d.tar, assets, deps) to safetensors"
+
+_CAPTIONS = ("a person walks forward.", "someone jumps twice")
+_FRAMES = (80, 60)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SRC, OUT, --verify."""
+    parser.add_argument("source", metavar="SRC", help="artifact folder, or hub id")
+    parser.add_argument("out", type=Path, metavar="OUT", help="model folder to write")
+    parser.add_argument(
+        "--verify", action="store_true", help="load both and compare tensors, tokens and motions"
+    )
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert; with ``--verify`` fail unless both models are the same."""
+    from ..pipelines.motiongpt import MotionGPTPipeline
+
+    source = MotionGPTPipeline.from_pretrained(
+        options.source, device="cpu", local_files_only=options.offline
+    )
+    source.save_pretrained(options.out)
+    console.note(f"model -> {options.out}")
+    if options.verify:
+        _verify(source, MotionGPTPipeline.from_pretrained(options.out, device="cpu"))
+    return 0
+
+
+def _verify(one: MotionGPTPipeline, other: MotionGPTPipeline) -> None:
+    ours, theirs = other.net.state_dict(), one.net.state_dict()
+    difference = max(float((ours[name] - theirs[name]).abs().max()) for name in theirs)
+    print(f"weights: {len(theirs)} tensors, max-abs-diff = {difference}")
+    answers = [p.answer_captions(_CAPTIONS, _FRAMES, seed=0) for p in (one, other)]
+    texts = [[answer.text for answer in row] for row in answers]
+    print(f"generated token ids: {'equal' if texts[0] == texts[1] else 'DIFFERENT'}")
+    clips = [p.decode_motions([range(0, 512, 9)])[0] for p in (one, other)]
+    motion = float(abs(clips[0] - clips[1]).max())
+    print(f"decoded motion: max-abs-diff = {motion}")
+    ids = [p.encode_motions([clips[0]]) for p in (one, other)]
+    print(f"motion token ids: {'equal' if ids[0] == ids[1] else 'DIFFERENT'}")
+    if difference or motion or texts[0] != texts[1] or ids[0] != ids[1]:
+        raise ArtifactError(
+            "The converted model differs from its source.", "Delete it and convert again."
+        )
