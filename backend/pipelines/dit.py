@@ -14,7 +14,8 @@ from torch import Tensor
 
 from .. import artifacts
 from ..artifacts import Stats
-from ..diffusion.guidance import guided
+from ..diffusion.guidance import Denoiser, guided
+from ..diffusion.inpaint import Inpainting, sample_masked
 from ..diffusion.loop import sample, seeded_generators
 from ..diffusion.schedule import Schedule, power_spaced
 from ..errors import ArtifactError, InvalidRequest
@@ -25,8 +26,9 @@ from ..text.sides import named_sides
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from ..wire.skeleton import MOTION_FPS
-from . import registry
+from . import editing, registry
 from .compose import Window, WindowedDenoiser, plan_windows
+from .edit_spaces import Smplrifke205Space
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .prompt_parts import split_prompt
 
@@ -79,6 +81,8 @@ class DiTPipelineConfig:
 
 class DiTPipeline:
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
+
+    edit_space = Smplrifke205Space()
 
     def __init__(
         self,
@@ -262,6 +266,42 @@ class DiTPipeline:
             for index, clip in enumerate(clips)
         ]
 
+    # ------------------------------------------------------------------ editing
+
+    def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
+        """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
+        return editing.edit(self, motion, prompt, **options)
+
+    def sample_edit(
+        self,
+        parts: Sequence[str],
+        frames: int,
+        known: Inpainting,
+        seed: int,
+        *,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        on_step: StepCallback | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See :class:`backend.pipelines.editing.EditingModel`."""
+        c = self.config
+        net, y = self._denoiser([self._plan(parts, frames)], [frames], guidance_scale)
+        sampler = sampler or c.sampler
+        return sample_masked(
+            net,
+            (1, frames, SPEC.dim),
+            known,
+            schedule=c.schedule,
+            sampler=sampler,
+            steps=self._timesteps(sampler, c.steps if steps is None else steps),
+            y=y,
+            generator=seeded_generators(seed, 1),
+            on_step=on_step,
+            prediction=c.prediction,
+            device=self.device,
+        )
+
     # ------------------------------------------------------------------ inside
 
     def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
@@ -291,12 +331,7 @@ class DiTPipeline:
         if not plans:
             return []
         c = self.config
-        windows = [window for plan in plans for window in plan]
-        y: dict[str, Any] = self.encode_text([w.text for w in windows])
-        y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
-        net = guided(self.net, c.guidance_scale if guidance_scale is None else guidance_scale)
-        if len(windows) > len(plans):
-            net = WindowedDenoiser(net, plans, lengths, y)
+        net, y = self._denoiser(plans, lengths, guidance_scale)
         x = sample(
             net,
             (len(plans), max(lengths), SPEC.dim),
@@ -311,6 +346,22 @@ class DiTPipeline:
             device=self.device,
         )
         return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+
+    def _denoiser(
+        self,
+        plans: Sequence[Sequence[Window]],
+        lengths: Sequence[int],
+        guidance_scale: float | None,
+    ) -> tuple[Denoiser, dict[str, Any]]:
+        """The guided network of whole canvases, and its condition."""
+        windows = [window for plan in plans for window in plan]
+        y: dict[str, Any] = self.encode_text([w.text for w in windows])
+        y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
+        scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
+        net = guided(self.net, scale)
+        if len(windows) > len(plans):
+            net = WindowedDenoiser(net, plans, lengths, y)
+        return net, y
 
     def _timesteps(self, sampler: str, steps: int) -> int | tuple[int, ...]:
         """What the loop gets as ``steps``: DPM-Solver++ has a spacing of its own."""

@@ -1,0 +1,98 @@
+"""Masked sampling: part of the clean motion is known, the rest is sampled around it.
+
+At every step the known entries of the x0 prediction are replaced by their values, as MDM does
+(Tevet et al. 2023, section 4.3). A network that was given few steps decides on the unknown part
+while the known part is still noise, so the two may not agree. Restarts mend that: the result is
+noised again to a level at which the known part can be seen but the unknown part can still move, and
+denoised from there (RePaint's resampling, Lugmayr et al. 2022, with one long jump).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .guidance import Denoiser
+from .loop import Generators, noise_source, resolve_timesteps, sample
+from .schedule import Schedule
+
+Constraint = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """What is known of the result.
+
+    Attributes:
+        mask: ``[B, T, D]`` bool, True where ``reference`` is known.
+        reference: ``[B, T, D]`` in the network's normalised space.
+        constrain: maps a prediction to the nearest one that fulfils some condition; applied to
+            every x0 prediction after the replacement.
+        restarts: how often the result is noised and denoised again.
+        restart_at: share of the schedule's steps that a restart goes back to.
+    """
+
+    mask: Tensor
+    reference: Tensor
+    constrain: Constraint | None = None
+    restarts: int = 0
+    restart_at: float = 0.7
+
+
+def sample_masked(
+    net: Denoiser,
+    shape: Sequence[int],
+    known: Inpainting,
+    *,
+    schedule: Schedule,
+    sampler: str,
+    steps: int | Sequence[int] | None,
+    y: dict[str, Any],
+    generator: Generators,
+    on_step: Callable[[int, int], None] | None = None,
+    prediction: str = "x0",
+    device: torch.device | str = "cpu",
+) -> tuple[Tensor, Tensor]:
+    """Sample ``[B, T, D]`` around what is known; arguments as :func:`.loop.sample`.
+
+    Returns:
+        The sample, equal to the reference where it is known, and the network's last prediction
+        as it was before the replacement: it is smooth across the borders of the known part.
+    """
+    mask, reference = known.mask.to(device), known.reference.to(device)
+    raw: list[Tensor] = []
+
+    def replace(x0: Tensor, _t: int) -> Tensor:
+        raw[:] = [x0]
+        x0 = torch.where(mask, reference.to(x0.dtype), x0)
+        return x0 if known.constrain is None else known.constrain(x0)
+
+    timesteps = resolve_timesteps(schedule, steps, sampler)
+    limit = known.restart_at * (schedule.steps - 1)
+    again = [t for t in timesteps if t <= limit] if known.restarts else []
+    noise = noise_source(shape, generator, torch.device(device))
+    total = len(timesteps) + known.restarts * len(again)
+    options: dict[str, Any] = {
+        "schedule": schedule,
+        "sampler": sampler,
+        "y": y,
+        "prediction": prediction,
+        "transform_x0": replace,
+        "device": device,
+        "noise": noise,
+    }
+
+    def reporter(before: int) -> Callable[[int, int], None] | None:
+        return None if on_step is None else lambda done, _: on_step(before + done, total)
+
+    x = sample(net, shape, steps=timesteps, on_step=reporter(0), **options)
+    for index in range(known.restarts if again else 0):
+        level = torch.full((len(x),), again[0], device=x.device)
+        noised = schedule.q_sample(x, level, noise())
+        done = len(timesteps) + index * len(again)
+        x = sample(net, shape, steps=again, x_t=noised, on_step=reporter(done), **options)
+    return torch.where(mask, reference.to(x.dtype), x), raw[0]
