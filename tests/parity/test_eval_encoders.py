@@ -88,14 +88,12 @@ def test_hml263_evaluator(name: str) -> None:
     assert np.abs(found[order] - z["motion_embedding"]).max() < 2e-5
 
 
-@pytest.mark.parametrize(
-    ("name", "relu_first"), [("tmr_motion_encoder", False), ("tmr_text_encoder", False)]
-)
+@pytest.mark.parametrize("name", ["tmr_motion_encoder", "tmr_text_encoder"])
 @torch.no_grad()
-def test_tmr_encoders(name: str, relu_first: bool) -> None:
+def test_tmr_encoders(name: str) -> None:
     z = arrays(name)
     state = weights(z)
-    net = ActorEncoder(encoder_config(state, relu_first=relu_first)).eval()
+    net = ActorEncoder(encoder_config(state)).eval()
     net.load_state_dict(state)
     mu, logvar = net(torch.from_numpy(z["x"]), torch.from_numpy(z["mask"]).bool())
     assert np.abs(mu.numpy() - z["mu"]).max() < 2e-5
@@ -107,9 +105,8 @@ def test_tmr_decoder() -> None:
     z = arrays("tmr_motion_decoder")
     state = weights(z)
     features, latent = state["final_layer.weight"].shape
-    config = ActorConfig(
-        features, latent, 2, 4, state["seqTransDecoder.layers.0.linear1.bias"].shape[0]
-    )
+    wide = len(state["seqTransDecoder.layers.0.linear1.bias"])
+    config = ActorConfig(features, latent, layers=2, feed_forward=wide)
     net = ActorDecoder(config).eval()
     net.load_state_dict(state)
     mask = torch.from_numpy(z["mask"]).bool()
