@@ -46,6 +46,33 @@ def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
     return {n: a for n, a in lists.items() if isinstance(n, str) and a is not None}
 
 
+def read_plain(path: str | Path) -> Any:
+    """A pickle of plain values: lists, dictionaries, texts, numbers.
+
+    Raises:
+        FormatError: as :func:`read_arrays`, and for any value that is not plain.
+    """
+    path = Path(path)
+    try:
+        content = _load(path)
+        _check_plain(content)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    return content
+
+
+def _check_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        _check_plain([*value.keys(), *value.values()])
+    elif isinstance(value, (list, tuple, set)):
+        for part in value:
+            _check_plain(part)
+    elif not isinstance(value, (str, int, float, bool, bytes, type(None))):
+        raise FormatError(f"it holds a {type(value).__name__}, not plain values.", _HINT)
+
+
 Converted = TypeVar("Converted")
 
 
