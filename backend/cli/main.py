@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "convert",
     "convert-checkpoint": "convert_checkpoint",
     "describe": "describe",
+    "edit": "edit",
 }
 """Name of each command and its module here."""
 

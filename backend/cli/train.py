@@ -13,7 +13,11 @@ from . import console
 
 HELP = "build a dataset, train a model, export it"
 
-MORE_KINDS: dict[str, str] = {}
+MORE_KINDS: dict[str, str] = {
+    "action-mdm": "train_action_mdm",
+    "hml3d": "train_hml3d",
+    "tokenizer": "train_tokenizer",
+}
 """Trainers that have a module of their own here."""
 
 

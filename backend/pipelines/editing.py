@@ -25,7 +25,7 @@ from ..motion.contacts import ground_height
 from ..motion.representations import motion135
 from ..motion.skeleton import JOINT_NAMES, joint_index
 from ..wire import limits
-from ..wire.messages import Motion
+from ..wire.messages import Motion, Request
 from ..wire.skeleton import SOLE_HEIGHT
 from .edit_spaces import EditSpace, kept_rows
 from .prompt_parts import split_prompt
@@ -150,8 +150,16 @@ def edit(
     """
     data = motion135.SPEC.check(motion.data)
     kept = select(len(data), keep_frames, keep_joints)
-    prompt = _checked_prompt(prompt)
     seed = secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+    prompt = prompt.strip()
+    Request(
+        prompt=prompt or "nothing asked",
+        seconds=len(data) / motion.fps,
+        seed=seed,
+        guidance_scale=guidance_scale,
+        steps=steps,
+        sampler=sampler,
+    ).validated()
     space = model.edit_space
     ground = _ground(data, kept)
     reference = space.encode(_on_ground(data, ground), motion.fps)
@@ -180,16 +188,6 @@ def edit(
     made[0][:, 1] += ground
     result = _assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
     return Motion(result, motion.fps, {**motion.meta, **_notes(prompt, seed, kept, motion)})
-
-
-def _checked_prompt(prompt: str) -> str:
-    prompt = prompt.strip()
-    if len(prompt) > limits.MAX_PROMPT_CHARS:
-        raise InvalidRequest(
-            f"The prompt has {len(prompt)} characters; the limit is {limits.MAX_PROMPT_CHARS}.",
-            "Describe the motion in one or two sentences.",
-        )
-    return prompt
 
 
 def _notes(prompt: str, seed: int, kept: Kept, motion: Motion) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""``kinetype edit``: fill gaps of a motion, or make some of its joints anew, from a prompt."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidRequest
+from ..wire import limits
+from . import console
+
+if TYPE_CHECKING:
+    from ..wire.messages import Motion
+
+HELP = "make part of a motion anew: fill between kept frames, or some joints"
+
+_RANGE = re.compile(r"\s*(?P<start>[\d.]*)\s*(?P<s1>s?)\s*-\s*(?P<end>[\d.]*)\s*(?P<s2>s?)\s*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("input", type=Path, metavar="IN", help=".npz, .bvh or .npy motion")
+    parser.add_argument(
+        "--prompt", default="", help="what the person does; without it the kept part alone decides"
+    )
+    parser.add_argument(
+        "--keep-frames",
+        metavar="RANGES",
+        help="frames that stay, e.g. 0-1s,3s-4s or 0-30,90- (frames, the end left out)",
+    )
+    joints = parser.add_mutually_exclusive_group()
+    joints.add_argument(
+        "--regenerate",
+        metavar="JOINTS",
+        help="joints to make anew, the rest stays: upper, lower, arms, left_arm, head, ...",
+    )
+    joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
+    parser.add_argument(
+        "--model",
+        default=limits.DEFAULT_MODEL,
+        help="name, model folder or hub id (default %(default)s)",
+    )
+    parser.add_argument("--guidance-scale", type=float, metavar="SCALE")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
+    parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
+    parser.add_argument(
+        "--restarts", type=int, help="rounds that make the new part agree with the kept one"
+    )
+    parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
+    parser.add_argument(
+        "--no-cleanup", action="store_true", help="leave out the foot lock of filled frames"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, edit, write; the kept part's deviation goes to stderr."""
+    from . import blender, outputs
+
+    [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
+    if planned.blender_files:
+        blender.find()
+    motion = _read(options)
+    if options.offline:
+        # read by huggingface_hub and transformers when they are imported
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    ranges = parse_ranges(options.keep_frames or "", motion.fps, len(motion.data))
+    edited = _edited(options, motion, ranges)
+    for path in planned.motion_files:
+        outputs.write_motion(path, edited)
+        print(path, flush=True)
+    if planned.blender_files:
+        blender.export(edited, planned.blender_files, quiet=options.quiet)
+        print(*planned.blender_files, sep="\n", flush=True)
+    return 0
+
+
+def parse_ranges(text: str, fps: float, frames: int) -> list[tuple[int, int]]:
+    """``"0-1s,3s-4s"`` to half-open frame ranges; an ``s`` on either end means seconds.
+
+    An end that is left out is that of the clip; seconds may reach a frame beyond it.
+
+    Raises:
+        InvalidRequest: not of that form.
+    """
+    ranges = []
+    for part in filter(str.strip, text.split(",")):
+        match = _RANGE.fullmatch(part)
+        try:
+            if match is None:
+                raise ValueError(part)
+            scale = fps if match["s1"] or match["s2"] else 1.0
+            start = float(match["start"] or 0.0) * scale
+            end = float(match["end"]) * scale if match["end"] else float(frames)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"{part.strip()!r} is no range of frames.",
+                "Write ranges like 0-1s,3s-4s (seconds) or 0-30,90-120 (frames).",
+            ) from error
+        seconds = scale != 1.0
+        last = round(end)
+        ranges.append((round(start), frames if seconds and last == frames + 1 else last))
+    return ranges
+
+
+def _read(options: argparse.Namespace) -> Motion:
+    from ..motion import convert
+    from ..motion.io import load
+    from ..wire.messages import Motion
+
+    clip = load.read_clip(options.input, fps=options.fps)
+    if clip.representation != "motion135":
+        clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
+        for step in clip.lossy_steps:
+            console.note(f"{options.input.name}: {step.name} loses {step.loses}")
+    return Motion(clip.data, clip.fps, {"source": options.input.name})
+
+
+def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:
+    from ..motion.body_parts import joint_mask
+    from ..motion.skeleton import JOINT_NAMES
+    from ..pipelines import editing, registry
+    from ..wire.messages import Progress
+
+    keep: Any = options.keep or ()
+    if options.regenerate:
+        anew = joint_mask(options.regenerate)
+        keep = [name for name, made in zip(JOINT_NAMES, anew, strict=True) if not made]
+    editing.select(len(motion.data), ranges, keep)  # before the model is loaded
+    registry.check(options.model)
+    with console.ProgressBars(quiet=options.quiet) as bars:
+        bars.update(Progress("edit", "loading model"))
+        pipeline: Any = registry.load_pipeline(
+            options.model, device=options.device, local_files_only=options.offline
+        )
+        if not hasattr(pipeline, "edit"):
+            raise InvalidRequest(
+                f"The model {options.model!r} cannot edit.",
+                "Diffusion models can: starter, or an MDM.",
+            )
+        settings = {} if options.restarts is None else {"restarts": options.restarts}
+        return pipeline.edit(
+            motion,
+            options.prompt,
+            keep_frames=ranges,
+            keep_joints=keep,
+            seed=options.seed,
+            guidance_scale=options.guidance_scale,
+            steps=options.steps,
+            sampler=options.sampler,
+            foot_lock=not options.no_cleanup,
+            on_step=lambda done, total: bars.update(Progress("edit", "sampling", done, total)),
+            **settings,
+        )
