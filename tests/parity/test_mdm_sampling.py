@@ -1,7 +1,7 @@
 """MDM's sampling loops against golden data: the exact mode, and the default (batched) mode.
 
 The noise must be equal to the last bit. Samples are compared within the spread between processors
-(their matrix kernels round differently); tests/models/test_mdm_exact.py proves that the exact mode is
+(their matrix kernels round differently); tests/models/test_mdm_exact.py proves the exact mode to be
 bit-identical to the released way on one machine.
 """
 
