@@ -26,8 +26,9 @@ _LOCATION = """left right clockwise counterclockwise anticlockwise forward back 
 straight curve"""
 _BODY = "arm chin foot feet face hand mouth leg waist eye knee shoulder thigh"
 _OBJECT = "stair dumbbell chair window floor car ball handrail baseball basketball"
-_ACTION = """walk run swing pick bring kick put squat throw hop dance jump turn stumble stop sit lift
-lower raise wash stand kneel stroll rub bend balance flap jog shuffle lean rotate spin spread climb"""
+_ACTION = """walk run swing pick bring kick put squat throw hop dance jump turn stumble stop sit
+lift lower raise wash stand kneel stroll rub bend balance flap jog shuffle lean rotate spin spread
+climb"""
 _MANNER = "slowly carefully fast careful slow quickly happy angry sad happily angrily sadly"
 
 SPECIAL_WORDS: dict[str, frozenset[str]] = {
@@ -123,6 +124,8 @@ def tokenise(captions: Sequence[str]) -> list[list[str]]:
     Raises:
         MissingDependency: spaCy or its English model is not installed.
     """
+    if not captions:
+        return []
     try:
         import spacy
 

@@ -1,0 +1,108 @@
+"""TMR as evaluator (Petrovich et al., ICCV 2023): contrastive text and motion encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import ArtifactError
+from ...models.actor import ActorEncoder, encoder_config
+from ...text.distilbert import DistilBertEncoder
+from ..hml3d_items import Caption
+from . import base
+
+WEIGHTS = ("last_weights", "latest_weights", ".")
+MEANS = ("stats/humanml3d/guoh3dfeats/mean.pt", "mean.pt", "mean.npy")
+_HINT = "It is a TMR run: last_weights/{motion_encoder,text_encoder}.pt and its mean and std."
+_EPS = 1e-12
+
+
+class TMREvaluator(base.Evaluator):
+    """Embeddings are the means of the latents; distances are cosines of them.
+
+    The motions are HumanML3D features in TMR's own statistics (unweighted deviations of its
+    training split), not the data set's Mean.npy and Std.npy.
+    """
+
+    name = "tmr"
+    representation = "hml263"
+    dim = 263
+    fps = 20.0
+    min_frames = 20
+    max_frames = 200
+
+    def __init__(
+        self,
+        motion: ActorEncoder,
+        text: ActorEncoder,
+        reader: Any,
+        mean: np.ndarray,
+        std: np.ndarray,
+        hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(mean, std + _EPS, hashes or {})
+        self.motion = motion.eval().requires_grad_(False)
+        self.text = text.eval().requires_grad_(False)
+        self.reader = reader
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, device: str | None = None, local_files_only: bool = False
+    ) -> TMREvaluator:
+        """Load a TMR run directory.
+
+        Raises:
+            ArtifactError: a file is missing or of another model.
+            MissingDependency: DistilBERT is nowhere on this computer.
+        """
+        root = Path(folder).expanduser()
+        nets, files = {}, []
+        for name in ("motion_encoder", "text_encoder"):
+            candidates = [f"{sub}/{name}.{end}" for sub in WEIGHTS for end in ("pt", "safetensors")]
+            path = base.first_file(root, candidates, f"the {name}", _HINT)
+            weights = base.read_checkpoint(path)
+            try:
+                nets[name] = ActorEncoder(encoder_config(weights))
+            except KeyError as error:
+                raise ArtifactError(f"{path} lacks the tensor {error}.", _HINT) from error
+            base.load_exact(nets[name], weights, str(path))
+            files.append(path)
+        mean_file = base.first_file(root, MEANS, "the mean", _HINT)
+        std_file = mean_file.with_name(mean_file.name.replace("mean", "std"))
+        mean, std = _statistics(mean_file, std_file, nets["motion_encoder"].config.features)
+        reader = DistilBertEncoder.load(root, device=device, local_files_only=local_files_only)
+        files += [mean_file, std_file]
+        hashes = {str(path.relative_to(root)): base.sha256(path) for path in files}
+        device = device or "cpu"
+        motion, text = (nets[n].to(device) for n in ("motion_encoder", "text_encoder"))
+        return cls(motion, text, reader, mean, std, hashes)
+
+    def _embed_motion_batch(self, motions: Sequence[np.ndarray]) -> Tensor:
+        x, lengths = self._padded(motions), base.lengths_of(motions)
+        mask = torch.arange(x.shape[1]) < lengths[:, None]
+        device = self.motion.tokens.device
+        return self.motion(x.to(device), mask.to(device))[0]
+
+    def _embed_text_batch(self, captions: Sequence[Caption]) -> Tensor:
+        states, padding = self.reader.encode([c.text for c in captions])
+        return self.text(states.transpose(0, 1), ~padding)[0]
+
+
+def _statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    if mean.suffix == ".npy":
+        return base.statistics(mean, std, dim)
+    found = []
+    for path in (mean, std):
+        try:
+            values = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch, zipfile and pickle each raise their own
+            raise ArtifactError(f"{path} cannot be read as a tensor.", _HINT, str(error)) from error
+        if not isinstance(values, Tensor) or tuple(values.shape) != (dim,):
+            raise ArtifactError(f"{path} must hold {dim} numbers.", _HINT)
+        found.append(values.numpy())
+    return found[0], found[1]
