@@ -23,6 +23,8 @@ COMMANDS = {
     "convert-checkpoint": "convert_checkpoint",
     "describe": "describe",
     "edit": "edit",
+    "sample": "sample",
+    "visualise": "visualise",
 }
 """Name of each command and its module here."""
 

@@ -16,6 +16,7 @@ HELP = "build a dataset, train a model, export it"
 MORE_KINDS: dict[str, str] = {
     "action-mdm": "train_action_mdm",
     "hml3d": "train_hml3d",
+    "mdm": "train_mdm",
     "tokenizer": "train_tokenizer",
 }
 """Trainers that have a module of their own here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import FormatError
-from ..motion.representations import motion135, smplrifke205
+from ..errors import FormatError, InvalidRequest
+from ..motion.representations import smplrifke205
 from ..pipelines.action_coordinates import to_features
-from ..wire.skeleton import NUM_JOINTS
+from ..wire.skeleton import NUM_JOINTS, SOLE_HEIGHT
 from . import humanact12
-from .dataset import MotionDataset
+from .dataset import Item, MotionDataset
 
 _MIN_STD = 1e-6
 _STATISTICS_WINDOWS = 4096
@@ -33,19 +33,30 @@ class ActionClips:
     fps: float
 
 
-def load(path: str | Path, *, min_clips: int = 1) -> ActionClips:
+def load(
+    path: str | Path,
+    *,
+    actions: Sequence[str] | None = None,
+    min_clips: int = 1,
+    max_clips: int | None = None,
+) -> ActionClips:
     """A Kinetype dataset folder, or HumanAct12 (its pickle, or the folder that holds it).
 
+    The options are for dataset folders; HumanAct12 is always taken whole.
+
     Args:
-        min_clips: actions with fewer training clips are left out (dataset folders only).
+        actions: only these, in this order.
+        min_clips: actions with fewer training clips are left out, unless named.
+        max_clips: of an action with more, this many are taken, evenly spread.
 
     Raises:
         FormatError: neither of the two, or nothing is left.
+        InvalidRequest: the data has no such action.
     """
     path = Path(path).expanduser()
     if path.suffix == ".pkl" or (path / humanact12.FILE_NAME).is_file():
         return from_humanact12(humanact12.read(path))
-    return from_dataset(MotionDataset.load(path), min_clips)
+    return from_dataset(MotionDataset.load(path), actions, min_clips, max_clips)
 
 
 def from_humanact12(data: humanact12.HumanAct12) -> ActionClips:
@@ -56,27 +67,47 @@ def from_humanact12(data: humanact12.HumanAct12) -> ActionClips:
     return ActionClips(clips, data.labels, (*humanact12.ACTIONS, *extra), humanact12.FPS)
 
 
-def from_dataset(dataset: MotionDataset, min_clips: int = 1) -> ActionClips:
+def from_dataset(
+    dataset: MotionDataset,
+    actions: Sequence[str] | None = None,
+    min_clips: int = 1,
+    max_clips: int | None = None,
+) -> ActionClips:
     """Training items of a smplrifke205 dataset; their ``content`` is the action."""
     if dataset.representation != smplrifke205.SPEC.name:
         raise FormatError(
             f"The dataset holds {dataset.representation}, not {smplrifke205.SPEC.name}.",
             "Make it again: kinetype train data.",
         )
-    items = [i for i in dataset.items if i.split == "train" and i.content]
-    counts = Counter(i.content for i in items)
-    actions = sorted(name for name, count in counts.items() if count >= min_clips)
+    by_action: dict[str, list[Item]] = defaultdict(list)
+    for item in dataset.items:
+        if item.split == "train" and item.content:
+            by_action[item.content].append(item)
+    if actions is None:
+        actions = sorted(name for name, items in by_action.items() if len(items) >= min_clips)
+    unknown = sorted(set(actions) - set(by_action))
+    if unknown:
+        raise InvalidRequest(
+            f"The dataset has no action {', '.join(unknown)}.",
+            f"It has: {', '.join(sorted(by_action))}.",
+        )
     if not actions:
         raise FormatError(
             f"No action of the dataset has {min_clips} training clips.", "Lower --min-clips."
         )
-    kept = [i for i in items if i.content in actions]
-    clips = []
-    for item in kept:
-        motion = smplrifke205.to_motion135(dataset.item_features(item), dataset.fps)
-        clips.append(motion135.joints(motion).astype(np.float32))
-    labels = np.array([actions.index(i.content) for i in kept], dtype=np.int64)
-    return ActionClips(tuple(clips), labels, tuple(actions), dataset.fps)
+    clips, labels = [], []
+    for label, name in enumerate(actions):
+        items = by_action[name]
+        if max_clips is not None and len(items) > max_clips:
+            spread = np.linspace(0, len(items) - 1, max_clips).round().astype(int)
+            items = [items[i] for i in spread]
+        for item in items:
+            _, _, joints = smplrifke205.decode(dataset.item_features(item))
+            points = joints[:, :NUM_JOINTS] @ smplrifke205.Z_UP_FROM_Y_UP
+            points[..., 1] += SOLE_HEIGHT
+            clips.append(points.astype(np.float32))
+            labels.append(label)
+    return ActionClips(tuple(clips), np.array(labels), tuple(actions), dataset.fps)
 
 
 @dataclass(frozen=True)
@@ -84,6 +115,7 @@ class WindowConfig:
     """How clips become windows of ``num_frames``.
 
     Attributes:
+        stride: every how many-th frame is kept; 2 halves the frame rate.
         start: "first" takes the beginning of every clip, as released; "random" any part.
         short: a clip that is too short is left out ("drop", as released), keeps its last pose
             ("hold"), or keeps it but is not counted in the loss there ("mask").
@@ -94,6 +126,7 @@ class WindowConfig:
     """
 
     num_frames: int = 60
+    stride: int = 1
     start: Literal["first", "random"] = "first"
     short: Literal["drop", "hold", "mask"] = "drop"
     coordinates: Literal["world", "local"] = "world"
@@ -101,8 +134,8 @@ class WindowConfig:
     balance: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.num_frames < 2:
-            raise ValueError(f"num_frames {self.num_frames} is below 2")
+        if self.num_frames < 2 or self.stride < 1:
+            raise ValueError(f"num_frames {self.num_frames} or stride {self.stride} is too small")
         if not 0 <= self.balance <= 1:
             raise ValueError(f"balance {self.balance} is not between 0 and 1")
 
@@ -120,12 +153,14 @@ class ActionWindows:
     """Normalised windows of :class:`ActionClips`, drawn with a generator of their own."""
 
     def __init__(self, data: ActionClips, config: WindowConfig, seed: int = 0) -> None:
-        self.config, self.actions, self.fps = config, data.actions, data.fps
-        shortest = config.num_frames if config.short == "drop" else 1
+        self.config, self.actions = config, data.actions
+        self.fps = data.fps / config.stride
+        self.span = (config.num_frames - 1) * config.stride + 1
+        shortest = self.span if config.short == "drop" else 1
         kept = [i for i, clip in enumerate(data.clips) if len(clip) >= shortest]
         if not kept:
             raise FormatError(
-                f"No clip has {config.num_frames} frames.", "Choose fewer frames, or hold poses."
+                f"No clip has {self.span} frames.", "Choose fewer frames, or hold poses."
             )
         self.clips = [data.clips[i] for i in kept]
         self.labels = torch.from_numpy(data.labels[kept])
@@ -157,18 +192,21 @@ class ActionWindows:
         mask = torch.ones(len(indices), count, dtype=torch.bool)
         for row, index in enumerate(indices):
             clip = self.clips[index]
-            slack, start = len(clip) - count, 0
+            slack, start = len(clip) - self.span, 0
             if slack > 0 and self.config.start == "random":
                 start = int(torch.randint(slack + 1, (), generator=self.generator))
-            windows[row] = clip[np.minimum(start + np.arange(count), len(clip) - 1)]
-            mask[row, len(clip) :] = False
+            chosen = start + self.config.stride * np.arange(count)
+            windows[row] = clip[np.minimum(chosen, len(clip) - 1)]
+            mask[row] = torch.from_numpy(chosen < len(clip))
         features = to_features(torch.from_numpy(windows), self.config.coordinates)
         return features, mask if self.config.short == "mask" else None
 
     def batch(self, indices: Sequence[int]) -> WindowBatch:
         """The clips ``indices``, normalised; random starts are drawn anew."""
         features, mask = self._windows(indices)
-        return WindowBatch((features - self.mean) / self.std, self.labels[list(indices)], mask)
+        return WindowBatch(
+            (features - self.mean) / self.std, self.labels[torch.as_tensor(indices)], mask
+        )
 
     def epoch(self, batch_size: int) -> list[list[int]]:
         """Clip numbers of the batches of one epoch, the last one as short as it comes."""
@@ -176,4 +214,4 @@ class ActionWindows:
             order = torch.multinomial(self.weights, len(self), True, generator=self.generator)
         else:
             order = torch.randperm(len(self), generator=self.generator)
-        return [list(part) for part in torch.split(order, batch_size)]
+        return [part.tolist() for part in torch.split(order, batch_size)]

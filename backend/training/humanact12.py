@@ -15,22 +15,10 @@ import numpy as np
 
 from ..errors import FormatError
 from ..motion.io import restricted_pickle
+from ..pipelines.action_names import HUMANACT12 as ACTIONS
 
-ACTIONS: tuple[str, ...] = (
-    "warm_up",
-    "walk",
-    "run",
-    "jump",
-    "drink",
-    "lift_dumbbell",
-    "sit",
-    "eat",
-    "turn steering wheel",
-    "phone",
-    "boxing",
-    "throw",
-)
-"""Names of the classes 0 to 11."""
+__all__ = ["ACTIONS", "HumanAct12", "RotationBatch", "RotationWindows", "read"]
+
 FPS = 20.0
 FILE_NAME = "humanact12poses.pkl"
 NUM_JOINTS = 24

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from backend.cli.main import main
 from backend.diffusion.float32_ddpm import Float32DDPM
 from backend.models.action_mdm import ActionMDM, ActionMDMConfig
+from backend.pipelines.action_mdm import ActionMDMPipeline
 
 GOLDEN = Path(__file__).parent / "golden" / "mdm_scratch"
 SMALL = ActionMDMConfig(latent_dim=8, num_layers=1)
@@ -51,7 +53,7 @@ def formula_net(config: ActionMDMConfig, seed: int) -> ActionMDM:
 
 
 def close(actual: torch.Tensor | np.ndarray, expected: np.ndarray, atol: float = ATOL) -> None:
-    np.testing.assert_allclose(np.asarray(actual.detach()), expected, rtol=0, atol=atol)
+    np.testing.assert_allclose(torch.as_tensor(actual).detach().numpy(), expected, rtol=0, atol=atol)
 
 
 @pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
@@ -112,3 +114,29 @@ def test_thousand_steps_of_the_small_model(threads: int) -> None:
     close(seen[1], golden["x_after_t999"])
     close(seen[500], golden["x_after_t500"])
     close(final, golden["final"])
+
+
+def test_released_checkpoint_loads_without_unpickling() -> None:
+    pipeline = ActionMDMPipeline.from_pretrained(GOLDEN, device="cpu")
+    expected = formula_net(SMALL, 301).state_dict()
+    for name, value in pipeline.net.state_dict().items():
+        close(value, expected[name].numpy(), 1e-6)
+    assert pipeline.config.actions[3] == "jump"
+    assert pipeline.stats.mean.item() == pytest.approx(0.137)
+    assert pipeline.stats.std.item() == pytest.approx(0.421)
+
+
+@pytest.mark.slow
+def test_sample_command_at_full_size(tmp_path: Path) -> None:
+    """The released sample.py from a checkpoint to its .npy: 1,000 steps of 8 layers of 512."""
+    golden = load("sample_py_full_size")
+    net = formula_net(ActionMDMConfig(), 310)
+    torch.save(net.state_dict(), tmp_path / "mdm_final.pth")
+    stats = {"mean": torch.tensor(0.137), "std": torch.tensor(0.421)}
+    torch.save(stats, tmp_path / "norm_stats.pt")
+    command = ["sample", "--checkpoint", str(tmp_path / "mdm_final.pth"), "--action", "jump"]
+    command += ["--num-samples", "1", "--sampler", "exact", "--seed", "310", "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path), "--quiet"]) == 0
+    made = np.load(tmp_path / "generated_action3_samples1.npy", allow_pickle=False)
+    assert made.dtype == np.float32
+    close(made, golden["output"])

@@ -1,0 +1,141 @@
+"""``kinetype train action-mdm``: the action model from scratch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidRequest
+from . import console
+
+if TYPE_CHECKING:
+    from ..training.action_trainer import ActionTrainConfig
+
+HELP = "train an action-conditioned MDM from scratch"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command; sizes and rates default to the published recipe."""
+    parser.add_argument(
+        "--data", type=Path, required=True, help="dataset folder, or humanact12poses.pkl"
+    )
+    parser.add_argument("--run", type=Path, required=True, dest="run_dir", help="run folder")
+    parser.add_argument("--config", type=Path, help="JSON that overrides the configuration")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--lr", type=float, help="learning rate at the start")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--num-frames", type=int, help="frames of a clip")
+    parser.add_argument("--stride", type=int, help="keep every how many-th frame")
+    parser.add_argument("--latent-dim", type=int)
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--ff-dim", type=int)
+    parser.add_argument(
+        "--condition-tokens", type=int, choices=(1, 2), help="1 as released, 2 as described"
+    )
+    parser.add_argument("--start", choices=("first", "random"), help="which part of a clip")
+    parser.add_argument(
+        "--short", choices=("drop", "hold", "mask"), help="what becomes of clips that are too short"
+    )
+    parser.add_argument("--coordinates", choices=("world", "local"))
+    parser.add_argument("--statistics", choices=("scalar", "columns"))
+    parser.add_argument("--balance", type=float, help="0 draws clips, 1 actions equally often")
+    parser.add_argument(
+        "--min-clips", type=int, default=10, help="leave out rarer actions (default %(default)s)"
+    )
+    parser.add_argument("--max-clips", type=int, help="take at most this many of an action")
+    parser.add_argument("--actions", nargs="+", metavar="NAME", help="only these actions")
+    parser.add_argument("--minutes", type=float, help="stop (and save) after this long")
+    parser.add_argument("--save-every", type=int, default=10, help="epochs (default %(default)s)")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the loss curve at the end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load, train, save."""
+    import torch
+    from tqdm import tqdm
+
+    from ..training import action_data
+    from ..training.action_trainer import ActionTrainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    data = action_data.load(
+        options.data,
+        actions=options.actions,
+        min_clips=options.min_clips,
+        max_clips=options.max_clips,
+    )
+    config = _config(options, len(data.actions))
+    windows = action_data.ActionWindows(data, config.windows, config.seed)
+    trainer = ActionTrainer(
+        options.run_dir, config, windows, device=options.device, precision=options.precision
+    )
+    if options.resume:
+        trainer.resume()
+    elif (options.run_dir / "state.pt").exists():
+        raise InvalidRequest(
+            f"{options.run_dir} holds a run already.", "Give --resume, or another --run."
+        )
+    size = sum(p.numel() for p in trainer.net.parameters())
+    console.note(
+        f"{size / 1e6:.2f} M parameters, {len(windows)} clips, {len(data.actions)} actions"
+    )
+    with tqdm(total=config.epochs, initial=trainer.epoch, desc="epochs") as bar:
+
+        def on_epoch(epoch: int, losses: dict[str, float]) -> None:
+            bar.update(epoch - bar.n)
+            bar.set_postfix(loss=f"{losses['loss']:.4f}")
+
+        done = trainer.fit(
+            minutes=options.minutes, save_every=options.save_every, on_epoch=on_epoch
+        )
+    console.note(f"{'done' if done else 'stopped; go on with --resume'} -> {options.run_dir}")
+    if options.plot is not None:
+        from ..evaluation import loss_plot
+
+        loss_plot.draw(options.run_dir / "log.jsonl", options.plot)
+    return 0
+
+
+def _config(options: argparse.Namespace, actions: int) -> ActionTrainConfig:
+    from .. import artifacts
+    from ..training.action_trainer import TRAIN_CONFIG, ActionTrainConfig
+
+    values: dict[str, Any] = {}
+    where = "The options"
+    if options.resume:
+        where = str(options.run_dir / TRAIN_CONFIG)
+        values = artifacts.read_json(options.run_dir / TRAIN_CONFIG)
+    elif options.config:
+        where = str(options.config)
+        try:
+            values = json.loads(options.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
+    _override(values, options, ("epochs", "batch_size", "lr", "seed"))
+    model = values.setdefault("model", {})
+    _override(model, options, ("latent_dim", "layers", "ff_dim", "condition_tokens"))
+    if "layers" in model:
+        model["num_layers"] = model.pop("layers")
+    if not options.resume:
+        model["num_actions"] = actions
+    names = ("num_frames", "stride", "start", "short", "coordinates", "statistics", "balance")
+    _override(values.setdefault("windows", {}), options, names)
+    if "lr" in values and "final_lr" not in values:
+        # the published ratio
+        values["final_lr"] = 0.1 * values["lr"]
+    return artifacts.config_from_dict(ActionTrainConfig, values, where)
+
+
+def _override(values: dict[str, Any], options: argparse.Namespace, names: tuple[str, ...]) -> None:
+    for name in names:
+        given = getattr(options, name)
+        if given is not None:
+            values[name] = given

@@ -1,0 +1,339 @@
+"""Action to motion with the from-scratch action model (:mod:`backend.models.action_mdm`)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import artifacts
+from ..artifacts import Stats
+from ..diffusion.float32_ddpm import Float32DDPM
+from ..diffusion.loop import sample, seeded_generators
+from ..diffusion.schedule import Schedule
+from ..errors import ArtifactError, InvalidRequest
+from ..models.action_mdm import ActionMDM, ActionMDMConfig
+from ..motion import convert
+from ..motion.representations import joints as joints_representation
+from ..motion.representations import motion135
+from ..motion.resample import resample_motion135
+from ..wire import limits
+from ..wire.messages import Motion, Progress, Request
+from ..wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
+from . import action_checkpoint
+from .action_coordinates import COORDINATES, Coordinates, to_joints
+from .action_names import closest_action
+
+CONFIG = "action_mdm_config.json"
+EXACT = "exact"
+"""Sampler that repeats the released sampling script number by number (all steps, float32)."""
+StepCallback = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ActionMDMPipelineConfig:
+    """``action_mdm_config.json``: the network, its actions, and defaults.
+
+    ``num_frames`` is the length that the model was trained on, and the longest that it makes.
+    """
+
+    network: ActionMDMConfig
+    actions: tuple[str, ...]
+    schedule: Schedule = field(default_factory=lambda: Schedule("linear", 1000))
+    name: str = "action-mdm"
+    licence: str = ""
+    description: str = ""
+    pipeline: Literal["action_mdm"] = "action_mdm"
+    representation: Literal["joints"] = "joints"
+    coordinates: Coordinates = "world"
+    fps: float = 20.0
+    min_frames: int = 2
+    num_frames: int = 60
+    sampler: str = "ddim"
+    steps: int = 50
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # JSON has lists only
+        object.__setattr__(self, "actions", tuple(self.actions))
+        if len(self.actions) != self.network.num_actions:
+            raise ValueError(
+                f"{len(self.actions)} action names for {self.network.num_actions} classes"
+            )
+        if not all(isinstance(a, str) and a.strip() for a in self.actions):
+            raise ValueError("an action name is no text")
+        if len(set(self.actions)) != len(self.actions):
+            raise ValueError("two actions have the same name")
+        if self.network.num_joints != NUM_JOINTS:
+            raise ValueError(f"the network has {self.network.num_joints} joints, not {NUM_JOINTS}")
+        if self.coordinates not in COORDINATES:
+            raise ValueError(f"unknown coordinates {self.coordinates!r}")
+        if not 2 <= self.min_frames <= self.num_frames or not self.fps > 0:
+            raise ValueError("min_frames, num_frames or fps are out of range")
+        if self.sampler not in limits.SAMPLERS or not 1 <= self.steps <= self.schedule.steps:
+            raise ValueError(f"sampler {self.sampler!r} with {self.steps} steps")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+class ActionMDMPipeline:
+    """A network with its statistics and the names of its actions."""
+
+    def __init__(
+        self,
+        config: ActionMDMPipelineConfig,
+        net: ActionMDM,
+        stats: Stats,
+        *,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.stats = stats
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> ActionMDMPipeline:
+        """Load a model or run folder, a hub id, or a released checkpoint.
+
+        A released checkpoint is a ``.pth`` file with ``norm_stats.pt`` beside it, or a folder that
+        holds ``mdm_final.pth``; its sizes are read from its tensors.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        released = action_checkpoint.find(name_or_path)
+        if released is not None:
+            weights, stats, network = action_checkpoint.load(released)
+            names = action_checkpoint.action_names(network.num_actions)
+            net = ActionMDM(network)
+            net.load_state_dict(weights)
+            return cls(ActionMDMPipelineConfig(network, names), net, stats, device=device)
+        folder = artifacts.resolve(
+            name_or_path,
+            (CONFIG, artifacts.WEIGHTS, artifacts.STATS),
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        values = artifacts.read_json(folder / CONFIG)
+        config = artifacts.config_from_dict(ActionMDMPipelineConfig, values, str(folder / CONFIG))
+        net = ActionMDM(config.network)
+        artifacts.load_weights(net, folder / artifacts.WEIGHTS)
+        stats = action_checkpoint.checked_stats(
+            artifacts.load_tensors(folder / artifacts.STATS),
+            config.network.input_dim,
+            folder / artifacts.STATS,
+        )
+        artifacts.verify_checksums(folder, values)
+        return cls(config, net, stats, device=device)
+
+    def save_pretrained(self, directory: str | Path) -> Path:
+        """Write the model folder and return it; the configuration comes last."""
+        folder = Path(directory)
+        artifacts.save_tensors(folder / artifacts.WEIGHTS, self.net.state_dict())
+        stats = {"mean": self.stats.mean, "std": self.stats.std}
+        artifacts.save_tensors(folder / artifacts.STATS, stats)
+        names = (artifacts.WEIGHTS, artifacts.STATS)
+        checksums = {name: artifacts.sha256_of(folder / name) for name in names}
+        artifacts.write_json(
+            folder / CONFIG, {**self.config.to_dict(), artifacts.CHECKSUMS_KEY: checksums}
+        )
+        return folder
+
+    # ------------------------------------------------------------------ inference
+
+    def infer(
+        self,
+        actions: Sequence[str | int],
+        lengths: Sequence[int] | None = None,
+        *,
+        seed: int | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per action.
+
+        Args:
+            actions: names (the closest one is taken) or class numbers.
+            lengths: frames at the model's rate, at most ``config.num_frames``; that many each when
+                None. The model always makes whole clips; shorter ones are their beginnings.
+            seed: clip ``i`` uses ``seed + i``; drawn at random when None. The ``"exact"`` sampler
+                draws the whole batch from ``seed``, as released.
+            sampler: "ddim", "ddpm", "dpmpp" or "exact"; the model's own when None.
+            steps: how many; the model's own when None. "exact" takes all of them.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            Joint positions, ``[length, 22, 3]`` float32 each, in metres, Y-up.
+
+        Raises:
+            InvalidRequest: an unknown action, a length that the model cannot make, or a bad
+                sampling setting.
+        """
+        c = self.config
+        wanted = [c.num_frames] * len(actions) if lengths is None else [int(n) for n in lengths]
+        if len(wanted) != len(actions):
+            raise InvalidRequest(
+                f"{len(actions)} actions but {len(wanted)} lengths.", "Give one each."
+            )
+        for frames in wanted:
+            self._check_length(frames)
+        if not actions:
+            return []
+        classes = torch.tensor([self._class(a) for a in actions], device=self.device)
+        if seed is None:
+            seed = secrets.randbelow(limits.MAX_SEED)
+        x = self._sample(classes, seed, sampler or c.sampler, steps, on_step)
+        clips = to_joints(self.stats.denormalise(x).float().cpu(), c.coordinates).numpy()
+        return [clip[:frames] for clip, frames in zip(clips, wanted, strict=True)]
+
+    def infer_t2m(
+        self, captions: Sequence[str], lengths: Sequence[int], **options: Any
+    ) -> list[np.ndarray]:
+        """:meth:`infer` under the name that every pipeline has; captions name actions."""
+        return self.infer(captions, lengths, **options)
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        The prompt names an action. Joints become rotations by inverse kinematics.
+
+        Raises:
+            InvalidRequest: an unknown action (the message lists them), or another value out of
+                the model's limits.
+        """
+        request = request.validated()
+        report = on_step or (lambda progress: None)
+        c = self.config
+        frames = max(1, round(request.seconds * c.fps))
+        self._check_length(frames)
+        name = closest_action(request.prompt, c.actions)
+        clips = self.infer(
+            [name] * request.samples,
+            [frames] * request.samples,
+            seed=request.seed,
+            sampler=request.sampler,
+            steps=request.steps,
+            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+        )
+        report(Progress(request.id, "fitting the skeleton"))
+        length = max(1, round(request.seconds * MOTION_FPS))
+        motions = []
+        for index, clip in enumerate(clips):
+            data, error = to_motion135(clip, c.fps, length)
+            meta = self._meta(request, request.seed + index, name, error)
+            motions.append(Motion(data, MOTION_FPS, meta))
+        return motions
+
+    # ------------------------------------------------------------------ inside
+
+    def _class(self, action: str | int) -> int:
+        if isinstance(action, str):
+            return self.config.actions.index(closest_action(action, self.config.actions))
+        if not 0 <= action < len(self.config.actions):
+            raise InvalidRequest(
+                f"There is no action {action}.", f"Choose from 0 to {len(self.config.actions) - 1}."
+            )
+        return int(action)
+
+    def _check_length(self, frames: int) -> None:
+        c = self.config
+        if not c.min_frames <= frames <= c.num_frames:
+            raise InvalidRequest(
+                f"The model {c.name!r} cannot make {frames / c.fps:g} seconds "
+                f"({frames} frames at {c.fps:g} fps).",
+                f"Choose from {c.min_frames / c.fps:g} to {c.num_frames / c.fps:g} seconds.",
+            )
+
+    def _sample(
+        self,
+        classes: Tensor,
+        seed: int,
+        sampler: str,
+        steps: int | None,
+        on_step: StepCallback | None,
+    ) -> Tensor:
+        c = self.config
+        shape = (len(classes), c.num_frames, c.network.input_dim)
+        y = {"action": classes}
+        if sampler == EXACT:
+            process = Float32DDPM(c.schedule.steps, self.device)
+            generator = torch.Generator().manual_seed(seed)
+            return process.sample(self.net, shape, y, generator, on_step)
+        return sample(
+            self.net,
+            shape,
+            schedule=c.schedule,
+            sampler=sampler,
+            steps=c.steps if steps is None else steps,
+            y=y,
+            generator=seeded_generators(seed, len(classes)),
+            on_step=on_step,
+            device=self.device,
+        )
+
+    def _meta(self, request: Request, seed: int, action: str, error_mm: float) -> dict[str, Any]:
+        c = self.config
+        params = {
+            "seconds": request.seconds,
+            "sampler": request.sampler or c.sampler,
+            "steps": request.steps or c.steps,
+        }
+        return {
+            "prompt": request.prompt,
+            "seed": seed,
+            "model": request.model,
+            "params": params,
+            "action": action,
+            "ik_error_mm": error_mm,
+            "warnings": [],
+            "licence": c.licence,
+        }
+
+
+def to_motion135(
+    clip: np.ndarray, fps: float, frames: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Joints ``[T, 22, 3]`` to motion_135 at 30 fps, standing on the ground.
+
+    Args:
+        fps: rate of ``clip``.
+        frames: exact number of output frames; by default the duration decides.
+
+    Returns:
+        motion_135 ``[T', 135]`` float32 and the mean distance of its joints from the clip's, mm.
+
+    Raises:
+        ArtifactError: the clip is not finite.
+    """
+    if not np.isfinite(clip).all():
+        raise ArtifactError(
+            "The model made a motion that is not finite.", "Train it longer, or with a lower rate."
+        )
+    points = joints_representation.as_joints(clip)
+    same_rate = convert.IkOptions(target_fps=fps)
+    fitted, error = convert.joints_to_motion135(points, fps, fps, same_rate)
+    data = resample_motion135(fitted, fps, MOTION_FPS, frames)
+    data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
+    return data.astype(np.float32), float(np.mean(error))
