@@ -262,14 +262,23 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_weights(
+    module: nn.Module, path: Path, *, config: str = CONFIG, recomputed: Sequence[str] = ()
+) -> None:
     """Fill ``module`` from a safetensors file; names and shapes must match exactly.
+
+    Args:
+        config: name of the file that described ``module``, for messages.
+        recomputed: endings of the names of buffers that the module computes itself; the file's own
+            are ignored.
 
     Raises:
         ArtifactError: as :func:`load_tensors`, or a mismatch, listing both sides.
     """
-    tensors = load_tensors(path)
-    expected = {name: value.shape for name, value in module.state_dict().items()}
+    ignored = tuple(recomputed)
+    tensors = {k: v for k, v in load_tensors(path).items() if not k.endswith(ignored)}
+    state = module.state_dict()
+    expected = {name: value.shape for name, value in state.items() if not name.endswith(ignored)}
     problems = [f"missing {name}" for name in expected if name not in tensors]
     problems += [f"unexpected {name}" for name in tensors if name not in expected]
     problems += [
@@ -280,10 +289,11 @@ def load_weights(module: nn.Module, path: Path) -> None:
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ArtifactError(
-            f"{path} does not fit {CONFIG}: {'; '.join(problems[:5])}{more}.",
+            f"{path} does not fit {config}: {'; '.join(problems[:5])}{more}.",
             "The two files must come from the same model. " + COPY_HINT,
+            "\n".join(problems),
         )
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, strict=not ignored)
 
 
 def load_stats(path: Path, dim: int) -> Stats:
@@ -304,16 +314,22 @@ def load_stats(path: Path, dim: int) -> Stats:
     return Stats(tensors["mean"], tensors["std"])
 
 
-def verify_checksums(folder: Path, config: Mapping[str, Any]) -> None:
+def verify_checksums(
+    folder: Path, config: Mapping[str, Any], *, where: str = CONFIG, skip: Sequence[str] = ()
+) -> None:
     """Compare files with the sha256 that ``config.json`` records; files without one pass.
+
+    Args:
+        where: name of the configuration file, for messages.
+        skip: files to leave alone; one that is used later is better checked then.
 
     Raises:
         ArtifactError: a file was changed or damaged after it was saved.
     """
     for name, expected in dict(config.get(CHECKSUMS_KEY) or {}).items():
         path = inside(folder, name)
-        if not path.is_file() or sha256_of(path) != expected:
-            raise ArtifactError(f"{path} is not the file that {CONFIG} was saved with.", COPY_HINT)
+        if name not in skip and (not path.is_file() or sha256_of(path) != expected):
+            raise ArtifactError(f"{path} is not the file that {where} was saved with.", COPY_HINT)
 
 
 def sha256_of(path: Path) -> str:

@@ -8,6 +8,7 @@ import importlib
 HELP = "make a model folder of a released checkpoint, and prove that it is the same model"
 
 KINDS: dict[str, str] = {
+    "mdm": "checkpoint_mdm",
     "motiongpt": "checkpoint_motiongpt",
 }
 """Name of each kind of checkpoint and its module here."""

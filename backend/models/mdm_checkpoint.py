@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArtifactError
+from .checkpoint_file import load_checkpoint
 from .mdm import MDM, MDMConfig
 
 FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
@@ -162,17 +163,7 @@ def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Mapping[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing.", _COPY_HINT) from error
-    except Exception as error:
-        # weights_only refuses whatever is no tensor, and damage raises whatever it meets
-        raise ArtifactError(
-            f"{path} is damaged, or names more than tensors; nothing of it was run.",
-            _COPY_HINT,
-            str(error),
-        ) from error
+    content = load_checkpoint(path)
     if not isinstance(content, Mapping):
         raise ArtifactError(f"{path} holds no dictionary of tensors.", _COPY_HINT)
     return content

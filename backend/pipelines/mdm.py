@@ -1,0 +1,426 @@
+"""Text to motion with MDM (Tevet et al., ICLR 2023; :mod:`backend.models.mdm`)."""
+
+from __future__ import annotations
+
+import copy
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import artifacts
+from ..artifacts import Stats
+from ..diffusion.exact import LOOPS, ReleasedProcess, sample_exact
+from ..diffusion.loop import sample, seeded_generators
+from ..diffusion.schedule import Schedule
+from ..errors import ArtifactError, InvalidRequest
+from ..models.mdm import MDM
+from ..models.mdm_fast import FastMDM
+from ..motion.representations.hml263 import SPEC
+from ..text import clip, distilbert
+from ..wire import limits
+from ..wire.messages import Motion, Progress, Request
+from . import hml_statistics, mdm_artifact, registry
+from .artifact_folder import new_folder
+from .hml263_output import to_motions
+from .mdm_artifact import MDMPipelineConfig
+from .trained_lengths import request_length, trained_length, valid_frames
+
+CAPTION_TOKENS = 22
+"""CLIP tokens read of a caption, marks included, by models of HumanML3D and KIT-ML."""
+CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
+"""Clips of one network call: more gain no speed and take memory."""
+
+StepCallback = Callable[[int, int], None]
+
+
+class MDMPipeline:
+    """A network with its training statistics and text encoder."""
+
+    def __init__(
+        self,
+        config: MDMPipelineConfig,
+        net: MDM,
+        stats: Stats,
+        *,
+        encoder: Any = None,
+        folder: Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        local_files_only: bool = False,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.stats = stats
+        self.spec = hml_statistics.SPECS[net.config.features]
+        self.schedule = Schedule(net.config.noise_schedule, net.config.diffusion_steps)
+        self._encoder = encoder
+        self._folder = folder
+        self._dtype = dtype
+        self._local_files_only = local_files_only
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> MDMPipeline:
+        """Load a model directory or hub id; every file is verified.
+
+        Args:
+            dtype: of the network's matrix products in the default mode.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = artifacts.resolve(
+            registry.bundled_folder(name_or_path),
+            mdm_artifact.FILES,
+            optional=mdm_artifact.OPTIONAL,
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        config, net, stats = mdm_artifact.load(folder)
+        return cls(
+            config,
+            net,
+            stats,
+            folder=folder,
+            device=device,
+            dtype=dtype,
+            local_files_only=local_files_only,
+        )
+
+    def save_pretrained(
+        self,
+        directory: str | Path,
+        *,
+        half: bool = False,
+        text_encoder: bool | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the model folder, whole or not at all, and return it.
+
+        Args:
+            half: store the weights as float16.
+            text_encoder: put the text encoder in; when None, if it is in use or came with the
+                model.
+            overwrite: replace a folder that is not empty, with all that is in it.
+
+        Raises:
+            OutputError: the folder is there already, or cannot be written.
+        """
+        if text_encoder is None:
+            text_encoder = self._encoder is not None or self._brought_encoder()
+        encoder = self.encoder if text_encoder else None
+        weights = self.net.state_dict()
+        with new_folder(directory, overwrite=overwrite) as folder:
+            mdm_artifact.save(folder, self.config, weights, self.stats, encoder, half=half)
+        return Path(directory)
+
+    # ------------------------------------------------------------------ atoms
+
+    @property
+    def encoder(self) -> Any:
+        """The text encoder, loaded on first use: the model's own, else by name."""
+        if self._encoder is None:
+            kind: Any = distilbert.DistilBertEncoder if self._reads_tokens else clip.ClipTextEncoder
+            options = {"device": self.device, "local_files_only": self._local_files_only}
+            if self.config.text_encoder:
+                options["name"] = self.config.text_encoder
+            self._encoder = kind.load(self._folder, **options)
+        return self._encoder
+
+    @property
+    def _reads_tokens(self) -> bool:
+        return self.net.config.text_encoder == "bert"
+
+    def _brought_encoder(self) -> bool:
+        home = distilbert if self._reads_tokens else clip
+        return self._folder is not None and home.has_weights(self._folder)
+
+    @property
+    def _context(self) -> int | None:
+        return CAPTION_TOKENS if self.net.config.dataset in ("humanml", "kit") else None
+
+    def encode_text(self, captions: Sequence[str]) -> Any:
+        """What the network takes as ``y["text_embed"]``.
+
+        Returns:
+            CLIP ``[1, B, 512]`` float32; DistilBERT states ``[N, B, 768]`` and padding ``[B, N]``.
+        """
+        if self._reads_tokens:
+            states, padding = self.encoder.encode(list(captions))
+            return states.to(self.device), padding.to(self.device)
+        embedded = self.encoder.encode(list(captions), context=self._context)
+        if embedded.shape[-1] != self.net.embed_text.in_features:
+            raise ArtifactError(
+                f"The text encoder gives {embedded.shape[-1]} numbers, the network reads "
+                f"{self.net.embed_text.in_features}.",
+                f"Use the encoder that the model was trained with ({clip.HUB_ID}).",
+            )
+        return embedded.to(self.device)[None]
+
+    @cached_property
+    def _fast(self) -> FastMDM:
+        """The network for the default mode; padding is never attended, so that it cannot matter."""
+        masked = copy.copy(self.net)
+        masked.config = replace(self.net.config, mask_frames=True)
+        return FastMDM(masked, dtype=self._dtype)
+
+    def denormalise(self, x: Tensor) -> np.ndarray:
+        """Network output ``[..., 263]`` to un-normalised features, float32."""
+        return self.stats.denormalise(x).float().cpu().numpy()
+
+    # ------------------------------------------------------------------ inference
+
+    def infer_t2m(
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        *,
+        seed: int | None = None,
+        guidance_param: float | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        exact: bool = False,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per caption in HumanML3D features (KIT-ML's, for its models).
+
+        Args:
+            captions: one action each, any number; they are not split into parts.
+            lengths: frames at 20 fps, any mix; each is rounded down to a multiple of 4 and brought
+                into 40 to 196, as the released code does.
+            seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
+                when None.
+            guidance_param, sampler, steps: the model's defaults when None.
+            exact: replay the released code bit by bit: all captions are one batch with one
+                generator of ``seed``, every step is taken (``sampler`` "ddpm" and all steps when
+                None), padding is attended where the release does so.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            A list of ``[length, 263]`` float32 arrays, un-normalised.
+
+        Raises:
+            InvalidRequest: a length that is no length, or a bad sampling setting.
+        """
+        if len(captions) != len(lengths):
+            raise InvalidRequest(
+                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
+            )
+        self._refuse_completion()
+        frames = [trained_length(n, self.spec.fps) for n in lengths]
+        if seed is None:
+            seed = secrets.randbelow(limits.MAX_SEED)
+        if not frames:
+            return []
+        guidance = self._guidance(guidance_param)
+        if exact:
+            x = self.denoise_exact(
+                self.encode_text(captions),
+                frames,
+                seed,
+                guidance=guidance,
+                sampler=sampler or "ddpm",
+                steps=steps,
+                on_step=on_step,
+            )
+            rows = list(x[:, :, 0].permute(0, 2, 1))
+        else:
+            rows = self._denoise(
+                captions,
+                frames,
+                seed,
+                guidance=guidance,
+                sampler=sampler or self.config.sampler,
+                steps=self._default_steps if steps is None else steps,
+                on_step=on_step,
+            )
+        return [self.denormalise(row[:n]) for row, n in zip(rows, frames, strict=True)]
+
+    def denoise_exact(
+        self,
+        text_embed: Any,
+        lengths: Sequence[int],
+        seed: int,
+        *,
+        guidance: float,
+        sampler: str = "ddpm",
+        steps: int | None = None,
+        on_step: StepCallback | None = None,
+    ) -> Tensor:
+        """The released sampling loop on one batch, normalised ``[B, 263, 1, longest]``.
+
+        Args:
+            text_embed: see :meth:`encode_text`.
+            lengths: valid frames of each clip, taken as they are.
+            steps: all when None; else so many by the released respacing rule.
+        """
+        if sampler not in LOOPS:
+            raise InvalidRequest(
+                f"The exact mode has no sampler {sampler!r}.", f"Use {' or '.join(LOOPS)}."
+            )
+        net, longest = self.net, max(lengths)
+        rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
+        mask = valid_frames(lengths, self.device)
+        return sample_exact(
+            net,
+            (len(lengths), net.config.joints, net.config.channels, longest),
+            process=ReleasedProcess.of(self.schedule, rule, sigma_small=net.config.sigma_small),
+            y={"text_embed": text_embed, "mask": mask},
+            guidance=guidance,
+            sampler=sampler,
+            generator=torch.Generator(self.device).manual_seed(seed),
+            on_step=on_step,
+            device=self.device,
+        )
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        Each ``Motion.meta`` holds prompt, seed, model, params, warnings and licence.
+
+        Args:
+            on_step: receives a Progress at each step; it may raise ``Cancelled``.
+
+        Raises:
+            InvalidRequest: a value out of the model's limits, which the message names.
+        """
+        request = request.validated()
+        if self.spec != SPEC:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} makes KIT-ML features of another skeleton.",
+                "Use a HumanML3D model; infer_t2m gives the features themselves.",
+            )
+        frames = request_length(request.seconds, self.config.name)
+        report = on_step or (lambda progress: None)
+        report(Progress(request.id, "reading the prompt"))
+        warnings = self._warnings(request.prompt)
+        clips = self.infer_t2m(
+            [request.prompt] * request.samples,
+            [frames] * request.samples,
+            seed=request.seed,
+            guidance_param=request.guidance_scale,
+            sampler=request.sampler,
+            steps=request.steps,
+            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+        )
+        report(Progress(request.id, "converting"))
+        seeds = range(request.seed, request.seed + request.samples)
+        return to_motions(clips, request, [self._meta(request, s, warnings) for s in seeds])
+
+    # ------------------------------------------------------------------ inside
+
+    def _denoise(
+        self,
+        captions: Sequence[str],
+        frames: Sequence[int],
+        seed: int,
+        *,
+        guidance: float,
+        sampler: str,
+        steps: int,
+        on_step: StepCallback | None,
+    ) -> list[Tensor]:
+        """Normalised clips ``[length, 263]`` in the order of the captions, sampled in chunks."""
+        # neighbours of like length waste the least padding
+        order = sorted(range(len(frames)), key=lambda i: frames[i])
+        size = self._chunk_size()
+        chunks = [order[start : start + size] for start in range(0, len(order), size)]
+        rows: dict[int, Tensor] = {}
+        for index, chunk in enumerate(chunks):
+            lengths = [frames[i] for i in chunk]
+            generators = [seeded_generators(seed + i, 1)[0] for i in chunk]
+            y: dict[str, Any] = {"text_embed": self.encode_text([captions[i] for i in chunk])}
+            if len(set(lengths)) > 1:
+                y["mask"] = valid_frames(lengths, self.device)
+            x = sample(
+                self._fast.guided(guidance),
+                (len(chunk), max(lengths), self.spec.dim),
+                schedule=self.schedule,
+                sampler=sampler,
+                steps=steps,
+                y=y,
+                generator=generators,
+                lengths=lengths,
+                on_step=_part(on_step, index, len(chunks)),
+                device=self.device,
+            )
+            rows |= {i: x[row, : frames[i]] for row, i in enumerate(chunk)}
+        return [rows[i] for i in range(len(frames))]
+
+    @property
+    def _default_steps(self) -> int:
+        return min(self.config.steps, self.schedule.steps)
+
+    def _chunk_size(self) -> int:
+        if self.net.config.arch == "gru":
+            return 1  # its recurrence runs over the batch
+        return CLIPS_AT_ONCE.get(self.device.type, CLIPS_AT_ONCE["other"])
+
+    def _guidance(self, wanted: float | None) -> float:
+        if self.net.config.cond_mask_prob == 0:
+            return 1.0  # never trained without a caption
+        value = self.config.guidance_param if wanted is None else float(wanted)
+        if not (math.isfinite(value) and limits.MIN_GUIDANCE <= value <= limits.MAX_GUIDANCE):
+            raise InvalidRequest(
+                f"The guidance is {value:g}.",
+                f"Choose from {limits.MIN_GUIDANCE:g} to {limits.MAX_GUIDANCE:g}.",
+            )
+        return value
+
+    def _refuse_completion(self) -> None:
+        if self.net.config.context_len:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} continues a motion of "
+                f"{self.net.config.context_len} frames; it cannot start one from a caption.",
+                "Use a text-to-motion model.",
+            )
+
+    def _warnings(self, prompt: str) -> list[str]:
+        if self.encoder.truncated([prompt], self._context)[0]:
+            return [f"Only the beginning of the prompt was read: “{prompt[:60]}…”."]
+        return []
+
+    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
+        c = self.config
+        return {
+            "prompt": request.prompt,
+            "seed": seed,
+            "model": request.model,
+            "params": {
+                "seconds": request.seconds,
+                "sampler": request.sampler or c.sampler,
+                "steps": request.steps or self._default_steps,
+                "guidance_scale": self._guidance(request.guidance_scale),
+            },
+            "parts": [request.prompt],
+            "warnings": list(warnings),
+            "licence": c.licence,
+        }
+
+
+def _part(on_step: StepCallback | None, index: int, count: int) -> StepCallback | None:
+    """Progress of one of ``count`` equal runs as progress of all."""
+    if on_step is None:
+        return None
+    return lambda done, total: on_step(index * total + done, count * total)

@@ -1,0 +1,208 @@
+"""The folder of an MDM model: ``mdm_config.json``, weights, statistics and text encoder.
+
+``mdm_config.json``, ``model.safetensors``, ``Mean.npy`` and ``Std.npy`` are those of the published
+artifact (``ZeyuLing/hftrainer-mdm-humanml3d``), so that each program reads the other's folders. The
+text encoder inside is ours: ``clip.safetensors`` and its vocabulary, or the folder ``distilbert``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import artifacts
+from ..artifacts import CHECKSUMS_KEY, WEIGHTS, Stats
+from ..errors import ArtifactError
+from ..models.mdm import MDM, MDMConfig
+from ..models.mdm_checkpoint import config_from_args
+from ..text import clip, distilbert
+from ..wire import limits
+from . import hml_statistics
+from .hml_statistics import MEAN, STD
+
+CONFIG = "mdm_config.json"
+FORMAT = "kinetype-mdm-v1"
+FILES = (CONFIG, WEIGHTS, MEAN, STD)
+OPTIONAL = (*clip.FILES, *distilbert.FILES)
+BUFFERS = ("sequence_pos_encoder.pe",)
+"""Endings of the names of positional tables, which the network computes."""
+RELEASED_GUIDANCE = 2.5
+
+
+@dataclass(frozen=True)
+class MDMPipelineConfig:
+    """``mdm_config.json``: the network as a release's ``args.json`` tells it, and defaults.
+
+    ``config`` holds the entries of ``args.json`` that say what the network is. ``network`` is only
+    there for a network that they cannot describe. ``guidance_param``, ``sampler`` and ``steps`` are
+    the defaults of sampling. ``text_encoder`` is the hub id of the encoder that reads captions.
+    ``name``, ``licence`` and ``description`` are shown to people.
+    """
+
+    config: dict[str, Any]
+    model_type: str = "mdm"
+    format: str = FORMAT
+    network: MDMConfig | None = None
+    guidance_param: float = RELEASED_GUIDANCE
+    sampler: str = "ddim"
+    steps: int = 25
+    text_encoder: str = ""
+    name: str = "mdm"
+    licence: str = ""
+    description: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.model_type != "mdm":
+            raise ValueError(f"model_type is {self.model_type!r}, not 'mdm'")
+        if self.sampler not in limits.SAMPLERS:
+            raise ValueError(f"unknown sampler {self.sampler!r}")
+        if not limits.MIN_GUIDANCE <= self.guidance_param <= limits.MAX_GUIDANCE:
+            raise ValueError(f"guidance_param {self.guidance_param}")
+        if self.steps < 1:
+            raise ValueError(f"{self.steps} steps")
+
+    @classmethod
+    def of(cls, network: MDMConfig, **options: Any) -> MDMPipelineConfig:
+        """The configuration of a folder for a network."""
+        args = args_of(network)
+        told = network == config_from_args(args)
+        return cls(args, network=None if told else network, **options)
+
+    def network_config(self, where: str = CONFIG) -> MDMConfig:
+        """The network's configuration; :class:`ArtifactError` when the entries make none."""
+        return self.network or config_from_args(self.config, f"{where}: config")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = asdict(self)
+        if self.network is None:
+            del values["network"]
+        return values
+
+
+def args_of(network: MDMConfig) -> dict[str, Any]:
+    """The entries of ``args.json`` that describe a network (inverse of ``config_from_args``)."""
+    return {
+        "dataset": network.dataset,
+        "arch": network.arch,
+        "text_encoder_type": network.text_encoder,
+        "emb_trans_dec": network.emb_trans_dec,
+        "layers": network.layers,
+        "latent_dim": network.width,
+        "cond_mask_prob": network.cond_mask_prob,
+        "mask_frames": network.mask_frames,
+        "unconstrained": network.condition == "none",
+        "pos_embed_max_len": network.max_positions,
+        "multi_target_cond": network.target_cond,
+        "multi_encoder_type": network.target_encoder,
+        "target_enc_layers": network.target_layers,
+        "context_len": network.context_len,
+        "pred_len": network.pred_len,
+        "noise_schedule": network.noise_schedule,
+        "diffusion_steps": network.diffusion_steps,
+        "sigma_small": network.sigma_small,
+        "emb_policy": "add",
+        "lambda_vel": 0.0,
+        "lambda_rcxyz": 0.0,
+        "lambda_fc": 0.0,
+    }
+
+
+def read_config(folder: Path) -> MDMPipelineConfig:
+    """``mdm_config.json``, checked; an artifact of another program may hold more entries.
+
+    Raises:
+        ArtifactError: missing, no JSON object, or entries that make no MDM.
+    """
+    path = folder / CONFIG
+    values = artifacts.read_json(path)
+    if not isinstance(values.get("config"), Mapping):
+        raise ArtifactError(
+            f"{path} lacks the entry 'config' with the training arguments.",
+            "Convert the released checkpoint again: kinetype convert-checkpoint mdm.",
+        )
+    known = {f.name for f in dataclasses.fields(MDMPipelineConfig)}
+    if values.get("format") != FORMAT:
+        values = {key: value for key, value in values.items() if key in known - {"format"}}
+    return artifacts.config_from_dict(MDMPipelineConfig, values, str(path))
+
+
+def load(folder: Path) -> tuple[MDMPipelineConfig, MDM, Stats]:
+    """Everything of a folder but the text encoder; each file is checked.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, does not fit the others, or the statistics are
+            the evaluator's.
+    """
+    config = read_config(folder)
+    net = load_network(folder, config)
+    stats = hml_statistics.read(folder / MEAN, folder / STD, net.config.features)
+    artifacts.verify_checksums(folder, {CHECKSUMS_KEY: config.sha256}, where=CONFIG)
+    return config, net, stats
+
+
+def load_network(folder: Path, config: MDMPipelineConfig) -> MDM:
+    """The network of a folder; :class:`ArtifactError` unless it is a text-to-motion one."""
+    where = str(folder / CONFIG)
+    network = config.network_config(where)
+    check_text_to_motion(network, where)
+    net = MDM(network)
+    artifacts.load_weights(net, folder / WEIGHTS, config=CONFIG, recomputed=BUFFERS)
+    return net.eval()
+
+
+def check_text_to_motion(network: MDMConfig, where: str) -> None:
+    """Raise :class:`ArtifactError` unless a network makes HumanML3D or KIT-ML features from text.
+
+    Args:
+        where: file that describes the network, for the message.
+    """
+    if network.features not in hml_statistics.SPECS or network.channels != 1:
+        raise ArtifactError(
+            f"{where}: the network makes frames of {network.joints} x {network.channels} for the "
+            f"data set {network.dataset!r}; text models make 263 (humanml) or 251 (kit) features.",
+            "Models of actions are sampled with `kinetype sample`.",
+        )
+    if network.condition != "text":
+        raise ArtifactError(
+            f"{where}: this network was trained without text.", "Take a text-to-motion model."
+        )
+
+
+def save(
+    folder: Path,
+    config: MDMPipelineConfig,
+    weights: Mapping[str, Tensor],
+    stats: Stats | None,
+    encoder: Any = None,
+    *,
+    half: bool = False,
+) -> Path:
+    """Write a folder; ``mdm_config.json`` comes last and records the other files' sha256.
+
+    Args:
+        weights: state of the network; positional tables are left out.
+        stats: training statistics; without them the folder cannot make motions yet.
+        encoder: a text encoder whose ``save(folder)`` returns its files' sha256, or None.
+        half: store the weights as float16.
+    """
+    kept = {name: value for name, value in weights.items() if not name.endswith(BUFFERS)}
+    dtype = torch.float16 if half else torch.float32
+    artifacts.save_tensors(folder / WEIGHTS, kept, dtype=dtype)
+    names = [WEIGHTS]
+    if stats is not None:
+        hml_statistics.write(folder, stats)
+        names += [MEAN, STD]
+    digests = {name: artifacts.sha256_of(folder / name) for name in names}
+    if encoder is not None:
+        digests |= encoder.save(folder)
+    values = dataclasses.replace(config, format=FORMAT, sha256=digests).to_dict()
+    artifacts.write_json(folder / CONFIG, values)
+    return folder

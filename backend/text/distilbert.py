@@ -1,0 +1,143 @@
+"""DistilBERT's token states (Sanh et al. 2019): what the decoder releases of MDM read.
+
+In a model's folder its files lie in the sub-folder ``distilbert``; otherwise they are found by name
+in the Hugging Face cache, or on the hub where the network may be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArtifactError, MissingDependency
+
+HUB_ID = "distilbert/distilbert-base-uncased"
+FOLDER = "distilbert"
+_HUB_FILES = ("config.json", "model.safetensors", "tokenizer*.json", "vocab.txt")
+FILES = tuple(f"{FOLDER}/{name}" for name in _HUB_FILES)
+"""Patterns of what a model folder may carry of the encoder."""
+_log = logging.getLogger(__name__)
+
+
+class DistilBertEncoder:
+    """Frozen encoder of token states. Build it with :meth:`load`."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model = model.float().eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        name: str = HUB_ID,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+    ) -> DistilBertEncoder:
+        """Load from a model's folder, else by name.
+
+        Args:
+            folder: a model folder with the sub-folder ``distilbert``, that sub-folder, or None.
+
+        Raises:
+            MissingDependency: the files are nowhere on this computer and may not be fetched.
+            ArtifactError: they are there but damaged.
+        """
+        try:
+            from transformers import AutoTokenizer, DistilBertModel
+        except ImportError as error:
+            raise MissingDependency(
+                "DistilBERT needs the package transformers.",
+                "Install it with: python -m pip install transformers",
+            ) from error
+        place = _inside(folder)
+        if place is None:
+            place = _from_hub(name, local_files_only)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+            model = DistilBertModel.from_pretrained(
+                place, local_files_only=True, dtype=torch.float32, use_safetensors=True
+            )
+        except Exception as error:  # transformers raises many kinds for a damaged folder
+            raise ArtifactError(
+                f"The DistilBERT in {place} cannot be loaded.",
+                "Copy or download it again.",
+                str(error),
+            ) from error
+        return cls(model.to(device or "cpu"), tokenizer)
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """States of all tokens, as MDM takes them in ``y["text_embed"]``.
+
+        Returns:
+            ``[N, B, 768]`` float32 and ``[B, N]`` bool, True on padding.
+        """
+        if isinstance(captions, str):
+            raise TypeError("encode takes a list of captions, not one caption")
+        tokens = self._tokenizer(list(captions), return_tensors="pt", padding=True, truncation=True)
+        device = self._model.device
+        ids, mask = tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
+        states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.permute(1, 0, 2).contiguous(), ~mask.bool()
+
+    def truncated(self, captions: Sequence[str], context: int | None = None) -> list[bool]:
+        """For each caption, whether it is longer than what is read of it."""
+        limit = self._model.config.max_position_embeddings
+        return [len(ids) > limit for ids in self._tokenizer(list(captions))["input_ids"]]
+
+    def save(self, folder: str | Path) -> dict[str, str]:
+        """Write the sub-folder ``distilbert``; returns the sha256 of every file by name."""
+        place = Path(folder) / FOLDER
+        self._model.save_pretrained(place)
+        self._tokenizer.save_pretrained(place)
+        digests = {}
+        for path in sorted(place.iterdir()):
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            digests[f"{FOLDER}/{path.name}"] = digest
+        return digests
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds DistilBERT."""
+    return _inside(folder) is not None
+
+
+def _inside(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    root = Path(folder).expanduser()
+    for place in (root / FOLDER, root):
+        weights, config = place / "model.safetensors", place / "config.json"
+        if weights.is_file() and config.is_file() and "distilbert" in config.read_text("utf-8"):
+            return place
+    return None
+
+
+def _from_hub(name: str, local_files_only: bool) -> Path:
+    problem = ""
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = snapshot_download(
+            name, allow_patterns=list(_HUB_FILES), local_files_only=local_files_only
+        )
+        if (Path(folder) / "model.safetensors").is_file():
+            return Path(folder)
+    except Exception as error:  # each version of the hub client has its own errors
+        problem = str(error)
+        _log.info("%s is not available from the hub: %s", name, error)
+    raise MissingDependency(
+        f"This model needs the text encoder {name}, which is not on this computer.",
+        f"Go online once to let it download {name}, or copy that model's folder into the model's "
+        f"folder as {FOLDER!r}.",
+        problem,
+    )
