@@ -17,6 +17,7 @@ MORE_KINDS: dict[str, str] = {
     "action-mdm": "train_action_mdm",
     "hml3d": "train_hml3d",
     "mdm": "train_mdm",
+    "tmr": "train_tmr",
     "tokenizer": "train_tokenizer",
 }
 """Trainers that have a module of their own here."""

@@ -24,16 +24,18 @@ def run(options: argparse.Namespace) -> int:
     """Re-encode and write."""
     from tqdm import tqdm
 
-    from ..training import hml3d_export
+    from ..training import hml3d_export, text_cache
     from ..training.dataset import MotionDataset
 
     dataset = MotionDataset.load(options.data)
+    known = (options.data / "text.safetensors").is_file()
     with tqdm(total=len(dataset.items), desc="clips", unit="clip") as bar:
         counts = hml3d_export.export(
             dataset,
             options.out,
             captions=options.captions,
             seed=options.seed,
+            embeddings=text_cache.load(options.data) if known else None,
             on_item=lambda done, total: bar.update(done - bar.n),
         )
     console.note(f"{counts['train']} training and {counts['val']} other clips -> {options.out}")

@@ -38,8 +38,9 @@ from .mdm_layers import (
 Arch = Literal["trans_enc", "trans_dec", "gru"]
 Condition = Literal["text", "action", "none"]
 
-TEXT_DIMS = {"clip": 512, "bert": 768}
-"""Width of the text embeddings: CLIP's sentence vector, DistilBERT's token states."""
+TEXT_DIMS = {"clip": 512, "bert": 768, "minilm": 384}
+"""Width of the text embeddings: CLIP's sentence vector, DistilBERT's token states, MiniLM's
+sentence vector (models trained here; no release has it)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class MDMConfig:
     channels: int = 1
     arch: Arch = "trans_enc"
     condition: Condition = "text"
-    text_encoder: Literal["clip", "bert"] = "clip"
+    text_encoder: Literal["clip", "bert", "minilm"] = "clip"
     actions: int = 1
     width: int = 512
     layers: int = 8

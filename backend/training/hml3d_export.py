@@ -6,6 +6,7 @@ The layout is that of the published data set (Guo et al., CVPR 2022)::
     texts/NAME.txt            one caption per line: caption#word/POS word/POS#from#to
     train.txt val.txt test.txt  names, one per line
     Mean.npy Std.npy          [263] float32 over the training clips, Std averaged inside each block
+    captions_minilm.*         sentence vectors of the captions, where the dataset has them (ours)
     sources.json              NAME -> clip, mirrored, speed of the dataset it came from (ours)
 
 A mirrored item has the name of its original with an M in front. Words are tagged OTHER: nothing
@@ -26,7 +27,9 @@ from ..motion.io.atomic import atomic_path
 from ..motion.representations import hml263, smplrifke205
 from ..motion.representations.statistics import mean_std
 from ..wire.skeleton import NUM_JOINTS
+from . import caption_vectors
 from .dataset import Item, MotionDataset
+from .text_cache import CaptionEmbeddings
 
 MAX_FRAMES = 196
 """Longer items are cut: readers of the layout leave out clips of 200 frames and more."""
@@ -40,6 +43,7 @@ def export(
     *,
     captions: int = 4,
     seed: int = 0,
+    embeddings: CaptionEmbeddings | None = None,
     on_item: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
     """Write ``dataset`` as a HumanML3D folder.
@@ -48,6 +52,7 @@ def export(
         dataset: smplrifke205 features, which hold their joint positions.
         captions: lines drawn for each clip from its pool, without repeats.
         seed: of the drawing.
+        embeddings: MiniLM vectors of the pools; those of the drawn captions are written too.
         on_item: called with (done, total).
 
     Returns:
@@ -66,8 +71,13 @@ def export(
     names = item_names(dataset.items)
     written: dict[str, list[str]] = {"train": [], "val": []}
     sources, training = {}, []
+    vectors_of: dict[str, np.ndarray] = {}
     for done, (item, name) in enumerate(zip(dataset.items, names, strict=True)):
-        lines = _caption_lines(dataset.pools[item.pool], captions, rng)
+        drawn = _drawn(dataset.pools[item.pool], captions, rng)
+        lines = [caption_line(text) for text in drawn.values()]
+        if embeddings is not None:
+            rows = embeddings.pool(item.pool)
+            vectors_of |= {text: embeddings.sentence[rows[i]] for i, text in drawn.items()}
         for part, vectors in _pieces(name, encode_item(dataset.item_features(item))):
             with atomic_path(folder / VECTORS / f"{part}.npy") as temporary:
                 np.save(temporary, vectors, allow_pickle=False)
@@ -87,6 +97,10 @@ def export(
         _write(folder / file, written["val"])
     _write(folder / "all.txt", written["train"] + written["val"])
     write_json(folder / "sources.json", sources)
+    if vectors_of:
+        rows_of = {text: row for row, text in enumerate(vectors_of)}
+        found = caption_vectors.CaptionVectors(np.stack(list(vectors_of.values())), rows_of)
+        caption_vectors.save(folder, "minilm", found)
     return {split: len(parts) for split, parts in written.items()}
 
 
@@ -121,10 +135,9 @@ def _pieces(name: str, vectors: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{name}_{index:02d}", piece
 
 
-def _caption_lines(pool: tuple[str, ...], count: int, rng: np.random.Generator) -> list[str]:
-    drawn = rng.permutation(len(pool))[:count]
-    # '#' separates the fields of a line
-    return [caption_line(pool[i].replace("#", " ")) for i in sorted(drawn)]
+def _drawn(pool: tuple[str, ...], count: int, rng: np.random.Generator) -> dict[int, str]:
+    """Some captions by their number in the pool; '#' separates fields in the files."""
+    return {int(i): pool[i].replace("#", " ") for i in sorted(rng.permutation(len(pool))[:count])}
 
 
 def caption_line(caption: str, start: float = 0.0, end: float = 0.0) -> str:
