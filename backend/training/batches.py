@@ -38,12 +38,18 @@ class SamplingConfig:
 @dataclass(frozen=True)
 class Batch:
     """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384];
-    ``sides`` [B, 2] flags of the side words."""
+    ``sides`` [B, 2] flags of the side words; ``labels`` [B] a number for each (content, style).
+    """
 
     x: np.ndarray
     lengths: np.ndarray
     sentence: np.ndarray
     sides: np.ndarray
+    labels: np.ndarray
+
+
+_Example = tuple[np.ndarray, int, int]
+"""Features ``[T, D]``, row of its caption, number of its label."""
 
 
 class BatchSampler:
@@ -68,6 +74,8 @@ class BatchSampler:
         self.mates: dict[tuple[str, str, bool], list[Item]] = {}
         for item in self.items:
             self.mates.setdefault((item.content, item.style, item.mirrored), []).append(item)
+        names = sorted({(i.content, i.style) for i in self.items})
+        self._labels = {name: number for number, name in enumerate(names)}
         self._ready: list[Batch] = []
 
     def next(self) -> Batch:
@@ -81,7 +89,7 @@ class BatchSampler:
         picks = self.rng.choice(len(self.items), size=64 * config.bucket, p=self.weights)
         clips = [self._example(self.items[i]) for i in picks]
         clips.sort(key=lambda pair: len(pair[0]))
-        group: list[tuple[np.ndarray, int]] = []
+        group: list[_Example] = []
         for clip in clips:
             if group and len(clip[0]) * (len(group) + 1) > config.frames_per_batch:
                 self._ready.append(self._collate(group))
@@ -91,7 +99,7 @@ class BatchSampler:
         self._ready.append(self._collate(group))
         self.rng.shuffle(self._ready)  # type: ignore[arg-type]
 
-    def _example(self, item: Item) -> tuple[np.ndarray, int]:
+    def _example(self, item: Item) -> _Example:
         config, rng = self.config, self.rng
         x = self.dataset.item_features(item)
         cyclic = item.content.startswith(CYCLIC)
@@ -106,15 +114,17 @@ class BatchSampler:
         if len(x) > config.max_frames:
             x = _window(x, rng, config.max_frames, config.max_frames)
         pool = self.text.pool(item.pool)
-        return x, int(pool[rng.integers(len(pool))])
+        label = self._labels[(item.content, item.style)]
+        return x, int(pool[rng.integers(len(pool))]), label
 
-    def _collate(self, group: list[tuple[np.ndarray, int]]) -> Batch:
-        lengths = np.array([len(x) for x, _ in group])
+    def _collate(self, group: list[_Example]) -> Batch:
+        lengths = np.array([len(x) for x, _, _ in group])
         out = np.zeros((len(group), lengths.max(), self.mean.size), np.float32)
-        for row, (x, _) in zip(out, group, strict=True):
+        for row, (x, _, _) in zip(out, group, strict=True):
             row[: len(x)] = (x - self.mean) / self.std
-        rows = [caption for _, caption in group]
-        return Batch(out, lengths, self.text.sentence[rows], self.text.sides[rows])
+        rows = [caption for _, caption, _ in group]
+        labels = np.array([label for _, _, label in group])
+        return Batch(out, lengths, self.text.sentence[rows], self.text.sides[rows], labels)
 
 
 def item_weights(items: list[Item], config: SamplingConfig) -> np.ndarray:

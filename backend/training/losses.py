@@ -176,7 +176,7 @@ def motion_loss(
     )
     feet = list(FOOT_JOINTS)
     planted = (true_speed[:, :, feet].norm(dim=-1) < config.contact_speed).float()
-    # the length itself, not its square: a slow slide must keep its pull, or no foot ever stands still
+    # the length itself, not its square: a slow slide must keep its pull, or no foot stands still
     slip = ((gap[:, :, feet] / config.contact_scale).square().sum(-1) + 1e-4).sqrt()
     parts["contact"] = config.contact * _average((planted * slip).mean(-1), sure_pair)
     total = torch.stack(list(parts.values())).sum()

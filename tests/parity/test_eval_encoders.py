@@ -141,3 +141,25 @@ def test_ms272_evaluator(name: str, features: str, relu_first: bool) -> None:
     padded = torch.cat([x, torch.full_like(x[:, :5], 7.0)], 1)
     more, _ = net(padded, torch.cat([mask, mask.new_zeros(len(mask), 5)], 1))
     assert np.abs(more.numpy() - z["mu"]).max() < 2e-5
+
+
+def test_tmr_similarity_and_losses() -> None:
+    from backend.evaluation.retrieval import cosine, tmr_score
+    from backend.training import contrastive
+
+    z = arrays("tmr_similarity_and_losses")
+    tensor = {key: torch.from_numpy(value) for key, value in z.items()}
+    assert np.abs(cosine(z["text_mu"], z["motion_mu"]) - z["sim"]).max() < 1e-5
+    assert np.abs(tmr_score(z["text_mu"], z["motion_mu"]) - z["score"].diagonal()).max() < 1e-5
+    plain = contrastive.info_nce(tensor["nce_text"], tensor["nce_motion"], 0.1)
+    assert float(plain) == pytest.approx(float(z["infonce_plain"]), abs=1e-5)
+    hidden = contrastive.alike(tensor["sent_emb"], 0.8)
+    off = np.argwhere(hidden.numpy() & ~np.eye(len(hidden), dtype=bool))
+    assert np.array_equal(off, z["selfsim_pairs_masked"])
+    filtered = contrastive.info_nce(tensor["nce_text"], tensor["nce_motion"], 0.1, hidden)
+    assert float(filtered) == pytest.approx(float(z["infonce_filtered"]), abs=1e-5)
+    motion, text = ((tensor[f"{n}_mu"], tensor[f"{n}_logvar"]) for n in ("motion", "text"))
+    prior = torch.zeros_like(motion[0]), torch.zeros_like(motion[0])
+    kl = contrastive.gaussian_kl
+    assert float(kl(*motion, *text)) == pytest.approx(float(z["kl_motion_text"]), abs=1e-5)
+    assert float(kl(*motion, *prior)) == pytest.approx(float(z["kl_motion_prior"]), abs=1e-5)

@@ -1,0 +1,61 @@
+"""``kinetype train tmr``: train the small evaluator that works offline."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import console
+
+HELP = "train a small text and motion encoder to evaluate with"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--data", type=Path, required=True, help="dataset folder")
+    parser.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
+    parser.add_argument("--minutes", type=float, default=10.0, help="wall-clock budget")
+    parser.add_argument("--frames", type=int, default=12000, help="frames of a batch")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="evaluator folder to write at the end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and export when asked to."""
+    import torch
+    from tqdm import tqdm
+
+    from ..training import batches, text_cache
+    from ..training.dataset import MotionDataset
+    from ..training.tmr_trainer import TMRTrainConfig, TMRTrainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    dataset = MotionDataset.load(options.data)
+    mean, std = batches.feature_statistics(dataset)
+    sampling = batches.SamplingConfig(frames_per_batch=options.frames, crop=0.5)
+    text = text_cache.load(options.data)
+    sampler = batches.BatchSampler(dataset, text, mean, std, sampling, options.seed)
+    config = TMRTrainConfig(minutes=options.minutes, seed=options.seed)
+    trainer = TMRTrainer(options.run_dir, config, sampler)
+    if options.resume:
+        trainer.resume()
+    with tqdm(
+        total=1000, bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
+    ) as bar:
+
+        def on_step(step: int, progress: float, parts: dict[str, float]) -> None:
+            bar.n = round(1000 * progress)
+            text = f"step {step} contrastive {parts['contrastive']:.3f}"
+            bar.set_description_str(text, refresh=step % 10 == 0)
+
+        trainer.fit(on_step)
+    console.note(f"{trainer.step} steps -> {options.run_dir}")
+    if options.out:
+        from ..training import tmr_export
+
+        tmr_export.export(options.run_dir, dataset, mean, std, options.out, seed=options.seed)
+        console.note(f"evaluator -> {options.out}")
+    return 0
