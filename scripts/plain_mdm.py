@@ -109,14 +109,14 @@ def plain_sample(
     *,
     steps: int,
     guidance: float,
-    first: int | None = None,
 ) -> Tensor:
-    """Ancestral sampling with PyTorch's global generator; ``first`` stops after that many steps."""
+    """Ancestral sampling with PyTorch's global generator."""
     tables = cosine_tables(steps)
-    scale = torch.ones(shape[0]) * guidance
-    x = torch.randn(*shape)
-    for i in list(range(steps))[::-1][:first]:
-        t = torch.tensor([i] * shape[0])
+    device = next(net.parameters()).device
+    scale = torch.ones(shape[0], device=device) * guidance
+    x = torch.randn(*shape, device=device)
+    for i in list(range(steps))[::-1]:
+        t = torch.tensor([i] * shape[0], device=device)
         without = copy.deepcopy(y)
         without["uncond"] = True
         cond = net(x, t, y)

@@ -164,12 +164,16 @@ def noise_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.empty_like(x).normal_(generator=generator)
 
 
-def released_noise(shape: Sequence[int], generator: torch.Generator) -> NoiseSource:
+def released_noise(
+    shape: Sequence[int], generator: torch.Generator, device: torch.device | str = "cpu"
+) -> NoiseSource:
     """The released draws in batch-first layout ``[B, F, J*C]``, for ``loop.sample``.
 
     Args:
         shape: ``(B, J, C, F)``.
+        device: where to move them; they are drawn on the generator's device.
     """
+    home = generator.device
     batch, joints, channels, frames = shape
     # the start, and the first step's noise, which is drawn like it
     contiguous = 2 if frames > 1 else None
@@ -179,11 +183,11 @@ def released_noise(shape: Sequence[int], generator: torch.Generator) -> NoiseSou
         nonlocal drawn
         drawn += 1
         if contiguous is None or drawn <= contiguous:
-            noise = torch.randn(tuple(shape), generator=generator)
+            noise = torch.randn(tuple(shape), generator=generator, device=home)
         else:
-            later = torch.empty(frames, batch, joints, channels).permute(1, 2, 3, 0)
-            noise = later.normal_(generator=generator)
-        return noise.permute(0, 3, 1, 2).reshape(batch, frames, joints * channels)
+            later = torch.empty(frames, batch, joints, channels, device=home)
+            noise = later.permute(1, 2, 3, 0).normal_(generator=generator)
+        return noise.permute(0, 3, 1, 2).reshape(batch, frames, joints * channels).to(device)
 
     return draw
 
