@@ -25,7 +25,9 @@ HUMANACT12: tuple[str, ...] = (
 """Classes 0 to 11 of HumanAct12 (Guo et al. 2020)."""
 
 _MIN_SHARE = 0.6
-"""Share of an action's words that a sentence must hold, or likeness of a misspelt name."""
+"""Share of an action's words that a sentence must hold."""
+_MIN_LIKENESS = 0.75
+"""Of a misspelt name to the right one, as difflib measures it."""
 _MIN_STEM = 3
 _IGNORED = frozenset(
     {"a", "an", "the", "and", "or", "of", "to", "in", "on", "with", "his", "her", "their", "its"}
@@ -52,7 +54,7 @@ def closest_action(text: str, actions: Sequence[str]) -> str:
     if best[0][0] >= _MIN_SHARE:
         return best[1]
     names = {_plain(action): action for action in actions}
-    near = difflib.get_close_matches(plain, names, n=1, cutoff=1 - (1 - _MIN_SHARE) / 2)
+    near = difflib.get_close_matches(plain, names, n=1, cutoff=_MIN_LIKENESS)
     if near:
         return names[near[0]]
     started = [a for a in actions if words and _words(a)[:1] and _same(_words(a)[0], words)]

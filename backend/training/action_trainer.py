@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -208,9 +209,8 @@ class ActionTrainer:
             file.write(json.dumps(row) + "\n")
 
     def pipeline(self) -> ActionMDMPipeline:
-        """The model as it is now; it shares the network and leaves its mode and gradients alone."""
-        net = ActionMDM(self.config.model)
-        net.load_state_dict(self.net.state_dict())
+        """A copy of the model as it is now; random numbers are not touched."""
+        net = copy.deepcopy(self.net)
         w = self.windows
         config = ActionMDMPipelineConfig(
             self.config.model,
