@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     for name, found in (("before", before), ("after", after)):
         print(
             f"{name:7} world {found.mpjpe_mm:7.1f}  pose {found.pose_mm:6.1f}  "
-            f"loss {found.loss:.4f}  codes used {found.codes_used}"
+            f"smooth L1 {found.smooth_l1:.4f}  codes used {found.codes_used}"
         )
     console.note(f"{trainer.step} steps -> {options.run_dir / MODEL_FOLDER}")
     return 0

@@ -24,7 +24,7 @@ class FeatureClips:
     """Clips for training and for checking, ``[T, 263]`` float32 un-normalised at 20 fps.
 
     ``mean`` and ``std`` are ``[263]``: the folder's Mean.npy and Std.npy, or computed from the
-    training clips where the folder has none.
+    training clips where the folder has none (1 where a column never changes).
     """
 
     train: tuple[np.ndarray, ...]
@@ -52,6 +52,8 @@ def load(folder: Path, *, shortest: int) -> FeatureClips:
         mean, std = (_array(path, (SPEC.dim,)) for path in paths)
     else:
         mean, std = mean_std(train, SPEC)
+        # a column that never changes stays at zero
+        std = np.where(std > 0, std, 1.0).astype(np.float32)
     if not (std > 0).all():
         raise FormatError(f"{folder}: a standard deviation is not above zero.", _HINT)
     return FeatureClips(tuple(train), tuple(val), mean, std)

@@ -71,13 +71,13 @@ class Reconstruction:
     Attributes:
         mpjpe_mm: mean distance of all joints in the world, mm.
         pose_mm: the same with each pose about its own pelvis and heading, mm.
-        loss: smooth L1 of the normalised features.
+        smooth_l1: of the normalised features.
         codes_used: different codes in the tokens.
     """
 
     mpjpe_mm: float
     pose_mm: float
-    loss: float
+    smooth_l1: float
     codes_used: int
 
 
