@@ -10,6 +10,7 @@ HELP = "make a model folder of a released checkpoint, and prove that it is the s
 KINDS: dict[str, str] = {
     "mdm": "checkpoint_mdm",
     "motiongpt": "checkpoint_motiongpt",
+    "mogents": "checkpoint_mogents",
 }
 """Name of each kind of checkpoint and its module here."""
 

@@ -1,7 +1,8 @@
 """Which tokens of a padded batch are real, worked out once for all steps of a generation.
 
-Clips of one batch differ in length. The networks work on padded grids, but the linear layers (almost
-all of the cost) only run over real tokens: an encoder takes a :class:`Pack` and leaves padding out.
+Clips of one batch differ in length. The networks work on padded grids, but the linear layers
+(almost all of the cost) only run over real tokens: an encoder takes a :class:`Pack` and leaves
+padding out.
 """
 
 from __future__ import annotations

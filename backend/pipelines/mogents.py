@@ -1,0 +1,310 @@
+"""Text to motion with MoGenTS (Yuan et al., NeurIPS 2024; :mod:`backend.models.mogents`)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import artifacts
+from ..artifacts import Stats
+from ..diffusion.loop import seeded_generators
+from ..errors import ArtifactError, InvalidRequest
+from ..models.mogents.draws import BatchDraws, ClipDraws, Draws
+from ..models.mogents.networks import Networks
+from ..models.mogents.sampling import MaskOptions, ResidualOptions
+from ..motion.representations.hml263 import SPEC
+from ..text import clip
+from ..wire import limits
+from ..wire.messages import Motion, Progress, Request
+from . import mogents_files, registry
+from .artifact_folder import new_folder
+from .hml263_output import to_motions
+from .mogents_core import MoGenTSCore, StepCallback
+from .trained_lengths import request_length, trained_length
+
+CLIPS_AT_ONCE = 32
+"""Clips of one network call: more gain no speed and take memory."""
+
+
+class MoGenTSPipeline(MoGenTSCore):
+    """The networks of a model with its statistics and text encoder."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        stats: Stats,
+        *,
+        encoder: Any = None,
+        folder: Path | None = None,
+        values: dict[str, Any] | None = None,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> None:
+        super().__init__(networks, stats, device=device, precision=precision)
+        values = values or {}
+        self.name = str(values.get("name") or (folder.name if folder else "mogents"))
+        self.licence = str(values.get("licence") or "")
+        self._extra = {k: values[k] for k in ("name", "licence", "description") if k in values}
+        self._encoder = encoder
+        self._folder = folder
+        self._local_files_only = local_files_only
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> MoGenTSPipeline:
+        """Load a model folder or hub id; every file is checked.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = artifacts.resolve(
+            registry.bundled_folder(name_or_path),
+            (mogents_files.CONFIG,),
+            optional=mogents_files.file_names(),
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        networks, stats, values = mogents_files.load(folder)
+        return cls(
+            networks,
+            stats,
+            folder=folder,
+            values=values,
+            device=device,
+            precision=precision,
+            local_files_only=local_files_only,
+        )
+
+    def save_pretrained(
+        self,
+        directory: str | Path,
+        *,
+        text_encoder: bool | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the model folder, whole or not at all, and return it.
+
+        Args:
+            text_encoder: put the text encoder in; when None, if it is in use or came with the
+                model and its vocabulary is at hand.
+            overwrite: replace a folder that is not empty, with all that is in it.
+
+        Raises:
+            OutputError: the folder is there already, or cannot be written.
+        """
+        if text_encoder is None:
+            text_encoder = self._encoder is not None or self._brought_encoder()
+        encoder = self.encoder if text_encoder else None
+        with new_folder(directory, overwrite=overwrite) as folder:
+            mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
+        return Path(directory)
+
+    def _brought_encoder(self) -> bool:
+        return self._folder is not None and clip.has_weights(self._folder)
+
+    # ------------------------------------------------------------------ atoms
+
+    @property
+    def encoder(self) -> Any:
+        """The text encoder, loaded on first use: the model's own, else by name."""
+        if self._encoder is None:
+            self._encoder = mogents_files.load_encoder(
+                self._folder, device=self.device, local_files_only=self._local_files_only
+            )
+        return self._encoder
+
+    def encode_text(self, captions: Sequence[str]) -> Tensor:
+        """``[B, 512]`` float32 text features; every network reads the same ones."""
+        text: Tensor = self.encoder.encode(list(captions)).to(self.device)
+        if text.shape[-1] != self.config.mask.clip_dim:
+            raise ArtifactError(
+                f"The text encoder gives {text.shape[-1]} numbers, the networks read "
+                f"{self.config.mask.clip_dim}.",
+                f"Use the encoder that the model was trained with ({clip.HUB_ID}).",
+            )
+        return text
+
+    # ------------------------------------------------------------------ inference
+
+    def infer_t2m(
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int] | None = None,
+        *,
+        seed: int | None = None,
+        timesteps: int | None = None,
+        guidance_scale: float | None = None,
+        residual_guidance_scale: float | None = None,
+        mask: MaskOptions | None = None,
+        residual: ResidualOptions | None = None,
+        exact: bool = False,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per caption in HumanML3D features (KIT-ML's, for its models).
+
+        Args:
+            captions: one action each, any number.
+            lengths: frames at 20 fps, any mix; each is rounded down to a multiple of 4 and brought
+                into 40 to 196. The model's length estimator decides when None.
+            seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
+                when None.
+            timesteps, guidance_scale, residual_guidance_scale: replace those of the options.
+            mask, residual: all options of the samplers; the pipeline's when None.
+            exact: replay the released code: all captions are one batch with one generator of
+                ``seed``, and clips of one batch influence each other as they do there.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            A list of ``[length, 263]`` float32 arrays, un-normalised.
+
+        Raises:
+            InvalidRequest: a length that is no length, or a bad sampling setting.
+        """
+        if isinstance(captions, str):
+            raise TypeError("infer_t2m takes a list of captions, not one caption")
+        if lengths is not None and len(captions) != len(lengths):
+            raise InvalidRequest(
+                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
+            )
+        if not captions:
+            return []
+        rows = None if lengths is None else [self._rows(n) for n in lengths]
+        mask, residual = self._options(
+            mask, residual, timesteps, guidance_scale, residual_guidance_scale
+        )
+        seed = secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+        text = self.encode_text(captions)
+        if exact:
+            draws: Draws = BatchDraws(seeded_generators(seed, 1)[0])
+            rows = rows or self.estimate_lengths(text, draws)
+            ids = self.sample_tokens(
+                text, rows, draws, mask=mask, residual=residual, independent=False, on_step=on_step
+            )
+            return self.decode_tokens(*ids, rows, independent=False)
+        generators = seeded_generators(seed, len(captions))
+        rows = rows or self.estimate_lengths(text, ClipDraws(generators))
+        # neighbours of like length waste the least
+        order = sorted(range(len(rows)), key=lambda i: rows[i])
+        chunks = [order[k : k + CLIPS_AT_ONCE] for k in range(0, len(order), CLIPS_AT_ONCE)]
+        clips: dict[int, np.ndarray] = {}
+        for index, chunk in enumerate(chunks):
+            own = [rows[i] for i in chunk]
+            ids = self.sample_tokens(
+                text[chunk],
+                own,
+                ClipDraws([generators[i] for i in chunk]),
+                mask=mask,
+                residual=residual,
+                on_step=_part(on_step, index, len(chunks)),
+            )
+            clips |= zip(chunk, self.decode_tokens(*ids, own), strict=True)
+        return [clips[i] for i in range(len(rows))]
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        ``Request.steps`` are the decoding steps of the mask networks, ``guidance_scale`` is theirs.
+        Each ``Motion.meta`` holds prompt, seed, model, params, warnings and licence.
+
+        Args:
+            on_step: receives a Progress at each step; it may raise ``Cancelled``.
+
+        Raises:
+            InvalidRequest: a value out of the model's limits, which the message names.
+        """
+        request = request.validated()
+        if self.config.vq.dim != SPEC.dim:
+            raise InvalidRequest(
+                f"The model {self.name!r} makes KIT-ML features of another skeleton.",
+                "Use a HumanML3D model; infer_t2m gives the features themselves.",
+            )
+        if request.sampler is not None:
+            raise InvalidRequest(
+                f"The model {self.name!r} decodes tokens and has no sampler {request.sampler!r}.",
+                "Leave the sampler out.",
+            )
+        frames = request_length(request.seconds, self.name)
+        report = on_step or (lambda progress: None)
+        report(Progress(request.id, "reading the prompt"))
+        warnings = self._warnings(request.prompt)
+        clips = self.infer_t2m(
+            [request.prompt] * request.samples,
+            [frames] * request.samples,
+            seed=request.seed,
+            timesteps=request.steps,
+            guidance_scale=request.guidance_scale,
+            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+        )
+        report(Progress(request.id, "converting"))
+        seeds = range(request.seed, request.seed + request.samples)
+        return to_motions(clips, request, [self._meta(request, s, warnings) for s in seeds])
+
+    # ------------------------------------------------------------------ inside
+
+    def _rows(self, frames: int) -> int:
+        return trained_length(frames) // self.config.vq.frames_per_token
+
+    def _options(
+        self,
+        mask: MaskOptions | None,
+        residual: ResidualOptions | None,
+        timesteps: int | None,
+        guidance_scale: float | None,
+        residual_guidance_scale: float | None,
+    ) -> tuple[MaskOptions, ResidualOptions]:
+        mask, residual = mask or self.mask, residual or self.residual
+        if timesteps is not None:
+            mask = replace(mask, timesteps=timesteps)
+        if guidance_scale is not None:
+            mask = replace(mask, guidance_scale=guidance_scale)
+        if residual_guidance_scale is not None:
+            residual = replace(residual, guidance_scale=residual_guidance_scale)
+        return mask, residual
+
+    def _warnings(self, prompt: str) -> list[str]:
+        if self.encoder.truncated([prompt])[0]:
+            return [f"Only the beginning of the prompt was read: “{prompt[:60]}…”."]
+        return []
+
+    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
+        mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)
+        return {
+            "prompt": request.prompt,
+            "seed": seed,
+            "model": request.model,
+            "params": {
+                "seconds": request.seconds,
+                "steps": mask.timesteps,
+                "guidance_scale": mask.guidance_scale,
+                "residual_guidance_scale": residual.guidance_scale,
+            },
+            "warnings": list(warnings),
+            "licence": self.licence,
+        }
+
+
+def _part(on_step: StepCallback | None, index: int, count: int) -> StepCallback | None:
+    """Progress of one of ``count`` equal runs as progress of all."""
+    if on_step is None:
+        return None
+    return lambda done, total: on_step(index * total + done, count * total)
