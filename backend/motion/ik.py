@@ -8,6 +8,10 @@ small world rotation of joint j moves every joint k below it, so
 
 and the left Jacobian of the exponential map takes world rotations to axis-angle parameters. There
 is no mesh and no automatic differentiation in the loop; all frames of all clips go at once.
+
+Adam's steps have the size of its rate however small the gradient is. Where the closed form already
+meets the targets, they throw it off by an amount that rounding decides: 30 nm more or less in the
+targets are 0.004 mm more or less in the end. :func:`_settle` takes that out of the root.
 """
 
 from __future__ import annotations
@@ -235,7 +239,32 @@ def _refine(
         )
     if settings.method != "adam":
         raise ValueError(f"unknown refinement {settings.method!r}")
-    return _adam(targets, offsets, rotations, root, lengths, settings)
+    rotations, root = _adam(targets, offsets, rotations, root, lengths, settings)
+    return rotations, _settle(targets, offsets, rotations, root, lengths, settings)
+
+
+def _settle(
+    targets: np.ndarray,
+    offsets: np.ndarray,
+    rotations: np.ndarray,
+    root: np.ndarray,
+    lengths: list[int],
+    settings: Refinement,
+) -> np.ndarray:
+    """The root where the position objective has its minimum for these rotations.
+
+    That is where the weighted mean residual vanishes. Least squares and mean distance are not the
+    same: a clip that would end with a larger mean distance keeps its root.
+    """
+    joints = forward_kinematics(rotations, root, offsets)
+    weights = JOINT_WEIGHTS[settings.joint_weights] / NUM_JOINTS
+    shift = np.einsum("j,tjk->tk", weights, targets - joints)
+    before, after = (
+        np.linalg.norm(j - targets, axis=-1).mean(axis=1) for j in (joints, joints + shift[:, None])
+    )
+    first = np.cumsum([0, *lengths[:-1]])
+    closer = np.add.reduceat(after, first) < np.add.reduceat(before, first)
+    return np.asarray(root + shift * np.repeat(closer, lengths)[:, None])
 
 
 def _adam(

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backend.motion import ik, resample
-from backend.motion.representations import hml263
+from backend.motion.representations import hml263, motion135
 from backend.motion.skeleton import PARENTS, forward_kinematics
 
-# mean MPJPE in mm of the reference after 80 steps (without, with foot alignment); spec table 3.5
-EXPECTED = {
-    ("same", "bone"): (0.592, 0.615),
-    ("same", "parent_frame"): (1.176, 1.224),
-    ("real", "bone"): (31.143, 32.850),
-    ("real", "parent_frame"): (31.119, 32.825),
-}
+ROUNDING = 1e-4
+"""mm: the reference's numbers are float32."""
+
+PROBLEMS = [(t, m) for t in ("same", "real") for m in ("bone", "parent_frame")]
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as file:
         return dict(file)
-
-
-def test_table_is_that_of_the_kit(kit: Path) -> None:
-    expected = json.loads((kit / "bridge" / "ik_expected.json").read_text())
-    for (target, mode), numbers in EXPECTED.items():
-        golden = expected[f"{target}_{mode}"]["scipy"]
-        keys = ("mpjpe_mm_iter80_no_foot_align", "mpjpe_mm_iter80_foot_align")
-        np.testing.assert_allclose(numbers, [golden[k] for k in keys], atol=6e-4)
 
 
 def offsets_of(rest: np.ndarray) -> np.ndarray:
@@ -44,7 +34,7 @@ def targets_of(joints: np.ndarray) -> np.ndarray:
     return resample.linear(joints, resample.end_aligned_grid(len(joints), 20, 30))
 
 
-@pytest.mark.parametrize(("target", "mode"), EXPECTED)
+@pytest.mark.parametrize(("target", "mode"), PROBLEMS)
 def test_golden_problems(kit: Path, target: str, mode: str) -> None:
     golden = load(kit / "bridge" / "ik_problem.npz")
     offsets = offsets_of(golden["rest22"])
@@ -61,7 +51,9 @@ def test_golden_problems(kit: Path, target: str, mode: str) -> None:
             targets - [0, floor, 0], golden["target30_same"], atol=1e-6, rtol=0
         )
 
-    for foot_align, reference in zip((False, True), EXPECTED[target, mode], strict=True):
+    table = json.loads((kit / "bridge" / "ik_expected.json").read_text())[f"{target}_{mode}"]
+    for foot_align, key in ((False, "no_foot_align"), (True, "foot_align")):
+        reference = table["scipy"][f"mpjpe_mm_iter80_{key}"]
         errors = {}
         for method in ("adam", "gauss_newton"):
             [fitted] = ik.fit(
@@ -72,8 +64,7 @@ def test_golden_problems(kit: Path, target: str, mode: str) -> None:
                 foot_align=foot_align,
             )
             errors[method] = fitted.error_mm.mean()
-        # float32 in the reference, float64 here: 0.005 mm on the exactly reachable target
-        assert errors["adam"] < reference + 0.006
+        assert errors["adam"] <= reference + ROUNDING
         assert errors["gauss_newton"] < reference
 
 
@@ -89,4 +80,25 @@ def test_chain_from_263(kit: Path) -> None:
     assert start.error_mm.mean() == pytest.approx(28.230, abs=0.01)
     for method in ("adam", "gauss_newton"):
         [fitted] = ik.fit(targets, offsets, refinement=ik.Refinement(method=method))
-        assert fitted.error_mm.mean() < 17.4450
+        assert fitted.error_mm.mean() <= golden["example_fit_mpjpe_mm"].mean() + ROUNDING
+
+
+def test_rounding_does_not_decide(kit: Path) -> None:
+    """Adam alone ends between 0.586 and 0.595 mm when the targets move by some 30 nm."""
+    golden = load(kit / "bridge" / "ik_problem.npz")
+    offsets = offsets_of(golden["rest22"])
+    targets = targets_of(golden["target20_same"])
+    rng = np.random.default_rng(0)
+    moved = [targets + rng.normal(0.0, 3e-8, targets.shape) for _ in range(5)]
+    fits = ik.fit(moved, offsets, refinement=ik.Refinement(), foot_align=False)
+    assert max(fitted.error_mm.mean() for fitted in fits) < 0.56
+
+
+def test_clips_do_not_influence_each_other(make_motion: Callable[..., np.ndarray]) -> None:
+    root, rotations = motion135.unpack(make_motion(12))
+    met = forward_kinematics(rotations, root)
+    settings = ik.Refinement(iterations=20)
+    together = ik.fit([met, 1.1 * met, met[:5]], refinement=settings)
+    for clip, fitted in zip((met, 1.1 * met, met[:5]), together, strict=True):
+        [alone] = ik.fit(clip, refinement=settings)
+        np.testing.assert_allclose(fitted.joints, alone.joints, atol=1e-12)
