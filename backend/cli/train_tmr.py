@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
     parser.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
     parser.add_argument("--minutes", type=float, default=10.0, help="wall-clock budget")
-    parser.add_argument("--frames", type=int, default=12000, help="frames of a batch")
+    parser.add_argument("--frames", type=int, default=6000, help="frames of a batch")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
     parser.add_argument("--seed", type=int, default=0)

@@ -24,9 +24,9 @@ class TMRConfig:
 
     features: int = 205
     patch_frames: int = 4
-    latent: int = 256
-    layers: int = 4
-    decoder_layers: int = 2
+    latent: int = 192
+    layers: int = 3
+    decoder_layers: int = 1
     feed_forward: int = 512
     sentence: int = 384
     text_hidden: int = 512

@@ -6,6 +6,7 @@ from .base import Evaluator
 from .hml263 import HumanML263Evaluator
 from .motionclip135 import MotionCLIP135Evaluator
 from .ms272 import MotionStreamer272Evaluator
+from .starter import StarterEvaluator
 from .tmr import TMREvaluator
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "HumanML263Evaluator",
     "MotionCLIP135Evaluator",
     "MotionStreamer272Evaluator",
+    "StarterEvaluator",
     "TMREvaluator",
 ]
