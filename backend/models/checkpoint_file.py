@@ -41,7 +41,7 @@ def load_checkpoint(path: Path) -> Any:
                 str(error),
             ) from error
         raise ArtifactError(
-            f"{path} is truncated or no PyTorch checkpoint ({path.stat().st_size} bytes).",
+            f"{path} is damaged, truncated or no PyTorch checkpoint ({path.stat().st_size} bytes).",
             COPY_HINT,
             str(error),
         ) from error
