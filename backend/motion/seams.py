@@ -65,6 +65,13 @@ def place(
     return root, rotations
 
 
+def facing_like(rotation: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """``rotation [T, 3, 3]`` turned about y, frame by frame, to be nearest to ``target``."""
+    between = target @ transpose(rotation)
+    angle = np.arctan2(between[:, 0, 2] - between[:, 2, 0], between[:, 0, 0] + between[:, 2, 2])
+    return rotation_about("y", angle) @ rotation
+
+
 def _yaw(rotation: np.ndarray) -> float:
     """Angle about y of the turn about y that is nearest to ``rotation [3, 3]``."""
     return float(np.arctan2(rotation[0, 2] - rotation[2, 0], rotation[0, 0] + rotation[2, 2]))

@@ -13,12 +13,20 @@ from ..motion.seams import kept_stretches
 from ..motion.skeleton import joint_index
 from ..wire.skeleton import SOLE_HEIGHT
 
+_EVEN_TURN, _EVEN_STEP = 0.3, 0.1  # shares of a correction that do not go by speed
+_GROUND = np.array([1.0, -1.0])  # x, y of Z-up features to x, z
+
 
 class EditSpace(Protocol):
-    """A representation, as masked sampling needs it. Arrays are un-normalised numpy."""
+    """A representation, as masked sampling needs it. Arrays are un-normalised numpy.
+
+    ``fitted`` says that rotations come back from positions, so that those of kept joints differ
+    from the given ones in twist.
+    """
 
     fps: float
     dim: int
+    fitted: bool
 
     def encode(self, x: np.ndarray, fps: float) -> np.ndarray:
         """motion_135 at ``fps``, standing on y = 0, to ``[T', dim]`` at ``self.fps``."""
@@ -71,6 +79,7 @@ class Smplrifke205Space:
 
     fps = smplrifke205.SPEC.fps
     dim = smplrifke205.SPEC.dim
+    fitted = False
 
     def encode(self, x: np.ndarray, fps: float) -> np.ndarray:
         """See :class:`EditSpace`."""
@@ -109,29 +118,53 @@ class Smplrifke205Space:
         spec = smplrifke205.SPEC
         turns, steps = x[:, spec.columns("yaw_velocity")][:, 0], x[:, spec.columns("root_velocity")]
         heading = np.concatenate([[0.0], np.cumsum(turns[:-1])])
-        world = _plane_turn(np.stack([steps[:, 0], -steps[:, 1]], -1), heading)
+        world = plane_turn(steps * _GROUND, heading)
         place = np.concatenate([np.zeros((1, 2)), np.cumsum(world[:-1], axis=0)])
         return np.concatenate([place, heading[:, None]], -1)
 
     def meet(self, x: np.ndarray, path: np.ndarray, gap: tuple[int, int]) -> np.ndarray:
-        """See :class:`EditSpace`; the change is spread over the steps in proportion to speed."""
+        """See :class:`EditSpace`."""
         spec = smplrifke205.SPEC
         first, last = gap[0] - 1, gap[1]
         rows = slice(first, last)
         out = x.copy()
         turns = out[rows, spec.columns("yaw_velocity").start]
-        rest = path[last, 2] - path[first, 2] - turns.sum()
-        rest = (rest + np.pi) % (2.0 * np.pi) - np.pi
-        turns += rest * _shares(np.abs(turns), 0.3)
-        steps = out[rows, spec.columns("root_velocity")]
-        flat = np.stack([steps[:, 0], -steps[:, 1]], -1)
-        heading = path[first, 2] + np.concatenate([[0.0], np.cumsum(turns[:-1])])
-        world = _plane_turn(flat, heading)
-        rest = path[last, :2] - path[first, :2] - world.sum(0)
-        world += rest * _shares(np.linalg.norm(world, axis=-1), 0.1)[:, None]
-        local = _plane_turn(world, -heading)
-        steps[:, 0], steps[:, 1] = local[:, 0], -local[:, 1]
+        steps = out[rows, spec.columns("root_velocity")] * _GROUND
+        turns, steps = arriving(turns, steps, path[first], path[last])
+        out[rows, spec.columns("yaw_velocity").start] = turns
+        out[rows, spec.columns("root_velocity")] = steps * _GROUND
         return out
+
+
+def arriving(
+    turns: np.ndarray,
+    steps: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    *,
+    ahead: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turns and steps that lead from one place and heading to another.
+
+    The missing turn and way are spread over the frames, most where there is speed already: a foot
+    that stands shall not be dragged along.
+
+    Args:
+        turns: ``[n]`` (rad); steps: ``[n, 2]`` x, z (m) in the heading of their frame.
+        start, end: x, z and heading before the first and after the last of them.
+        ahead: steps are in the heading after their turn instead of before it.
+
+    Returns:
+        New ``turns`` and ``steps``.
+    """
+    rest = end[2] - start[2] - turns.sum()
+    rest = (rest + np.pi) % (2.0 * np.pi) - np.pi
+    turns = turns + rest * _shares(np.abs(turns), _EVEN_TURN)
+    heading = start[2] + np.cumsum(turns) - (0.0 if ahead else turns)
+    world = plane_turn(steps, heading)
+    rest = end[:2] - start[:2] - world.sum(0)
+    world += rest * _shares(np.linalg.norm(world, axis=-1), _EVEN_STEP)[:, None]
+    return turns, plane_turn(world, -heading)
 
 
 def _shares(speed: np.ndarray, even: float) -> np.ndarray:
@@ -142,7 +175,7 @@ def _shares(speed: np.ndarray, even: float) -> np.ndarray:
     return even / len(speed) + (1.0 - even) * speed / total
 
 
-def _plane_turn(xz: np.ndarray, heading: np.ndarray) -> np.ndarray:
+def plane_turn(xz: np.ndarray, heading: np.ndarray) -> np.ndarray:
     """Turn ground vectors x, z ``[n, 2]`` about y by ``heading [n]`` (0 keeps, +z goes to +x)."""
     c, s = np.cos(heading), np.sin(heading)
     return np.stack([c * xz[:, 0] + s * xz[:, 1], c * xz[:, 1] - s * xz[:, 0]], -1)

@@ -23,7 +23,8 @@ from ..motion import cleanup, seams
 from ..motion.body_parts import joint_mask
 from ..motion.contacts import ground_height
 from ..motion.representations import motion135
-from ..motion.skeleton import JOINT_NAMES, joint_index
+from ..motion.rotations import transpose
+from ..motion.skeleton import JOINT_NAMES, PARENTS, global_rotations, joint_index
 from ..wire import limits
 from ..wire.messages import Motion, Request
 from ..wire.skeleton import SOLE_HEIGHT
@@ -186,6 +187,8 @@ def edit(
         _features(model.stats, sample), _features(model.stats, raw), motion.fps, len(data)
     )
     made[0][:, 1] += ground
+    if space.fitted:
+        made = _in_given_frames(made, motion135.unpack(data.astype(np.float64)), kept)
     result = _assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
     return Motion(result, motion.fps, {**motion.meta, **_notes(prompt, seed, kept, motion)})
 
@@ -261,6 +264,26 @@ def _assemble(
         out = _joined(given, locked, kept, fps, blend_seconds, place=False)
     result = motion135.pack(*out).astype(np.float32)
     return _exact(result, data, kept)
+
+
+def _in_given_frames(
+    made: tuple[np.ndarray, np.ndarray], given: tuple[np.ndarray, np.ndarray], kept: Kept
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations of new joints below kept ones, so that they keep their direction in the room.
+
+    A fitted parent differs from the given one in twist, which the child must not inherit.
+    """
+    root, own = made[0], made[1].copy()
+    if kept.joints[PELVIS]:
+        own[:, 0] = seams.facing_like(own[:, 0], given[1][:, 0])
+    out = own.copy()
+    out[:, kept.joints] = given[1][:, kept.joints]
+    before = global_rotations(own)
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0 and kept.joints[parent] and not kept.joints[joint]:
+            after = global_rotations(out)[:, parent]
+            out[:, joint] = transpose(after) @ before[:, parent] @ own[:, joint]
+    return root, out
 
 
 def _with_kept_joints(

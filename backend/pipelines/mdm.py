@@ -25,12 +25,14 @@ from ..models.mdm import MDM
 from ..models.mdm_fast import FastMDM
 from ..motion.representations.hml263 import SPEC
 from ..text import clip, distilbert
+from ..text.minilm_sentences import MiniLMSentences
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from . import hml_statistics, mdm_artifact, registry
 from .artifact_folder import new_folder
 from .hml263_output import to_motions
 from .mdm_artifact import MDMPipelineConfig
+from .mdm_editing import MdmEditing
 from .trained_lengths import request_length, trained_length, valid_frames
 
 CAPTION_TOKENS = 22
@@ -41,7 +43,14 @@ CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
 StepCallback = Callable[[int, int], None]
 
 
-class MDMPipeline:
+_ENCODERS = {
+    "clip": clip.ClipTextEncoder,
+    "bert": distilbert.DistilBertEncoder,
+    "minilm": MiniLMSentences,
+}
+
+
+class MDMPipeline(MdmEditing):
     """A network with its training statistics and text encoder."""
 
     def __init__(
@@ -139,7 +148,7 @@ class MDMPipeline:
     def encoder(self) -> Any:
         """The text encoder, loaded on first use: the model's own, else by name."""
         if self._encoder is None:
-            kind: Any = distilbert.DistilBertEncoder if self._reads_tokens else clip.ClipTextEncoder
+            kind: Any = _ENCODERS[self.net.config.text_encoder]
             options = {"device": self.device, "local_files_only": self._local_files_only}
             if self.config.text_encoder:
                 options["name"] = self.config.text_encoder

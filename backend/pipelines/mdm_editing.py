@@ -1,0 +1,77 @@
+"""Editing with MDM: :func:`backend.pipelines.editing.edit` in the 263 features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..artifacts import Stats
+from ..diffusion.inpaint import Inpainting, sample_masked
+from ..diffusion.loop import seeded_generators
+from ..diffusion.schedule import Schedule
+from ..errors import InvalidRequest
+from ..motion.representations.hml263 import SPEC
+from ..wire.messages import Motion
+from . import editing
+from .edit_space_hml263 import Hml263Space
+from .mdm_artifact import MDMPipelineConfig
+from .trained_lengths import MAX_FRAMES
+
+
+class MdmEditing:
+    """What an MDM pipeline needs to edit; a part of :class:`backend.pipelines.mdm.MDMPipeline`."""
+
+    edit_space = Hml263Space()
+    config: MDMPipelineConfig
+    stats: Stats
+    schedule: Schedule
+    device: torch.device
+    spec: Any
+    _fast: Any
+    encode_text: Callable[[Sequence[str]], Any]
+    _guidance: Callable[[float | None], float]
+
+    def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
+        """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
+        if self.spec != SPEC:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} makes KIT-ML features of another skeleton.",
+                "Edit with a HumanML3D model.",
+            )
+        return editing.edit(self, motion, prompt, **options)
+
+    def sample_edit(
+        self,
+        parts: Sequence[str],
+        frames: int,
+        known: Inpainting,
+        seed: int,
+        *,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See :class:`backend.pipelines.editing.EditingModel`; one window, one caption."""
+        if frames > MAX_FRAMES:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} edits up to {MAX_FRAMES / SPEC.fps:g} seconds, "
+                f"the clip has {frames / SPEC.fps:g}.",
+                "Cut the clip, or edit with a model that makes long clips (starter).",
+            )
+        wanted = self.config.steps if steps is None else steps
+        return sample_masked(
+            self._fast.guided(self._guidance(guidance_scale)),
+            (1, frames, SPEC.dim),
+            known,
+            schedule=self.schedule,
+            sampler=sampler or self.config.sampler,
+            steps=min(wanted, self.schedule.steps) if steps is None else steps,
+            y={"text_embed": self.encode_text([", then ".join(parts)])},
+            generator=seeded_generators(seed, 1),
+            on_step=on_step,
+            device=self.device,
+        )
