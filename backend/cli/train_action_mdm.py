@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="dataset folder, or humanact12poses.pkl"
     )
     parser.add_argument("--run", type=Path, required=True, dest="run_dir", help="run folder")
+    parser.add_argument(
+        "--form",
+        choices=("joints", "rotations"),
+        default="joints",
+        help="joint positions, or MDM's own 25 x 6 rotations with geometric losses (HumanAct12)",
+    )
     parser.add_argument("--config", type=Path, help="JSON that overrides the configuration")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
@@ -59,13 +66,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, train, save."""
     import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.form == "rotations":
+        _rotations(options)
+    else:
+        _joints(options)
+    return 0
+
+
+def _joints(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..training import action_data
     from ..training.action_trainer import ActionTrainer
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     data = action_data.load(
         options.data,
         actions=options.actions,
@@ -101,7 +117,36 @@ def run(options: argparse.Namespace) -> int:
         from ..evaluation import loss_plot
 
         loss_plot.draw(options.run_dir / "log.jsonl", options.plot)
-    return 0
+
+
+def _rotations(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from .. import artifacts
+    from ..training import humanact12
+    from ..training.action_rotations import RotationTrainConfig, RotationTrainer
+
+    data = humanact12.read(options.data)
+    values = {} if options.config is None else artifacts.read_json(options.config)
+    if options.resume:
+        values = artifacts.read_json(options.run_dir / "args.json")
+    _override(values, options, ("batch_size", "lr", "seed", "num_frames", "latent_dim", "layers"))
+    config = artifacts.config_from_dict(RotationTrainConfig, values, "The configuration")
+    if options.epochs is not None:
+        steps = options.epochs * max(1, round(len(data) / config.batch_size))
+        config = replace(config, num_steps=steps)
+    trainer = RotationTrainer(options.run_dir, config, data, device=options.device)
+    if options.resume:
+        trainer.resume()
+    console.note(f"{len(data)} clips of HumanAct12, {config.num_steps} steps")
+    with tqdm(total=config.num_steps, initial=trainer.step, desc="steps") as bar:
+
+        def on_step(step: int, losses: dict[str, float]) -> None:
+            bar.update(step - bar.n)
+            bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
+
+        trainer.fit(on_step)
+    console.note(f"done -> {options.run_dir}")
 
 
 def _config(options: argparse.Namespace, actions: int) -> ActionTrainConfig:

@@ -127,6 +127,7 @@ def test_released_checkpoint_loads_without_unpickling() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_sample_command_at_full_size(tmp_path: Path) -> None:
     """The released sample.py from a checkpoint to its .npy: 1,000 steps of 8 layers of 512."""
     golden = load("sample_py_full_size")
