@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ArtifactError
 from .checkpoint_file import load_checkpoint
-from .mdm import MDM, MDMConfig
+from .mdm import MDM, Condition, MDMConfig
 
 FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
 """Shape of a frame for each value of ``dataset`` in ``args.json``: joints x channels."""
@@ -87,7 +87,7 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
     value = {name: args.get(name, default) for name, default in DEFAULTS.items()}
     joints, channels = FRAME_SHAPES[dataset]
     free = value["unconstrained"] or args.get("cond_mode") == "no_cond"
-    condition = "none" if free else "action" if dataset in ACTIONS else "text"
+    condition: Condition = "none" if free else "action" if dataset in ACTIONS else "text"
     target = bool(value["multi_target_cond"] or value["lambda_target_loc"] > 0)
     pred_len = value["pred_len"] or value["context_len"]
     try:

@@ -213,15 +213,21 @@ class _Projection:
 
     def __init__(self, net: MDM, options: dict[str, Any]) -> None:
         embed, attention = net.input_process.poseEmbedding, net.seqTransEncoder.layers[0].self_attn
-        weight = attention.in_proj_weight.double()
-        positions = net.sequence_pos_encoder.pe[1:, 0].double()
-        table = (embed.bias.double() + positions) @ weight.T + attention.in_proj_bias.double()
-        self._table = table.to(options["dtype"])
-        self._linear = PackedLinear((weight @ embed.weight.double()).float(), None, **options)
+        self._weight = attention.in_proj_weight.detach().double()
+        self._offset = attention.in_proj_bias.detach().double()
+        self._start = embed.bias.detach().double()
+        self._positions = net.sequence_pos_encoder.pe[1:, 0]
+        weight = self._weight @ embed.weight.detach().double()
+        self._linear = PackedLinear(weight.float(), None, **options)
+        self._table = self._positions.new_zeros(0, len(weight), dtype=options["dtype"])
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[B, F, J*C]`` to ``[B, F, 3D]``."""
-        return self._linear(x) + self._table[: x.shape[1]]
+        frames = x.shape[1]
+        if len(self._table) < frames:
+            inputs = self._positions[:frames].double() + self._start
+            self._table = (inputs @ self._weight.T + self._offset).to(self._table.dtype)
+        return self._linear(x) + self._table[:frames]
 
 
 class _Layer:

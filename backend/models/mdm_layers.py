@@ -7,7 +7,7 @@ attention this makes the arithmetic, and so the result, the same to the last bit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -171,4 +171,8 @@ class WeightedSum(nn.Module):
         return (x * weights[None, :, None]).sum(1)
 
 
-TARGET_ENCODERS = {"single": TargetSingle, "split": TargetSplit, "multi": TargetMulti}
+TARGET_ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "single": TargetSingle,
+    "split": TargetSplit,
+    "multi": TargetMulti,
+}

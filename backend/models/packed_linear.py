@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -46,10 +46,13 @@ class PackedLinear:
         self.activation = activation
         self.dtype = dtype
         self.bias = None if bias is None else bias.detach().to(dtype, copy=True)
-        self.weight = weight.detach().to(dtype, copy=True).contiguous()
+        self.weight: Tensor | None = None
         self.packed: Any = None
+        own = weight.detach().to(dtype).contiguous()
         if can_pack(weight.device, dtype):
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(own, rows)
+        else:
+            self.weight = own.clone() if own.data_ptr() == weight.data_ptr() else own
 
     @classmethod
     def of(cls, layer: nn.Linear, **options: Any) -> PackedLinear:
@@ -63,7 +66,7 @@ class PackedLinear:
             return torch.ops.mkldnn._linear_pointwise(
                 x, self.packed, self.bias, self.activation, [], "none"
             )
-        out = F.linear(x, self.weight, self.bias)
+        out = F.linear(x, cast(Tensor, self.weight), self.bias)
         return F.gelu(out) if self.activation == "gelu" else out
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:

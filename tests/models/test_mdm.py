@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,6 +74,13 @@ def test_clip_and_positions_may_be_in_the_file_and_parameters_may_be_half(folder
 
 def test_old_serialisation_is_read(folder: Path) -> None:
     torch.save(state_of(folder), folder / MODEL, _use_new_zipfile_serialization=False)
+    assert load_upstream(folder).config.actions == 12
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_training_arguments_beside_the_weights_are_passive(folder: Path, zipped: bool) -> None:
+    content = {"model": state_of(folder), "args": argparse.Namespace(lr=1e-4), "step": np.int64(3)}
+    torch.save(content, folder / MODEL, _use_new_zipfile_serialization=zipped)
     assert load_upstream(folder).config.actions == 12
 
 
