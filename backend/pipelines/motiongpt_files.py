@@ -8,6 +8,7 @@ Ours: ``config.json``, ``model.safetensors``, ``stats.safetensors``, ``tokenizer
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -290,12 +291,7 @@ def load_torch(path: Path) -> Any:
     if not path.is_file():
         raise ArtifactError(f"{path} is missing.", COPY_HINT)
     try:
-        with path.open("rb") as file:
-            is_archive = file.read(2) == b"PK"
-        unknown = (
-            torch.serialization.get_unsafe_globals_in_checkpoint(str(path)) if is_archive else []
-        )
-        with torch.serialization.safe_globals([(_StandIn, name) for name in unknown]):
+        with _stand_ins(path):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damage raises whatever it meets
         raise ArtifactError(
@@ -304,6 +300,17 @@ def load_torch(path: Path) -> Any:
             COPY_HINT,
             str(error),
         ) from error
+
+
+def _stand_ins(path: Path) -> AbstractContextManager[Any]:
+    """Makes :class:`_StandIn` of every class that a checkpoint names beside its tensors."""
+    listed = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
+    with path.open("rb") as file:
+        is_archive = file.read(2) == b"PK"
+    unknown = listed(str(path)) if listed is not None and is_archive else []
+    if not unknown:
+        return nullcontext()
+    return torch.serialization.safe_globals([(_StandIn, name) for name in unknown])
 
 
 def _read_statistic(path: Path) -> Tensor:

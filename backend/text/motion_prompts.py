@@ -104,11 +104,13 @@ def fill_pairs(
         The inputs and the outputs.
     """
     inputs, outputs = [], []
-    for (questions, answers), *values in zip(pairs, captions, motions, lengths, strict=True):
+    for (questions, answers), caption, motion, length in zip(
+        pairs, captions, motions, lengths, strict=True
+    ):
         # one of one still draws: the numbers that follow depend on it
         question, answer = rng.choice(list(questions)), rng.choice(list(answers))
-        inputs.append(fill_template(question, *values, rng))
-        outputs.append(fill_template(answer, *values, rng))
+        inputs.append(fill_template(question, caption, motion, length, rng))
+        outputs.append(fill_template(answer, caption, motion, length, rng))
     return inputs, outputs
 
 

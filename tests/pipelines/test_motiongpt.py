@@ -19,6 +19,7 @@ from backend.pipelines.motiongpt import MAX_FRAMES, MotionGPTPipeline
 from backend.pipelines.motiongpt_answers import read_answer
 from backend.text.motion_prompts import PROMPT_MODES, motion_string
 from backend.wire.messages import Motion, Progress, Request
+from tests.hub_server import run_hub_client, serve_hub
 
 ARTIFACT = Path(__file__).parents[1] / "parity/golden/motiongpt/artifact"
 CAPTIONS = ["a person walks forward.", "the figure jumps twice, then stands up.", "someone waves"]
@@ -357,3 +358,25 @@ def test_statistics_of_another_width(artifact: Path) -> None:
     np.save(artifact / "assets/meta/mean.npy", np.zeros(251))
     with pytest.raises(ArtifactError, match=r"mean\.npy.*263"):
         MotionGPTPipeline.from_pretrained(artifact)
+
+
+def test_download_from_a_hub_and_use_it_offline(tmp_path: Path) -> None:
+    repo = "ZeyuLing/hftrainer-motiongpt-humanml3d"
+    names = [
+        path.relative_to(ARTIFACT).as_posix() for path in ARTIFACT.rglob("*") if path.is_file()
+    ]
+    files = {name: (ARTIFACT / name).read_bytes() for name in names}
+    script = (
+        "import sys\n"
+        "from backend.pipelines.motiongpt import MotionGPTPipeline\n"
+        "options = {'local_files_only': sys.argv[2] == 'offline'}\n"
+        "pipeline = MotionGPTPipeline.from_pretrained(sys.argv[1], bundle_kwargs=options)\n"
+        "print(pipeline.answer_captions(['a person waves'], seed=1)[0].text)\n"
+    )
+    with serve_hub({repo: {**files, "other.bin": b"unwanted"}}) as (endpoint, hub):
+        online = run_hub_client(script, tmp_path, endpoint, repo, "online")
+        assert online.returncode == 0, online.stderr
+        assert not any("other.bin" in path for _, path in hub.requests if "resolve" in path)
+    offline = run_hub_client(script, tmp_path, "http://127.0.0.1:9", repo, "offline")
+    assert offline.returncode == 0, offline.stderr
+    assert offline.stdout == online.stdout
