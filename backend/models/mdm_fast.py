@@ -108,9 +108,10 @@ class FastMDM:
         """The projected condition ``[B, D]``; the text's is kept for the next step."""
         if self.config.condition == "text":
             text = y["text_embed"]
+            version = -1 if text.is_inference() else text._version
             kept = self._embedded
-            if kept is None or kept[0] is not text or kept[1] != text._version:
-                kept = (text, text._version, self.net.embed_text(text)[0].float())
+            if kept is None or kept[0] is not text or kept[1] != version:
+                kept = (text, version, self.net.embed_text(text)[0].float())
                 self._embedded = kept
             return kept[2]
         if self.config.condition == "action":

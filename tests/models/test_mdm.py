@@ -198,6 +198,14 @@ def test_text_is_projected_again_when_it_changes(net: MDM) -> None:
     assert torch.allclose(changed, fast.guided(0)(x, t, y), atol=1e-6)
 
 
+def test_text_encoded_in_inference_mode(net: MDM) -> None:
+    x, t, y = inputs()
+    with torch.inference_mode():
+        text = y["text_embed"].clone()
+    guided = FastMDM(net).guided(2.5)
+    assert torch.equal(guided(x, t, {"text_embed": text}), guided(x, t, y))
+
+
 def test_text_without_rows_of_its_own_serves_the_whole_batch(net: MDM) -> None:
     x, t, y = inputs()
     one = {"text_embed": y["text_embed"][:, :1]}
