@@ -33,3 +33,15 @@ def test_one_call_and_the_right_mix(guidance: float, expected: list[float], rows
     assert net.batches == [rows]
     torch.testing.assert_close(out[:, 0], torch.tensor(expected))
     assert "drop" not in y
+
+
+def test_a_network_may_bring_its_own_guidance() -> None:
+    class Net:
+        def __call__(self, x, t, y):
+            raise AssertionError("not called")
+
+        def guided(self, guidance):
+            return lambda x, t, y: x + guidance
+
+    x = torch.zeros(2, 3)
+    assert torch.equal(guided(Net(), 2.5)(x, torch.zeros(2), {}), x + 2.5)

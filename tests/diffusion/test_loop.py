@@ -145,3 +145,14 @@ def test_bad_use_is_refused() -> None:
         sample(gaussian_x0, (1, 2, 3), schedule=SCHEDULE, y={})
     with pytest.raises(ValueError, match="2 generators"):
         run(generator=seeded_generators(0, 2))
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp"])
+def test_what_is_kept_equals_the_reference(sampler: str) -> None:
+    shape = (8, 60, 50)
+    mask = torch.rand(shape, generator=torch.manual_seed(2)) < 0.3
+    kept = torch.randn(50, generator=torch.manual_seed(3))
+    steps = None if sampler == "ddpm" else 20
+    x = run(sampler=sampler, steps=steps, inpaint=(mask, kept))
+    assert torch.equal(x[mask], kept.expand(shape)[mask])
+    assert abs(x[~mask].mean().item() - MEAN) < 0.02
