@@ -1,65 +1,77 @@
-"""Names for sets of joints: what an editor keeps or makes anew."""
+"""Five parts of the body and the columns that describe each of them.
+
+The division of STMC (Petrovich et al. 2024, section 4): every column belongs to exactly one part,
+and the legs carry the root and the foot contacts, because they decide where the body goes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from ..errors import InvalidRequest
-from .skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from .representations import hml263, smplrifke205
+from .representations.spec import RepresentationSpec
+from .skeleton import NUM_JOINTS, joint_index
 
-_LEFT_LEG, _RIGHT_LEG = (
-    tuple(f"{side}_{name}" for name in ("hip", "knee", "ankle", "foot"))
-    for side in ("left", "right")
-)
-_LEFT_ARM, _RIGHT_ARM = (
-    tuple(f"{side}_{name}" for name in ("collar", "shoulder", "elbow", "wrist"))
-    for side in ("left", "right")
-)
-_SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
+HANDS = {"left": NUM_JOINTS, "right": NUM_JOINTS + 1}
+"""Joint numbers of the hands in the 24-joint set."""
 
-BODY_PARTS: dict[str, tuple[str, ...]] = {
-    "lower": ("pelvis", *_LEFT_LEG, *_RIGHT_LEG),
-    "upper": (*_SPINE, *_HEAD, *_LEFT_ARM, *_RIGHT_ARM),
-    "legs": (*_LEFT_LEG, *_RIGHT_LEG),
-    "arms": (*_LEFT_ARM, *_RIGHT_ARM),
-    "left_leg": _LEFT_LEG,
-    "right_leg": _RIGHT_LEG,
-    "left_arm": _LEFT_ARM,
-    "right_arm": _RIGHT_ARM,
-    "spine": _SPINE,
-    "head": _HEAD,
+
+def _joints(*names: str) -> tuple[int, ...]:
+    return tuple(sorted(joint_index(name) for name in names))
+
+
+def _arm(side: str) -> tuple[int, ...]:
+    return (
+        *_joints(*(f"{side}_{n}" for n in ("collar", "shoulder", "elbow", "wrist"))),
+        HANDS[side],
+    )
+
+
+PART_JOINTS: dict[str, tuple[int, ...]] = {
+    "left arm": _arm("left"),
+    "right arm": _arm("right"),
+    "legs": _joints(
+        "pelvis", *(f"{s}_{n}" for s in ("left", "right") for n in ("hip", "knee", "ankle", "foot"))
+    ),
+    "head": _joints("neck", "head"),
+    "spine": _joints("spine1", "spine2", "spine3"),
 }
-"""Joints of each part. ``lower`` is MDM's: the legs and the pelvis, which carries the path."""
+"""Joints of each part, in increasing order."""
+
+ROOT_PART = "legs"
+"""The part that carries what no joint does."""
+
+_LAYOUTS: dict[str, tuple[tuple[str, int, int, int], ...]] = {
+    # block, numbers per joint, its first joint, one past its last
+    smplrifke205.SPEC.name: (
+        ("rotations", 6, 0, NUM_JOINTS),
+        ("joints", 3, 1, smplrifke205.NUM_JOINTS_24),
+    ),
+    hml263.SPEC.name: (
+        ("joints", 3, 1, NUM_JOINTS),
+        ("rotations", 6, 1, NUM_JOINTS),
+        ("velocities", 3, 0, NUM_JOINTS),
+    ),
+}
 
 
-def joint_mask(names: str | Iterable[str]) -> np.ndarray:
-    """``[22]`` bool of parts and joints: one name, or several, or a comma-separated list.
+def part_columns(spec: RepresentationSpec, part: str) -> np.ndarray:
+    """Column numbers of one part of the body, int64, joint blocks first and the root last.
 
-    ``head`` means neck and head; every other SMPL joint name means that joint.
+    Args:
+        spec: of smplrifke205 or hml263.
+        part: a key of :data:`PART_JOINTS`.
 
     Raises:
-        InvalidRequest: a name that is neither a part nor a joint.
+        KeyError: no such part, or a representation without a division.
     """
-    wanted = names.split(",") if isinstance(names, str) else list(names)
-    mask = np.zeros(NUM_JOINTS, dtype=bool)
-    for name in (n.strip().lower().replace("-", "_") for n in wanted):
-        if name not in BODY_PARTS and name not in JOINT_NAMES:
-            raise InvalidRequest(
-                f"There is no body part or joint {name!r}.",
-                f"Use {', '.join(BODY_PARTS)}, or joints: {', '.join(JOINT_NAMES)}.",
-            )
-        mask[[JOINT_NAMES.index(joint) for joint in BODY_PARTS.get(name, (name,))]] = True
-    return mask
-
-
-def chains_inside(mask: np.ndarray) -> np.ndarray:
-    """Joints of ``mask [22]`` whose ancestors, the pelvis aside, are all in it too.
-
-    The place of such a joint is fixed to the pelvis.
-    """
-    fixed = np.zeros_like(mask)
-    for joint, parent in enumerate(PARENTS):
-        fixed[joint] = mask[joint] and (parent <= 0 or fixed[parent])
-    return fixed
+    joints, layout = PART_JOINTS[part], _LAYOUTS[spec.name]
+    chosen = []
+    for block, width, first, end in layout:
+        columns = np.arange(spec.dim)[spec.columns(block)].reshape(end - first, width)
+        chosen.append(columns[[j - first for j in joints if first <= j < end]].ravel())
+    if part == ROOT_PART:
+        blocks = {block for block, *_ in layout}
+        rest = [n for n in spec.names if n not in blocks]
+        chosen += [np.arange(spec.dim)[spec.columns(n)] for n in rest]
+    return np.concatenate(chosen)
