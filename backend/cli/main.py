@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": "serve",
     "train": "train",
     "convert": "convert",
+    "evaluate": "evaluate",
     "convert-checkpoint": "convert_checkpoint",
     "describe": "describe",
     "edit": "edit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ WIDTHS: tuple[float, ...] = (4, 4, 2, 2, 2)
 UPSIDE_DOWN_SCALE = -1.5
 """What the released script multiplies with: HumanAct12's joints point down."""
 INCHES, DPI = (5.0, 6.0), 80
-VIEW = {"elev": 20, "azim": 0}
+VIEW: dict[str, float] = {"elev": 20.0, "azim": 0.0}
 MAX_FRAMES = 3000
 
 
@@ -72,7 +72,7 @@ def pictures(
     title: str = "",
     *,
     dpi: int = DPI,
-    view: dict[str, float] | None = None,
+    view: Mapping[str, float] | None = None,
     on_frame: Callable[[int, int], None] | None = None,
 ) -> list[np.ndarray]:
     """Every frame of a clip as RGB ``[6 dpi, 5 dpi, 3]`` uint8.
@@ -100,7 +100,7 @@ def pictures(
     return drawn
 
 
-def _draw(axes: Any, scene: Scene, points: np.ndarray, title: str, view: dict[str, float]) -> None:
+def _draw(axes: Any, scene: Scene, points: np.ndarray, title: str, view: Mapping[str, float]) -> None:
     low, high = scene.low, scene.high
     axes.clear()
     for limits, start, end in zip(
