@@ -132,7 +132,7 @@ def _read(options: argparse.Namespace) -> Motion:
 
 
 def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:
-    from ..motion.body_parts import joint_mask
+    from ..motion.joint_sets import joint_mask
     from ..motion.skeleton import JOINT_NAMES
     from ..pipelines import editing, registry
     from ..wire.messages import Progress

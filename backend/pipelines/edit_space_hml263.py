@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..motion import convert
-from ..motion.body_parts import chains_inside
+from ..motion.joint_sets import chains_inside
 from ..motion.representations import hml263, motion135
 from ..motion.representations.hml263 import HML22, SPEC
 from ..motion.resample import resample_motion135

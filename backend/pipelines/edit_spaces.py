@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..motion.body_parts import chains_inside
+from ..motion.joint_sets import chains_inside
 from ..motion.representations import motion135, smplrifke205
 from ..motion.resample import resample_motion135
 from ..motion.seams import kept_stretches

@@ -20,8 +20,8 @@ from ..artifacts import Stats
 from ..diffusion.inpaint import Inpainting
 from ..errors import InvalidRequest
 from ..motion import cleanup, seams
-from ..motion.body_parts import joint_mask
 from ..motion.contacts import ground_height
+from ..motion.joint_sets import joint_mask
 from ..motion.representations import motion135
 from ..motion.rotations import transpose
 from ..motion.skeleton import JOINT_NAMES, PARENTS, global_rotations, joint_index
@@ -84,7 +84,7 @@ def select(
 
     Args:
         keep_frames: half-open ranges ``(start, end)`` in frames of the clip.
-        keep_joints: parts and joints of :mod:`backend.motion.body_parts`.
+        keep_joints: parts and joints of :mod:`backend.motion.joint_sets`.
 
     Raises:
         InvalidRequest: a range outside the clip, an unknown joint, nothing kept or nothing left.
@@ -131,7 +131,7 @@ def edit(
         motion: motion_135 at any frame rate; the result has its length and rate.
         prompt: what the person does in the whole clip; empty lets the kept part alone decide.
         keep_frames: half-open frame ranges that stay; the rest is filled in.
-        keep_joints: "lower", "upper" or any names of :mod:`backend.motion.body_parts` that stay in
+        keep_joints: "lower", "upper" or any names of :mod:`backend.motion.joint_sets` that stay in
             every frame. Keeping the pelvis keeps the path through the room.
         seed: drawn at random when None.
         guidance_scale, steps, sampler: the model's own when None.
