@@ -55,11 +55,13 @@ def run(options: argparse.Namespace) -> int:
         raise InvalidRequest(f"--fps {options.fps:g} is out of range.", "Choose from 1 to 240.")
     outputs.check_writable(options.output)
     joints, fps = read_joints(options.input, options.sample_idx, options.fps)
-    from ..evaluation import stick_figure, video
+    from ..evaluation import stick_figure
     from ..wire.messages import Progress
+    from . import video
 
     if suffix == ".mp4":
-        video.check()
+        # before the drawing, which takes a while
+        video.encoder()
     scale = stick_figure.UPSIDE_DOWN_SCALE if options.upside_down else 1.0
     scene = stick_figure.stage(joints, scale)
     with console.ProgressBars(quiet=options.quiet) as bars:

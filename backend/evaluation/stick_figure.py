@@ -100,7 +100,9 @@ def pictures(
     return drawn
 
 
-def _draw(axes: Any, scene: Scene, points: np.ndarray, title: str, view: Mapping[str, float]) -> None:
+def _draw(
+    axes: Any, scene: Scene, points: np.ndarray, title: str, view: Mapping[str, float]
+) -> None:
     low, high = scene.low, scene.high
     axes.clear()
     for limits, start, end in zip(

@@ -1,0 +1,74 @@
+"""Pictures of what an action model makes: a GIF of every action and one contact sheet.
+
+    python scripts/action_gallery.py runs/action --gifs docs/action-mdm \\
+        --sheet docs/action_mdm_samples.png --loss docs/action_mdm_loss.png
+
+The GIFs show the joints as the model makes them; the sheet shows the fitted skeleton, eight moments
+of each action from left to right. One sample each, taken as it comes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from backend.evaluation import loss_plot, stick_figure
+from backend.motion.cleanup import default_cleanup
+from backend.pipelines.action_mdm import ActionMDMPipeline, to_motion135
+from scripts.starter.contact_sheet import sketched
+
+FRONT_LEFT = {"elev": 12, "azim": 55}
+
+
+def measures(clip: np.ndarray, fps: float) -> str:
+    """How far the pelvis travels and how fast the wrists move, for a line of text."""
+    way = np.linalg.norm(clip[-1, 0, [0, 2]] - clip[0, 0, [0, 2]])
+    local = clip - clip[:, :1]
+    speed = np.linalg.norm(np.diff(local[:, [20, 21]], axis=0), axis=-1).mean(0) * fps
+    bones = np.linalg.norm(clip[:, [4, 5, 18, 19]] - clip[:, [1, 2, 16, 17]], axis=-1)
+    stretch = 100 * bones.std(0).mean() / bones.mean()
+    return (
+        f"travel {way:4.2f} m, wrists {speed[0]:4.2f} {speed[1]:4.2f} m/s, "
+        f"left wrist up to {clip[:, 20, 1].max():4.2f} m, right {clip[:, 21, 1].max():4.2f} m, "
+        f"bone stretch {stretch:.1f} %"
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="run or model folder")
+    parser.add_argument("--gifs", type=Path, help="folder for one GIF per action")
+    parser.add_argument("--sheet", type=Path, help="PNG")
+    parser.add_argument("--loss", type=Path, help="PNG of the run's loss curve")
+    parser.add_argument("--actions", nargs="+", help="default: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--sampler", default="ddim")
+    parser.add_argument("--dpi", type=int, default=36)
+    args = parser.parse_args()
+    pipeline = ActionMDMPipeline.from_pretrained(args.model)
+    actions = args.actions or pipeline.config.actions
+    clips = pipeline.infer(actions, seed=args.seed, steps=args.steps, sampler=args.sampler)
+    rows, fps = [], pipeline.config.fps
+    for action, clip in zip(actions, clips, strict=True):
+        motion, error = to_motion135(clip, fps)
+        print(f"{action:22} {measures(clip, fps)}, IK error {error:.0f} mm", flush=True)
+        rows.append((action, default_cleanup(motion)))
+        if args.gifs:
+            scene = stick_figure.stage(clip)
+            frames = stick_figure.pictures(scene, action, dpi=args.dpi, view=FRONT_LEFT)
+            stick_figure.save_gif(frames, args.gifs / f"{action}.gif", fps)
+    if args.sheet:
+        sketched(rows, args.sheet)
+    if args.loss:
+        loss_plot.draw(Path(args.model) / "log.jsonl", args.loss)
+
+
+if __name__ == "__main__":
+    main()
