@@ -9,13 +9,14 @@ The pictures are taken in the order of their names and must be of one size, even
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:  # started by path: relative imports need a package
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__ = "blender_addon"
-    import blender_addon  # noqa: F401
+    importlib.import_module("blender_addon")
 
 import bpy
 
