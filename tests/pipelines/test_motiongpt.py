@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+import random
 import shutil
 from argparse import Namespace
 from pathlib import Path
@@ -17,7 +18,12 @@ from backend.errors import ArtifactError, Cancelled, FormatError, InvalidRequest
 from backend.pipelines import registry
 from backend.pipelines.motiongpt import MAX_FRAMES, MotionGPTPipeline
 from backend.pipelines.motiongpt_answers import read_answer
-from backend.text.motion_prompts import PROMPT_MODES, motion_string
+from backend.text.motion_prompts import (
+    HEAD_SHARE,
+    PROMPT_MODES,
+    conditional_prompts,
+    motion_string,
+)
 from backend.wire.messages import Motion, Progress, Request
 from tests.hub_server import run_hub_client, serve_hub
 
@@ -212,6 +218,19 @@ def test_continuation_keeps_the_beginning(
                 assert len(answer.ids) == count
     with pytest.raises(InvalidRequest, match="share"):
         pipeline.continue_motions(clips, share=0.0)
+
+
+def test_a_fifth_of_a_clip_is_asked_about_as_published(
+    pipeline: MotionGPTPipeline, clips: list[np.ndarray]
+) -> None:
+    published = conditional_prompts(
+        "pred",
+        random.Random(0),
+        motions=pipeline.encode_motions(clips),
+        lengths=[len(clip) for clip in clips],
+    )
+    answers = pipeline.continue_motions(clips, share=HEAD_SHARE, seed=0)
+    assert [answer.prompt for answer in answers] == published
 
 
 def test_completion_keeps_the_quarters(
