@@ -19,11 +19,33 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """Serves ``repos``: repository id to file name to bytes; ``requests`` logs what was asked."""
+    """Serves ``repos``: repository id to file name to bytes; ``requests`` logs what was asked.
+
+    ``revisions`` names further commits: their name to repositories as in ``repos``. ``drops`` holds
+    names of files whose next download breaks off in the middle; ``ranges`` logs which parts were
+    asked for, as (path, first byte).
+    """
 
     def __init__(self, repos: dict[str, dict[str, bytes]]) -> None:
         self.repos = repos
+        self.revisions: dict[str, dict[str, dict[str, bytes]]] = {}
         self.requests: list[tuple[str, str]] = []
+        self.ranges: list[tuple[str, int]] = []
+        self.drops: set[str] = set()
+
+    def dropped(self, path: str) -> bool:
+        """Whether this download breaks off; it does so once."""
+        name = path.rsplit("/", 1)[-1]
+        if name not in self.drops:
+            return False
+        self.drops.remove(name)
+        return True
+
+    def _files(self, repo: str, revision: str) -> dict[str, bytes]:
+        return self.revisions.get(revision, self.repos)[repo]
+
+    def _commit(self, revision: str) -> str:
+        return revision if revision in self.revisions else COMMIT
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request."""
@@ -37,31 +59,37 @@ class Hub:
     def _missing(self, repo: str, revision: str) -> str | None:
         if repo not in self.repos:
             return "RepoNotFound"
-        return None if revision in ("main", COMMIT) else "RevisionNotFound"
+        known = revision in ("main", COMMIT, *self.revisions)
+        return None if known else "RevisionNotFound"
 
     def _api(self, repo: str, what: str, revision: str) -> tuple[int, dict[str, str], bytes]:
         missing = self._missing(repo, revision)
         if missing is not None:
             return 404, {"X-Error-Code": missing}, b"{}"
-        files = self.repos[repo]
+        files = self._files(repo, revision)
         if what == "tree":
             rows = [
                 {"type": "file", "path": n, "size": len(d), "oid": hashlib.sha1(d).hexdigest()}
                 for n, d in files.items()
             ]
             return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
-        info = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": n} for n in files]}
+        info = {
+            "id": repo,
+            "sha": self._commit(revision),
+            "siblings": [{"rfilename": n} for n in files],
+        }
         return 200, {"Content-Type": "application/json"}, json.dumps(info).encode()
 
     def _file(self, repo: str, revision: str, name: str) -> tuple[int, dict[str, str], bytes]:
         missing = self._missing(repo, revision)
-        if missing is None and name not in self.repos[repo]:
+        commit = {"X-Repo-Commit": self._commit(revision)}
+        if missing is None and name not in self._files(repo, revision):
             missing = "EntryNotFound"
         if missing is not None:
-            return 404, {"X-Error-Code": missing, "X-Repo-Commit": COMMIT}, b""
-        data = self.repos[repo][name]
+            return 404, {"X-Error-Code": missing, **commit}, b""
+        data = self._files(repo, revision)[name]
         etag = f'"{hashlib.sha1(data).hexdigest()}"'
-        return 200, {"ETag": etag, "X-Repo-Commit": COMMIT}, data
+        return 200, {"ETag": etag, "Accept-Ranges": "bytes", **commit}, data
 
 
 @contextmanager
@@ -73,11 +101,20 @@ def serve_hub(repos: dict[str, dict[str, bytes]]) -> Iterator[tuple[str, Hub]]:
         def _reply(self, *, body: bool) -> None:
             hub.requests.append((self.command, self.path))
             status, headers, data = hub.answer(self.path)
+            wanted = self.headers.get("Range", "")
+            if status == 200 and wanted.startswith("bytes="):
+                first = int(wanted.removeprefix("bytes=").split("-")[0])
+                hub.ranges.append((self.path, first))
+                whole, data, status = len(data), data[first:], 206
+                headers = {**headers, "Content-Range": f"bytes {first}-{whole - 1}/{whole}"}
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(data))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if body:
+            if body and hub.dropped(self.path):
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+            elif body:
                 self.wfile.write(data)
 
         def do_GET(self) -> None:
