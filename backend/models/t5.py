@@ -184,6 +184,12 @@ class DecoderCache:
     bias: Tensor
     step: int = 0
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some rows of the batch only (``[K]`` indices)."""
+        self.cross = [(keys[rows], values[rows]) for keys, values in self.cross]
+        self.own = [(keys[rows], values[rows]) for keys, values in self.own]
+        self.prompt_bias = self.prompt_bias[rows]
+
 
 class T5(nn.Module):
     """Encoder, decoder and output head."""

@@ -51,8 +51,9 @@ def generate_tokens(
 ) -> Tensor:
     """Write answers to a batch of prompts until each has ended or is ``max_length`` long.
 
-    Rows that have ended are filled with PAD and keep drawing until all have ended, as published:
-    with one generator the number of draws decides what a later draw gives.
+    Rows that have ended are filled with PAD. With one generator for all they keep drawing until the
+    last has ended, as published: the number of draws decides what a later draw gives. Otherwise
+    they leave the batch when half of it has ended.
 
     Args:
         ids, mask: ``[B, S]`` prompts, mask True on real tokens.
@@ -65,29 +66,42 @@ def generate_tokens(
     Returns:
         ``[B, N]`` int64, ``N <= max_length``, each row beginning with PAD.
     """
-    rows = len(ids)
     hidden = model.encode(ids, mask)
     cache = model.start(hidden, mask, max_length - 1) if cached else None
-    written = torch.full((rows, 1), PAD, dtype=torch.long, device=ids.device)
-    running = torch.ones(rows, dtype=torch.bool, device=ids.device)
-    total = max_length - 1
+    written = torch.full((len(ids), max_length), PAD, dtype=torch.long, device=ids.device)
+    rows = torch.arange(len(ids), device=ids.device)
+    running = torch.ones_like(rows, dtype=torch.bool)
+    together = generators is not None and len(generators) == 1
+    total, used = max_length - 1, max_length
     for done in range(total):
         if on_step is not None:
             on_step(done, total)
         if cache is None:
-            logits = model.decode(written, hidden, mask)[:, -1]
+            logits = model.decode(written[rows, : done + 1], hidden[rows], mask[rows])[:, -1]
         else:
-            logits = model.step(written[:, -1], cache)
-        logits = logits.float()
-        if generators is None:
-            chosen = torch.argmax(logits, dim=-1)
-        else:
-            chosen = draw(top_k_probabilities(logits, top_k), generators)
+            logits = model.step(written[rows, done], cache)
+        chosen = _chosen(logits.float(), generators, top_k)
         chosen = torch.where(running, chosen, PAD)
-        written = torch.cat([written, chosen[:, None]], dim=1)
+        written[rows, done + 1] = chosen
         running = running & (chosen != EOS)
-        if not running.any():
+        left = int(running.sum())
+        if left == 0:
+            used = done + 2
             break
+        if not together and 2 * left <= len(rows):
+            kept = running.nonzero()[:, 0]
+            rows, running = rows[kept], running[kept]
+            if cache is not None:
+                cache.keep(kept)
+            if generators is not None:
+                generators = [generators[i] for i in kept.tolist()]
     if on_step is not None:
         on_step(total, total)
-    return written
+    return written[:, :used]
+
+
+def _chosen(logits: Tensor, generators: Sequence[torch.Generator] | None, top_k: int) -> Tensor:
+    """The next token of each row, ``[B]``."""
+    if generators is None:
+        return torch.argmax(logits, dim=-1)
+    return draw(top_k_probabilities(logits, top_k), generators)

@@ -97,6 +97,26 @@ def test_padding_of_a_prompt_changes_nothing(
     assert torch.equal(both[1:, :width], alone) and not both[1, width:].any()
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_rows_that_leave_the_batch_change_nothing(model: T5, cached: bool) -> None:
+    ids = torch.arange(2, 42).reshape(8, 5)
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    options = {"max_length": 60, "top_k": 8, "cached": cached}
+    both = generate_tokens(
+        model, ids, mask, generators=[torch.Generator().manual_seed(i) for i in range(8)], **options
+    )
+    ends = set()
+    for row in range(8):
+        own = [torch.Generator().manual_seed(row)]
+        alone = generate_tokens(
+            model, ids[row : row + 1], mask[row : row + 1], generators=own, **options
+        )
+        width = alone.shape[1]
+        ends.add(width)
+        assert torch.equal(both[row, :width], alone[0]) and not both[row, width:].any()
+    assert len(ends) > 3, "they must end at different times"
+
+
 def test_draws_are_those_of_the_library() -> None:
     probabilities = torch.softmax(torch.randn(3, 40, generator=torch.manual_seed(1)), -1)
     for seed in range(5):
