@@ -1,5 +1,6 @@
-"""Several texts on one timeline, each with its own time and body parts (STMC, Petrovich et al. 2024).
+"""Several texts on one timeline, each with its own time and body parts.
 
+STMC (Petrovich et al. 2024).
 Each text is denoised over its own interval; a part of the body takes, at every time, the prediction
 of one text. Where the text of a part changes, both predictions are kept for ``overlap`` frames and
 an unconditional one is subtracted, which is the composition of scores of their equation 3.
@@ -7,6 +8,7 @@ an unconditional one is subtracted, which is the composition of scores of their 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -147,7 +149,7 @@ def _runs(intervals: Sequence[Interval], frames: int) -> dict[str, list[tuple[in
     """Per part, ``(start, end, interval)`` without gaps; neighbours of one interval are one."""
     borders = sorted({0, *(b for i in intervals for b in (i.start, i.end))})
     runs: dict[str, list[tuple[int, int, int]]] = {part: [] for part in PART_JOINTS}
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in itertools.pairwise(borders):
         active = [n for n, i in enumerate(intervals) if i.start <= start and end <= i.end]
         if not active:
             raise InvalidRequest(

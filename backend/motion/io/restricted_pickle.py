@@ -4,10 +4,16 @@ SMPL's official files are pickles, and a pickle is a program: it may name any fu
 Here every name resolves to a passive class of this module or to an error; nothing is imported. The
 classes collect what NumPy, SciPy and chumpy would have been given, and plain arrays are made from
 that afterwards.
+
+Nor may a small file ask for much memory. Before it is loaded, :mod:`.pickle_scan` reads its opcodes
+for lengths and memo numbers beyond the file; what is made of it afterwards is charged to a
+:class:`~.pickle_scan.Budget` in proportion to the file, because a pickle can name one array many
+times.
 """
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import FormatError
+from .pickle_scan import Budget, TooMuch, read_checked
 
 _HINT = (
     "Only files that hold arrays are opened; this one may be able to harm the computer. "
@@ -54,7 +61,7 @@ def read_plain(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        content = _load(path)
+        content, _ = _load(path)
         _check_plain(content)
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
@@ -63,48 +70,66 @@ def read_plain(path: str | Path) -> Any:
     return content
 
 
-def _check_plain(value: Any) -> None:
-    if isinstance(value, dict):
-        _check_plain([*value.keys(), *value.values()])
-    elif isinstance(value, (list, tuple, set)):
-        for part in value:
-            _check_plain(part)
-    elif not isinstance(value, (str, int, float, bool, bytes, type(None))):
-        raise FormatError(f"it holds a {type(value).__name__}, not plain values.", _HINT)
+def _check_plain(content: Any) -> None:
+    seen: set[int] = set()  # containers: one may hold itself, or be named a billion times
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (dict, list, tuple, set, frozenset)):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            waiting.extend(value)
+            if isinstance(value, dict):
+                waiting.extend(value.values())
+        elif not isinstance(value, (str, int, float, bool, bytes, type(None))):
+            raise FormatError(f"it holds a {type(value).__name__}, not plain values.", _HINT)
 
 
 Converted = TypeVar("Converted")
 
 
-def _read(path: str | Path, convert: Callable[[Any], Converted]) -> dict[Any, Converted]:
+def _read(path: str | Path, convert: Callable[[Any, Budget], Converted]) -> dict[Any, Converted]:
     path = Path(path)
     try:
-        content = _load(path)
+        content, budget = _load(path)
         if not isinstance(content, dict):
             raise FormatError("it holds no dictionary of arrays.", _HINT)
-        return {name: convert(value) for name, value in content.items()}
+        return {name: convert(value, budget) for name, value in content.items()}
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
     except OSError as error:
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
 
 
-def _load(path: Path) -> Any:
-    with path.open("rb") as file:
-        try:
-            return _Restricted(file, encoding="latin1").load()
-        # what a damaged pickle raises depends on where the damage is
-        except (
-            pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
-            AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
-        ) as error:  # fmt: skip
-            raise FormatError(
-                f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
-            ) from error
+def _load(path: Path) -> tuple[Any, Budget]:
+    """The content of a pickle, in passive classes, and what may be made of it."""
+    data = read_checked(path)
+    budget = Budget(len(data))
+    try:
+        return _Restricted(io.BytesIO(data), budget).load(), budget
+    # what a damaged pickle raises depends on where the damage is
+    except (
+        pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
+        AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
+    ) as error:  # fmt: skip
+        raise FormatError(
+            f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
+        ) from error
 
 
 class _Restricted(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, budget: Budget) -> None:
+        super().__init__(file, encoding="latin1")
+        self._budget = budget
+
+    def _dictionary(self, items: Any = ()) -> dict[Any, Any]:
+        self._budget.spend(100 * len(items))
+        return dict(items)
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return self._dictionary
         made = _KNOWN.get(f"{module}.{name}")
         if made is None:
             raise FormatError(
@@ -118,10 +143,16 @@ class _Restricted(pickle.Unpickler):
         raise FormatError("it refers to something outside itself.", _HINT)
 
 
+_MOST_ARGUMENTS = 8
+"""More than anything that NumPy, SciPy or chumpy write needs; each object keeps a copy."""
+
+
 class _Passive:
     """Takes whatever the pickle gives it and keeps it."""
 
     def __init__(self, *arguments: Any) -> None:
+        if len(arguments) > _MOST_ARGUMENTS:
+            raise ValueError(f"{len(arguments)} arguments for one object")
         self.arguments = arguments
         self.state: Any = None
 
@@ -175,7 +206,6 @@ class _Made(_Passive):
 
 
 _KNOWN: dict[str, type] = {
-    "collections.OrderedDict": dict,
     "_codecs.encode": _Encoded,
     "copy_reg._reconstructor": _Made,
     "copyreg._reconstructor": _Made,
@@ -200,18 +230,24 @@ def _bytes(value: Any) -> bytes:
         value = value.arguments[0]
     if isinstance(value, str):
         return value.encode("latin1")
+    if not isinstance(value, bytes | bytearray):
+        raise TypeError(f"{type(value).__name__} instead of bytes")  # bytes(n) would be n zeros
     return bytes(value)
 
 
-def _to_array(value: Any) -> np.ndarray | None:
+def _to_array(value: Any, budget: Budget) -> np.ndarray | None:
     """What a passive object stands for; None when it stands for no plain array."""
     convert = _CONVERTERS.get(type(value))
     if isinstance(value, np.ndarray):
         return value
     if convert is None:
-        return _plain(value) if isinstance(value, bool | int | float | list | tuple) else None
+        return (
+            _plain(value, budget) if isinstance(value, bool | int | float | list | tuple) else None
+        )
     try:
-        return convert(value)
+        return convert(value, budget)
+    except TooMuch:
+        raise
     except (
         TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
         RecursionError,
@@ -219,11 +255,11 @@ def _to_array(value: Any) -> np.ndarray | None:
         raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
 
 
-def _to_list(value: Any) -> list[np.ndarray] | None:
+def _to_list(value: Any, budget: Budget) -> list[np.ndarray] | None:
     if isinstance(value, list | tuple):
-        arrays = [_to_array(entry) for entry in value]
+        arrays = [_to_array(entry, budget) for entry in value]
     else:
-        whole = _to_array(value)
+        whole = _to_array(value, budget)
         if whole is None or whole.ndim == 0:
             return None
         arrays = list(whole)
@@ -231,7 +267,8 @@ def _to_list(value: Any) -> list[np.ndarray] | None:
     return known if len(known) == len(arrays) else None
 
 
-def _plain(value: Any) -> np.ndarray | None:
+def _plain(value: Any, budget: Budget) -> np.ndarray | None:
+    budget.spend_nested(value)
     try:
         array = np.asarray(value)
     except ValueError:  # a ragged list
@@ -239,53 +276,60 @@ def _plain(value: Any) -> np.ndarray | None:
     return array if array.dtype.kind in "fiub" else None
 
 
-def _from_array(value: _Array) -> np.ndarray | None:
+def _from_array(value: _Array, budget: Budget) -> np.ndarray | None:
     if value.state is None:  # a scalar: (dtype, bytes)
         dtype, content = value.arguments
         shape, fortran = (), False
     else:
         _, shape, dtype, fortran, content = value.state
-    return _build(dtype, shape, "F" if fortran else "C", content)
+    return _build(dtype, shape, "F" if fortran else "C", content, budget)
 
 
-def _from_buffer(value: _Buffer) -> np.ndarray | None:
+def _from_buffer(value: _Buffer, budget: Budget) -> np.ndarray | None:
     content, dtype, shape, order = value.arguments
-    return _build(dtype, shape, order, content)
+    return _build(dtype, shape, order, content, budget)
 
 
-def _build(dtype: Any, shape: Any, order: str, content: Any) -> np.ndarray | None:
+def _build(dtype: Any, shape: Any, order: str, content: Any, budget: Budget) -> np.ndarray | None:
     plain = dtype.plain() if isinstance(dtype, _Dtype) else None
     if plain is None:
         return None
-    flat = np.frombuffer(_bytes(content), dtype=plain)
+    raw = _bytes(content)
+    budget.spend(len(raw))
+    flat = np.frombuffer(raw, dtype=plain)
     return np.array(flat.reshape(shape, order="F" if order == "F" else "C"))
 
 
-def _from_sparse(value: _Sparse) -> np.ndarray | None:
+def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
     state = value.state
-    parts = [_to_array(state[k]) for k in ("data", "indices", "indptr")]
+    parts = [_to_array(state[k], budget) for k in ("data", "indices", "indptr")]
     shape = state["_shape"] if "_shape" in state else state["shape"]
     data, indices, starts = (np.asarray(p) for p in parts)
     rows, columns = (int(n) for n in shape)
+    steps = np.diff(starts)
+    if rows < 0 or columns < 0 or (steps < 0).any() or not len(data) == len(indices) == steps.sum():
+        raise ValueError("the parts of a sparse matrix do not fit together")
+    budget.spend(8 * rows * columns)
     dense = np.zeros((rows, columns))
-    major = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    major = np.repeat(np.arange(len(steps)), steps)
     at = (major, indices) if isinstance(value, _Csr) else (indices, major)
     np.add.at(dense, at, data)
     return dense
 
 
-def _from_chumpy(value: _Chumpy) -> np.ndarray | None:
+def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
     state = value.state
     if "x" in state:
-        return _to_array(state["x"])
-    inner, chosen = _to_array(state["a"]), _to_array(state["idxs"])
+        return _to_array(state["x"], budget)
+    inner, chosen = _to_array(state["a"], budget), _to_array(state["idxs"], budget)
     if inner is None or chosen is None:
         return None
+    budget.spend(chosen.size * inner.itemsize)
     shape = state.get("preferred_shape", chosen.shape)
     return inner.reshape(-1)[chosen.reshape(-1)].reshape(tuple(int(n) for n in shape))
 
 
-_CONVERTERS: dict[type, Callable[[Any], np.ndarray | None]] = {
+_CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {
     _Array: _from_array,
     _Buffer: _from_buffer,
     _Sparse: _from_sparse,

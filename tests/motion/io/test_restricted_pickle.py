@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,89 @@ def test_truncated_anywhere_is_a_format_error(tmp_path: Path) -> None:
             restricted_pickle.read_arrays(tmp_path / "a.pkl")
     with pytest.raises(FormatError, match="Cannot read"):
         restricted_pickle.read_arrays(tmp_path / "none.pkl")
+
+
+def _nested(depth: int, width: int = 10) -> bytes:
+    """A few bytes whose lists of lists name 10^depth numbers."""
+    body = b"]q\x00(" + b"K\x01" * width + b"e"
+    for level in range(1, depth):
+        body += b"0" + b"]q" + bytes([level]) + b"(" + (b"h" + bytes([level - 1])) * width + b"e"
+    return b"\x80\x02}U\x01a" + body + b"s."
+
+
+_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+_FLOATS = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R"
+_INT = b"cnumpy\ndtype\nU\x02i8K\x00K\x01\x87R"
+
+
+def _array(dtype: bytes, count: int, content: bytes) -> bytes:
+    size = len(content).to_bytes(4, "little")
+    number = b"J" + count.to_bytes(4, "little")
+    return _ARRAY + b"(K\x01" + number + b"\x85" + dtype + b"\x89T" + size + content + b"tb"
+
+
+def _sparse(rows: bytes, starts: np.ndarray) -> bytes:
+    parts = (
+        b"U\x04data" + _array(_FLOATS, 1, bytes(8)) + b"U\x07indices" + _array(_INT, 1, bytes(8))
+    )
+    index = _array(_INT, len(starts), starts.astype("<i8").tobytes())
+    parts += b"U\x06indptr" + index + b"U\x05shape" + rows + b"K\x01\x86"
+    return b"\x80\x02}U\x01acscipy.sparse.csr\ncsr_matrix\n)\x81}(" + parts + b"ubs."
+
+
+_HUGE = (2**40).to_bytes(8, "little")
+_MEGABYTE = _array(_FLOATS, 2**17, bytes(2**20))
+MEMORY_BOMBS = {
+    "bytes": b"\x80\x04\x8e" + _HUGE + b".",
+    "text": b"\x80\x04\x8d" + _HUGE + b".",
+    "bytearray": b"\x80\x05\x96" + _HUGE + b".",
+    "long": b"\x80\x02\x8b\xff\xff\xff\x7f.",
+    "frame": b"\x80\x04\x95" + _HUGE + b"}.",
+    "memo": b"\x80\x02}r\xff\xff\xff\xff.",
+    "memo in text": b"(dp999999999999\n.",
+    "negative memo": b"(dp-5\n.",
+    "bytes of a number": b"\x80\x02}U\x01a"
+    + _ARRAY
+    + b"(K\x01K\x03\x85"
+    + _FLOATS
+    + b"\x89\x8a\x06\x00\x00\x00\x00\x00\x10tbs.",
+    "nested lists": _nested(12),
+    "one array often": b"\x80\x02}(U\x01a"
+    + _MEGABYTE
+    + b"q\x00"
+    + b"".join(b"J" + n.to_bytes(4, "little") + b"h\x00" for n in range(2000))
+    + b"u.",
+    "rows of a sparse matrix": _sparse(b"J\xff\xff\xff\x7f", np.array([0, 1])),
+    "repeats of a sparse matrix": _sparse(b"K\x01", np.array([0, 2**40])),
+    "copies of a dictionary": b"\x80\x02ccollections\nOrderedDict\nq\x00]q\x01("
+    + b"".join(b"J" + n.to_bytes(4, "little") + b"K\x01\x86" for n in range(10000))
+    + b"e0}U\x01a]("
+    + b"h\x00h\x01\x85R" * 10000
+    + b"es.",
+    "copies of arguments": b"\x80\x02}U\x01acnumpy\nndarray\n(" + b"K\x01" * 100 + b"tRs.",
+}
+
+
+@pytest.mark.parametrize("name", MEMORY_BOMBS)
+def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(MEMORY_BOMBS[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError) as caught:
+            restricted_pickle.read_arrays(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert str(path) in caught.value.message and caught.value.hint
+    assert peak < 2**28
+
+
+def test_plain_values_that_contain_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "a.pkl"
+    loop: list[Any] = [1, "text"]
+    loop.append(loop)
+    path.write_bytes(pickle.dumps(loop))
+    assert restricted_pickle.read_plain(path)[:2] == [1, "text"]
+    path.write_bytes(pickle.dumps(collections.OrderedDict(a=1)))
+    assert restricted_pickle.read_plain(path) == {"a": 1}
