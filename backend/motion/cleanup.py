@@ -8,7 +8,8 @@ the path of the ball of a foot, w its contact weight and c the displacement, it 
 which is one banded linear system. Because the second term forbids sudden changes of c, nothing pops
 where a contact begins or ends. It is solved three times: once for the whole body with both feet,
 because most sliding is a root that moves at another speed than its feet, then for what is left at
-each foot, which two-bone IK gives to the legs.
+each foot, which two-bone IK gives to the legs. Last, feet that swing fast are kept clear of the
+ground: what scrapes over the floor looks like sliding, whether it is meant to stand or not.
 """
 
 from __future__ import annotations
@@ -35,11 +36,19 @@ _ROOT_EASE = 0.15  # s: the same for the whole body
 _STRICT = 0.75  # by how much of that time shorter in the middle of a contact
 _MEMORY = 2.0  # s: how long a standing foot may stay away from where the motion put it
 _PRESS = 0.05  # s: how firmly a standing foot is pressed to the ground, as a time to sink
-_ROLL = 0.01  # m the ball of a standing foot may be higher than at rest, when the foot rolls
+_DIP = 0.007  # m the ball of a foot may sink below its height at rest, pushing off (see below)
+_ROLL = 0.015  # m the ball of a standing foot may be higher than at rest, when the foot rolls
 _LIFT = 0.06  # s: how soon after standing the height is left alone again
 _MAX_DROP = 0.04  # m the pelvis may sink so that the feet reach the ground
 _DROP_WINDOW = 0.12  # s
+_CLEAR = 0.02  # m above rest: the least height of a swinging ball,
+_CLEAR_SPEED = (0.45, 1.2)  # m/s: from the first speed on, in full at the second
+_CLEAR_WINDOW = 0.025  # s, smoothing of that lift
 _FLAT = [0, 2]  # the horizontal axes
+
+# Dip and clearance are those of 300 real walks and runs of the Bandai Namco set: the lowest ball of
+# a clip is 0.7 cm (median) below the standing ones, and of balls that move faster than 1.2 m/s
+# three quarters are higher than 2 cm above them.
 
 
 def default_cleanup(x: np.ndarray, fps: float = 30.0) -> np.ndarray:
@@ -122,7 +131,7 @@ def lock_feet(
     strength: float = 1.0,
     fps: float = 30.0,
 ) -> np.ndarray:
-    """Keep standing feet in place, on the ground and out of it.
+    """Keep standing feet in place, on the ground and out of it, and swinging feet clear of it.
 
     Args:
         x: motion_135 ``[T, 135]`` whose ground is y = 0 (see :func:`ground`).
@@ -161,7 +170,8 @@ def lock_feet(
         for f in range(2)
     ]
     shift = np.stack(own, 1)
-    shift[..., 1] += np.maximum(SOLE_HEIGHT - (balls + shift)[..., 1], 0.0)
+    shift[..., 1] += np.maximum(SOLE_HEIGHT - _DIP - (balls + shift)[..., 1], 0.0)
+    shift[..., 1] += _swing_lift(balls + shift, weights, fps)
     targets = joints[:, ANKLES] + strength * shift
     root[:, 1] -= strength * _pelvis_drop(joints[:, HIPS], targets, limit, fps)
     return motion135.pack(root, solve_legs(rotations, root, targets, limit)).astype(x.dtype)
@@ -193,9 +203,24 @@ def _correction(
     level[2] += press.sum(1) + (1.0 - weights.max(1)) / lift**2
     out = np.empty((len(balls), 3))
     out[:, _FLAT] = solveh_banded(still, pull)
-    rest = np.clip(balls[..., 1], SOLE_HEIGHT, SOLE_HEIGHT + _ROLL)
+    rest = np.clip(balls[..., 1], SOLE_HEIGHT - _DIP, SOLE_HEIGHT + _ROLL)
     out[:, 1] = solveh_banded(level, (press * (rest - balls[..., 1])).sum(1))
     return out
+
+
+def _swing_lift(balls: np.ndarray, weights: np.ndarray, fps: float) -> np.ndarray:
+    """How much higher ``[T, 2]`` (m) the balls ``[T, 2, 3]`` must be where they pass the ground.
+
+    Args:
+        weights: ``[T, 2]`` in 0..1, how much each foot stands; standing feet are not lifted.
+    """
+    speed = np.linalg.norm(np.gradient(balls[..., _FLAT], axis=0), axis=-1) * fps
+    slow, fast = _CLEAR_SPEED
+    share = np.clip((speed - slow) / (fast - slow), 0.0, 1.0)
+    share = share**2 * (3.0 - 2.0 * share)
+    lowest = SOLE_HEIGHT - _DIP + share * (_DIP + _CLEAR)
+    need = np.maximum(lowest - balls[..., 1], 0.0) * (1.0 - weights)
+    return np.asarray(gaussian_filter1d(need, _CLEAR_WINDOW * fps, axis=0))
 
 
 def _banded_difference(weights: np.ndarray, frames: int) -> np.ndarray:

@@ -24,6 +24,12 @@ _SPEED_WINDOW = 0.03  # s, smoothing before the speed is taken: noise is not mov
 _BODY_WINDOW = 0.25  # s, the same for the speed of the body
 _SHORTEST_CONTACT = 0.10  # s
 _SHORTEST_SWING = 0.07  # s
+# Someone who walks always has a foot on the ground: where none was found, the lower and slower one
+# stands, within these bounds.
+_WALKING = (0.4, 1.8)  # m/s of the body; faster ones fly between their steps
+_BRIDGE = 0.20  # s: a longer time without contact is a jump
+_BRIDGE_HEIGHT = 0.04  # m above the standing height
+_BRIDGE_SPEED = 1.2  # m/s
 
 
 def ground_height(joints: np.ndarray) -> float:
@@ -66,8 +72,28 @@ def contacts_of_joints(joints: np.ndarray, fps: float, ground: float | None = No
     )
     shortest = min(round(_SHORTEST_CONTACT * fps), len(balls))
     contacts = np.stack([_containing(lasts[:, f], begins[:, f]) for f in range(2)], -1)
+    contacts |= _bridges(contacts, height, speed, body[:, 0], fps)
     contacts = ~_drop_short(~contacts, round(_SHORTEST_SWING * fps), keep_ends=True)
     return _drop_short(contacts, shortest, keep_ends=False)
+
+
+def _bridges(
+    contacts: np.ndarray, height: np.ndarray, speed: np.ndarray, body: np.ndarray, fps: float
+) -> np.ndarray:
+    """Further contacts ``[T, 2]``: the supporting foot of a walk where none was found.
+
+    Args:
+        height, speed: ``[T, 2]`` of the balls (m above standing height, m/s).
+        body: ``[T]`` speed of the root (m/s).
+    """
+    labels, count = label(~contacts.any(axis=1))
+    brief = np.bincount(labels, minlength=count + 1) <= _BRIDGE * fps
+    brief[0] = False
+    walking = (body > _WALKING[0]) & (body < _WALKING[1])
+    near = (height < _BRIDGE_HEIGHT) & (speed < _BRIDGE_SPEED)
+    likely = height / _BRIDGE_HEIGHT + speed / _BRIDGE_SPEED
+    support = likely == likely.min(axis=1, keepdims=True)
+    return np.asarray(support & near & (brief[labels] & walking)[:, None])
 
 
 def _speed(points: np.ndarray, sigma: float) -> np.ndarray:
