@@ -56,8 +56,8 @@ class FastMDM:
         with torch.inference_mode():
             rows = 2 * (TYPICAL_FRAMES + 1)
             layers = net.seqTransEncoder.layers
-            self._layers = [_Layer(layer, dtype, rows) for layer in layers]
-            options: dict[str, Any] = {"dtype": dtype, "rows": rows}
+            options: dict[str, Any] = {"dtype": dtype, "rows": rows, "pack": not compile}
+            self._layers = [_Layer(layer, options) for layer in layers]
             self._input = PackedLinear.of(net.input_process.poseEmbedding, **options)
             self._project = _Projection(net, options)
             self._output = PackedLinear.of(net.output_process.poseFinal, **options)
@@ -236,15 +236,13 @@ class _Projection:
 class _Layer:
     """One post-norm encoder layer for inference."""
 
-    def __init__(self, layer: nn.TransformerEncoderLayer, dtype: torch.dtype, rows: int) -> None:
+    def __init__(self, layer: nn.TransformerEncoderLayer, options: dict[str, Any]) -> None:
         attention = layer.self_attn
         self.heads = attention.num_heads
-        self.qkv = PackedLinear(
-            attention.in_proj_weight, attention.in_proj_bias, dtype=dtype, rows=rows
-        )
-        self.out = PackedLinear.of(attention.out_proj, dtype=dtype, rows=rows)
-        self.up = PackedLinear.of(layer.linear1, dtype=dtype, rows=rows, activation="gelu")
-        self.down = PackedLinear.of(layer.linear2, dtype=dtype, rows=rows)
+        self.qkv = PackedLinear(attention.in_proj_weight, attention.in_proj_bias, **options)
+        self.out = PackedLinear.of(attention.out_proj, **options)
+        self.up = PackedLinear.of(layer.linear1, activation="gelu", **options)
+        self.down = PackedLinear.of(layer.linear2, **options)
         self.norm1, self.norm2 = layer.norm1, layer.norm2
 
     def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:

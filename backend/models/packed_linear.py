@@ -30,6 +30,7 @@ class PackedLinear:
     Args:
         rows: rows that inputs will usually have; only speed depends on it.
         activation: "none" or "gelu" (with erf).
+        pack: False keeps the weights as they are, for ``torch.compile``, which packs by itself.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class PackedLinear:
         dtype: torch.dtype,
         rows: int,
         activation: str = "none",
+        pack: bool = True,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
@@ -49,7 +51,7 @@ class PackedLinear:
         self.weight: Tensor | None = None
         self.packed: Any = None
         own = weight.detach().to(dtype).contiguous()
-        if can_pack(weight.device, dtype):
+        if pack and can_pack(weight.device, dtype):
             self.packed = torch.ops.mkldnn._reorder_linear_weight(own, rows)
         else:
             self.weight = own.clone() if own.data_ptr() == weight.data_ptr() else own

@@ -241,6 +241,14 @@ def test_masked_clips_do_not_see_their_padding() -> None:
         assert torch.allclose(short, out[1:, :5], atol=atol)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_form_is_the_same_function(net: MDM) -> None:
+    x, t, y = inputs()
+    compiled = FastMDM(net, compile=True).guided(2.5)(x, t, y)
+    assert (compiled - FastMDM(net).guided(2.5)(x, t, y)).abs().max() < 2e-5
+
+
 def test_unknown_dtype(net: MDM) -> None:
     with pytest.raises(ValueError, match="dtype"):
         FastMDM(net, dtype=torch.float64)
