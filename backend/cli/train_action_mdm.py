@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--statistics", choices=("scalar", "columns"))
     parser.add_argument("--balance", type=float, help="0 draws clips, 1 actions equally often")
     parser.add_argument(
-        "--min-clips", type=int, default=10, help="leave out rarer actions (default %(default)s)"
+        "--min-clips", type=int, help="leave out actions with fewer clips (default 10)"
     )
     parser.add_argument("--max-clips", type=int, help="take at most this many of an action")
     parser.add_argument("--actions", nargs="+", metavar="NAME", help="only these actions")
@@ -69,6 +69,11 @@ def run(options: argparse.Namespace) -> int:
 
     if options.threads:
         torch.set_num_threads(options.threads)
+    states = ("state.pt", "model*.pt")
+    if not options.resume and any(any(options.run_dir.glob(name)) for name in states):
+        raise InvalidRequest(
+            f"{options.run_dir} holds a run already.", "Give --resume, or another --run."
+        )
     if options.form == "rotations":
         _rotations(options)
     else:
@@ -82,23 +87,24 @@ def _joints(options: argparse.Namespace) -> None:
     from ..training import action_data
     from ..training.action_trainer import ActionTrainer
 
+    config = _config(options)
     data = action_data.load(
         options.data,
-        actions=options.actions,
-        min_clips=options.min_clips,
-        max_clips=options.max_clips,
+        actions=config.actions,
+        min_clips=config.min_clips,
+        max_clips=config.max_clips,
     )
-    config = _config(options, len(data.actions))
+    config = replace(
+        config,
+        model=replace(config.model, num_actions=len(data.actions)),
+        actions=list(data.actions),
+    )
     windows = action_data.ActionWindows(data, config.windows, config.seed)
     trainer = ActionTrainer(
         options.run_dir, config, windows, device=options.device, precision=options.precision
     )
     if options.resume:
         trainer.resume()
-    elif (options.run_dir / "state.pt").exists():
-        raise InvalidRequest(
-            f"{options.run_dir} holds a run already.", "Give --resume, or another --run."
-        )
     size = sum(p.numel() for p in trainer.net.parameters())
     console.note(
         f"{size / 1e6:.2f} M parameters, {len(windows)} clips, {len(data.actions)} actions"
@@ -149,7 +155,7 @@ def _rotations(options: argparse.Namespace) -> None:
     console.note(f"done -> {options.run_dir}")
 
 
-def _config(options: argparse.Namespace, actions: int) -> ActionTrainConfig:
+def _config(options: argparse.Namespace) -> ActionTrainConfig:
     from .. import artifacts
     from ..training.action_trainer import TRAIN_CONFIG, ActionTrainConfig
 
@@ -164,13 +170,13 @@ def _config(options: argparse.Namespace, actions: int) -> ActionTrainConfig:
             values = json.loads(options.config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
-    _override(values, options, ("epochs", "batch_size", "lr", "seed"))
+    _override(
+        values, options, ("epochs", "batch_size", "lr", "seed", "actions", "min_clips", "max_clips")
+    )
     model = values.setdefault("model", {})
     _override(model, options, ("latent_dim", "layers", "ff_dim", "condition_tokens"))
     if "layers" in model:
         model["num_layers"] = model.pop("layers")
-    if not options.resume:
-        model["num_actions"] = actions
     names = ("num_frames", "stride", "start", "short", "coordinates", "statistics", "balance")
     _override(values.setdefault("windows", {}), options, names)
     if "lr" in values and "final_lr" not in values:

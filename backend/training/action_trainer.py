@@ -32,7 +32,8 @@ class ActionTrainConfig:
     """One run; the defaults are the published recipe but for its 30,000 epochs.
 
     The learning rate follows a cosine from ``lr`` to ``final_lr``, one value per epoch. ``clip``
-    bounds the gradient norm; None leaves it, as released.
+    bounds the gradient norm; None leaves it, as released. ``actions``, ``min_clips`` and
+    ``max_clips`` say which clips of a dataset folder are trained on (:func:`action_data.load`).
     """
 
     model: ActionMDMConfig = field(default_factory=ActionMDMConfig)
@@ -44,6 +45,9 @@ class ActionTrainConfig:
     weight_decay: float = 0.0
     velocity_weight: float = 10.0
     clip: float | None = None
+    actions: list[str] | None = None
+    min_clips: int = 10
+    max_clips: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

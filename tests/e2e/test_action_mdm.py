@@ -71,7 +71,7 @@ def test_training_again_needs_resume(model: Path, data: Path, tmp_path: Path, ca
     train = ("train", "action-mdm", "--data", data, "--run", folder)
     assert run(*train, *SMALL, "--epochs", 3) == 2
     assert "--resume" in capsys.readouterr().err
-    assert run(*train, "--min-clips", 1, "--resume", "--epochs", 3) == 0
+    assert run(*train, "--resume", "--epochs", 3) == 0
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
 
