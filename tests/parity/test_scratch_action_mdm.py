@@ -53,7 +53,8 @@ def formula_net(config: ActionMDMConfig, seed: int) -> ActionMDM:
 
 
 def close(actual: torch.Tensor | np.ndarray, expected: np.ndarray, atol: float = ATOL) -> None:
-    np.testing.assert_allclose(torch.as_tensor(actual).detach().numpy(), expected, rtol=0, atol=atol)
+    values = torch.as_tensor(actual).detach().numpy()
+    np.testing.assert_allclose(values, expected, rtol=0, atol=atol)
 
 
 @pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
