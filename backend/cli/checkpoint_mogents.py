@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="name to show (default: the folder's)")
     parser.add_argument("--licence", default="", help="licence to show")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the transformers when the folder is used; the files are float32 (default float32)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
 
 
@@ -70,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
     networks, stats = read_release(options.weights_root.expanduser(), length_root, names)
     encoder = _encoder(options.clip)
     extra = {"name": options.name or options.out.absolute().name, "licence": options.licence}
+    extra["precision"] = options.precision
     source = MoGenTSPipeline(networks, stats, values=extra, device="cpu")
     with new_folder(options.out, overwrite=options.overwrite) as folder:
         mogents_files.save(folder, networks, stats, encoder, extra)

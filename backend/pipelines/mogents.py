@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ from .trained_lengths import request_length, trained_length
 
 CLIPS_AT_ONCE = 32
 """Clips of one network call: more gain no speed and take memory."""
+_log = logging.getLogger(__name__)
 
 
 class MoGenTSPipeline(MoGenTSCore):
@@ -52,7 +54,7 @@ class MoGenTSPipeline(MoGenTSCore):
         values = values or {}
         self.name = str(values.get("name") or (folder.name if folder else "mogents"))
         self.licence = str(values.get("licence") or "")
-        self._extra = {k: values[k] for k in ("name", "licence", "description") if k in values}
+        self._extra = {k: values[k] for k in mogents_files.SHOWN if k in values}
         self._encoder = encoder
         self._folder = folder
         self._local_files_only = local_files_only
@@ -65,11 +67,15 @@ class MoGenTSPipeline(MoGenTSCore):
         name_or_path: str | Path,
         *,
         device: str | torch.device | None = None,
-        precision: str = "float32",
+        precision: str | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> MoGenTSPipeline:
         """Load a model folder or hub id; every file is checked.
+
+        Args:
+            precision: "float32", or "bfloat16"/"float16" for faster transformers (their token ids
+                differ then); what ``mogents_config.json`` says, else float32, when None.
 
         Raises:
             ModelNotFound: nothing there.
@@ -89,7 +95,7 @@ class MoGenTSPipeline(MoGenTSCore):
             folder=folder,
             values=values,
             device=device,
-            precision=precision,
+            precision=precision or str(values.get("precision") or "float32"),
             local_files_only=local_files_only,
         )
 
@@ -132,7 +138,13 @@ class MoGenTSPipeline(MoGenTSCore):
         return self._encoder
 
     def encode_text(self, captions: Sequence[str]) -> Tensor:
-        """``[B, 512]`` float32 text features; every network reads the same ones."""
+        """``[B, 512]`` float32 text features; every network reads the same ones.
+
+        A caption beyond the encoder's 77 tokens is cut, and a warning logged.
+        """
+        for caption, cut in zip(captions, self.encoder.truncated(list(captions)), strict=True):
+            if cut:
+                _log.warning("only the beginning of this caption is read: %s…", caption[:60])
         text: Tensor = self.encoder.encode(list(captions)).to(self.device)
         if text.shape[-1] != self.config.mask.clip_dim:
             raise ArtifactError(

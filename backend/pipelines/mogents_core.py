@@ -118,8 +118,13 @@ class MoGenTSCore:
         Raises:
             FormatError: shapes that do not belong together, or an id out of range.
         """
-        if len(ids1d) != len(rows):
-            raise FormatError(f"{len(ids1d)} clips of tokens but {len(rows)} lengths.", "")
+        together = ids1d.dim() == 3 and ids1d.shape[:2] == ids2d.shape[:2]
+        if not together or len(ids1d) != len(rows) or not 0 < max(rows) <= ids1d.shape[1]:
+            raise FormatError(
+                f"Token ids of shape {list(ids1d.shape)} and {list(ids2d.shape)} and lengths "
+                f"{list(rows)} do not belong together.",
+                "Give [clips, rows, q] and [clips, rows, 6, q] with a length for each clip.",
+            )
         frames = self.config.vq.frames_per_token
         clips: dict[int, np.ndarray] = {}
         for group in self._decoding_groups(rows) if independent else [list(range(len(rows)))]:

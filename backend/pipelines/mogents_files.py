@@ -36,6 +36,8 @@ SUFFIXES = (".safetensors", ".pt")
 CLIP_TWIN = "clip.pt"
 TEXT_PREFIX = "clip_model."
 """Text encoder weights that may be stored with each network; all are the same frozen CLIP."""
+SHOWN = ("name", "licence", "description", "precision")
+"""Entries of ``mogents_config.json`` that are ours."""
 _SECTIONS = ("vq", "mask", "res", "length")
 
 

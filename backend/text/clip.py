@@ -154,7 +154,8 @@ class ClipTextEncoder:
     @torch.no_grad()
     def features(self, ids: Tensor) -> Tensor:
         """Embed rows of token ids ``[B, L]``; each row's largest id is its end mark."""
-        return self._tower(ids.to(self.device, torch.int64))
+        longest = int(ids.argmax(dim=-1).max()) + 1 if len(ids) else ids.shape[1]
+        return self._tower(ids[:, :longest].to(self.device, torch.int64))
 
     def save(self, folder: str | Path) -> dict[str, str]:
         """Write ``clip.safetensors`` and the vocabulary into a folder.
