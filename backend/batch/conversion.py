@@ -19,7 +19,7 @@ from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..motion.representations import motion135
 from ..motion.representations.statistics import denormalise
 from ..wire.messages import Motion
-from . import journal
+from . import journal, normalisation
 from .journal import CONVERTED, FAILED, SKIPPED, Record
 from .pool import each
 
@@ -183,33 +183,27 @@ def _inputs(source: Path, destination: Path, settings: ConversionSettings) -> It
 # --------------------------------------------------------------------------- one file
 
 
-@functools.lru_cache(maxsize=4)
-def _statistics(mean: str, std: str, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    arrays = load.read_array(mean), load.read_array(std)
-    for path, array in zip((mean, std), arrays, strict=True):
-        if array.shape != (dim,) or not np.isfinite(array).all():
-            raise FormatError(
-                f"{path} has shape {list(array.shape)}.", f"Expected {dim} finite numbers."
-            )
-    return arrays
-
-
-def convert_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
-    """Read one file and convert it, un-normalising it first where statistics are given.
+def read_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
+    """Read one file, un-normalised where statistics are given.
 
     Raises:
-        KinetypeError: of reading, of the statistics, or of the conversion.
+        KinetypeError: of reading, or of the statistics.
     """
     clip = load.read_clip(path, settings.source, fps=settings.source_fps)
-    data = clip.data
-    if settings.mean and settings.std:
-        spec = convert.SPECS[clip.representation]
-        flat = denormalise(
-            data.reshape(len(data), -1), *_statistics(settings.mean, settings.std, spec.dim)
-        )
-        data = flat.reshape(data.shape)
+    if not (settings.mean and settings.std):
+        return clip
+    spec = convert.SPECS[clip.representation]
+    flat = denormalise(
+        clip.data.reshape(len(clip.data), -1),
+        *normalisation.statistics(settings.mean, settings.std, spec.dim),
+    )
+    return replace(clip, data=flat.reshape(clip.data.shape))
+
+
+def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Clip:
+    """Convert what :func:`read_clip` gave; the errors of :func:`backend.motion.convert.convert`."""
     return convert.convert(
-        data,
+        clip.data,
         clip.representation,
         settings.target,
         fps=clip.fps,
@@ -241,7 +235,9 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
         log: journal that the record is added to before the output appears.
     """
     try:
-        clip = convert_clip(job.source, settings)
+        read = read_clip(job.source, settings)
+        odd = normalisation.looks_normalised(read.data, read.representation)
+        clip = convert_clip(read, settings)
         errors = [step.error_mm for step in clip.steps if step.error_mm is not None]
         record = Record(
             job.name,
@@ -252,6 +248,7 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
             float(clip.fps),
             round(sum(errors), 4) if errors else None,
             tuple(f"{step.name}: {step.loses}" for step in clip.lossy_steps),
+            warning=normalisation.WARNING if odd else "",
         )
         meta: dict[str, Any] = {"source": job.source_name, "lossy_steps": list(record.loses)}
         if errors:
@@ -321,8 +318,7 @@ def run(
     if workers < 1:
         raise InvalidRequest(f"{workers} processes convert nothing.", "Use 1 or more.")
     if settings.mean and settings.std:
-        for path in (settings.mean, settings.std):
-            load.read_array(path)
+        normalisation.check_statistics(settings.mean, settings.std)
     known = journal.read(log) if log else {}
     if log:
         journal.end_torn_line(log)
@@ -371,6 +367,7 @@ def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[s
         "mean_mpjpe_mm": round(float(np.mean(errors)), 4) if errors else None,
         "max_mpjpe_mm": max(errors) if errors else None,
         "lossy_steps": sorted({text for r in records for text in r.loses}),
+        "warnings": [{"file": r.source, "message": r.warning} for r in records if r.warning],
         "failures": [
             {"file": r.source, "message": r.message, "hint": r.hint}
             for r in records

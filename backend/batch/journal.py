@@ -33,6 +33,7 @@ class Record:
         error_mm: mean joint distance (MPJPE) over the steps where it is known.
         loses: "step: what is lost" for every lossy step.
         message, hint: of the error, when failed.
+        warning: what seems wrong with a file that was converted.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Record:
     loses: tuple[str, ...] = ()
     message: str = ""
     hint: str = ""
+    warning: str = ""
 
 
 def append(path: Path, record: Record) -> None:

@@ -134,7 +134,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _report(summary: dict[str, Any], failed: int) -> int:
-    failures = summary["failures"]
+    warnings, failures = summary["warnings"], summary["failures"]
+    for warning in warnings[:3]:
+        console.note(f"warning: {warning['file']}: {warning['message']}")
+    if len(warnings) > 3:
+        console.note(f"... and {len(warnings) - 3} more warnings, listed in the summary")
     for failure in failures[:3]:
         console.error(failure["message"], failure["hint"])
     if len(failures) > 3:

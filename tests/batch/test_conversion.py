@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.batch import conversion, journal
+from backend.batch import conversion, journal, normalisation
 from backend.batch.conversion import ConversionSettings
 from backend.errors import InvalidRequest
 from backend.motion import convert
@@ -177,9 +177,53 @@ def test_statistics_are_undone(folder: Path, tmp_path: Path) -> None:
     joints = np.load(tmp_path / "out" / "a.npy")
     np.testing.assert_allclose(joints, hml263.decode_joints(features), atol=1e-4)
     np.save(folder / "Mean.npy", mean[:5])
-    conversion._statistics.cache_clear()
+    np.save(folder / "Std.npy", std[:5])
+    normalisation.statistics.cache_clear()
     [record] = conversion.run(jobs[:1], settings)
     assert record.status == "failed" and "263 finite numbers" in record.hint
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        (np.zeros(263), np.zeros(263), "all zero"),
+        (np.zeros(263), -np.ones(263), "below zero"),
+        (np.zeros(263), np.full(263, np.nan), "not finite"),
+        (np.full(263, np.inf), np.ones(263), "not finite"),
+        (np.zeros(263), np.full(263, 1e30), "beyond 10000"),
+        (np.full(263, -1e30), np.ones(263), "beyond 10000"),
+        (np.zeros(263), np.ones(262), "263 numbers"),
+        (np.zeros((1, 263)), np.ones(263), "one number per column"),
+        (np.zeros(263), np.ones(263, dtype=complex), "one number per column"),
+        (None, np.ones(263), "no file"),
+    ],
+)
+def test_statistics_that_cannot_be_are_refused(
+    folder: Path, tmp_path: Path, mean: np.ndarray | None, std: np.ndarray, message: str
+) -> None:
+    paths = tmp_path / "Mean.npy", tmp_path / "Std.npy"
+    for path, values in zip(paths, (mean, std), strict=True):
+        if values is not None:
+            np.save(path, values)
+    settings = quick(target="joints", mean=str(paths[0]), std=str(paths[1]))
+    jobs = conversion.plan(folder / "a.npy", tmp_path / "a.npy", settings)
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        conversion.run(jobs, settings)
+    assert caught.value.hint and not (tmp_path / "a.npy").exists()
+
+
+def test_normalised_features_get_a_warning(folder: Path, tmp_path: Path) -> None:
+    features = np.load(folder / "a.npy")
+    rng = np.random.default_rng(0)
+    like_network = features + rng.normal(0.0, 0.05, features.shape)
+    normal = rng.normal(size=(60, 263))
+    for values, warned in ((features, 0), (like_network, 0), (normal, 1)):
+        np.save(tmp_path / "in.npy", values)
+        settings = quick(target="joints")
+        jobs = conversion.plan(tmp_path / "in.npy", tmp_path / "out.npy", settings)
+        summary = conversion.summarise(conversion.run(jobs, settings), settings)
+        assert summary["converted"] == 1 and len(summary["warnings"]) == warned
+        assert all("--mean" in w["message"] for w in summary["warnings"])
 
 
 def test_rates_and_formats(folder: Path, tmp_path: Path) -> None:

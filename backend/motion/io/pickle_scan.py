@@ -19,6 +19,9 @@ _PER_BYTE, _FREE = 8, 2**26
 """What may be made of a file: a multiple of its size (a digit can become a float64), and 64 MB
 more (a sparse joint regressor is 5 MB when dense)."""
 
+_DEEPEST = 64
+"""Dimensions of an array of NumPy."""
+
 _HINT = "It is damaged, or made to fill the memory; get the file from its official site."
 
 
@@ -40,12 +43,18 @@ class Budget:
 
     def spend_nested(self, value: Any) -> None:
         """Charge 8 bytes for every number that nested lists would become, shared ones again."""
-        waiting = [value]
-        while waiting:
-            current = waiting.pop()
-            if isinstance(current, list | tuple):
-                self.spend(8 * len(current))
-                waiting.extend(v for v in current if isinstance(v, list | tuple))
+        self.spend(8 * _expanded(value, {}, 0))
+
+
+def _expanded(value: Any, known: dict[int, int], depth: int) -> int:
+    """How many numbers nested lists stand for; each list is looked at once."""
+    if not isinstance(value, list | tuple):
+        return 1
+    if depth > _DEEPEST:
+        raise TooMuch("lists of it are nested too deeply, or hold themselves.", _HINT)
+    if id(value) not in known:
+        known[id(value)] = sum(_expanded(part, known, depth + 1) for part in value)
+    return known[id(value)]
 
 
 def read_checked(path: Path) -> bytes:
