@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train",
     "convert": "convert",
     "evaluate": "evaluate",
+    "batch": "batch",
     "convert-checkpoint": "convert_checkpoint",
     "describe": "describe",
     "edit": "edit",

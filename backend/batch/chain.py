@@ -1,0 +1,191 @@
+"""From captions to evaluated motions in stages, each a function over a list of files.
+
+``native/NAME.npy``      what the model made, un-normalised, in its own representation
+``motion135/NAME.npz``   through inverse kinematics where the model has no rotations
+``ms272/NAME.npy``       for the 272 evaluator
+
+A stage reads the folder of the stage before it and can be run again alone; files appear whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import InvalidRequest, KinetypeError
+from ..evaluation.test_set import split_names
+from ..motion.io.atomic import atomic_path
+from ..motion.io.load import SUFFIXES, read_clip
+from ..motion.representations import hml263
+from . import conversion, journal
+
+NATIVE = "native"
+SUMMARY = "run_summary.json"
+TARGETS = ("motion135", "ms272")
+"""Stages after generation, each from the one before it."""
+
+
+class TextToMotion(Protocol):
+    """What the chain needs of a pipeline."""
+
+    def infer_t2m(
+        self, captions: Sequence[str], lengths: Sequence[int], *, seed: int | None = None
+    ) -> list[np.ndarray]:
+        """One native clip per caption; caption ``i`` has the seed ``seed + i``."""
+
+
+@dataclass(frozen=True)
+class GenerationJob:
+    """One motion: its seed is that of the run plus its place in the split, whoever makes it."""
+
+    name: str
+    caption: str
+    frames: int
+    seed: int
+
+
+def plan(
+    captions: Path,
+    split: Path | None,
+    gt: Path | None,
+    *,
+    fps: float,
+    seconds: float | None,
+    seed: int,
+    limit: int | None = None,
+) -> tuple[list[GenerationJob], dict[str, str]]:
+    """What to generate, in the order of the split, and the names left out with the reason.
+
+    Lengths are those of the real motions in ``gt``, at ``fps`` of the model, or ``seconds``.
+
+    Raises:
+        InvalidRequest: neither real motions nor seconds, or nothing to generate.
+    """
+    if gt is None and seconds is None:
+        raise InvalidRequest(
+            "The lengths of the motions are not known.",
+            "Give the real motions with --gt, or one length with --seconds.",
+        )
+    names = (
+        split_names(split, captions) if split else sorted(p.stem for p in captions.glob("*.txt"))
+    )
+    jobs, skipped = [], {}
+    for place, name in enumerate(names[:limit]):
+        path = captions / f"{name}.txt"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        caption = next((line.split("#")[0].strip() for line in lines if line.strip()), "")
+        if not caption:
+            skipped[name] = "no caption"
+            continue
+        length = seconds
+        if length is None:
+            assert gt is not None
+            real = next((p for s in SUFFIXES if (p := gt / f"{name}{s}").is_file()), None)
+            if real is None:
+                skipped[name] = "no real motion to take the length of"
+                continue
+            clip = read_clip(real)
+            length = len(clip.data) / clip.fps
+        jobs.append(GenerationJob(name, caption, max(1, round(length * fps)), seed + place))
+    if not jobs:
+        raise InvalidRequest(
+            f"None of {len(names)} captions can be generated.", "Check --captions and --split."
+        )
+    return jobs, skipped
+
+
+def generate(
+    pipeline: TextToMotion,
+    jobs: Sequence[GenerationJob],
+    folder: Path,
+    *,
+    batch: int = 32,
+    skip_existing: bool = False,
+    on_done: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write ``folder/NAME.npy`` of every job; a job that fails is named and the rest go on.
+
+    The result of a job does not depend on the batch or on what an earlier run left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = [j for j in jobs if not (skip_existing and (folder / f"{j.name}.npy").is_file())]
+    failures: list[dict[str, str]] = []
+    done = len(jobs) - len(waiting)
+    for group in _runs(waiting, batch):
+        try:
+            clips = pipeline.infer_t2m(
+                [j.caption for j in group], [j.frames for j in group], seed=group[0].seed
+            )
+            for job, clip in zip(group, clips, strict=True):
+                with (
+                    atomic_path(folder / f"{job.name}.npy") as temporary,
+                    temporary.open("wb") as f,
+                ):
+                    np.save(f, clip.astype(np.float32))
+        except KinetypeError as error:
+            failures += [
+                {"name": j.name, "message": error.message, "hint": error.hint} for j in group
+            ]
+        done += len(group)
+        if on_done is not None:
+            on_done(done, len(jobs))
+    made = len(waiting) - len(failures)
+    return {
+        "files": len(jobs),
+        "made": made,
+        "skipped": len(jobs) - len(waiting),
+        "failed": len(failures),
+        "failures": failures,
+    }
+
+
+def _runs(jobs: Sequence[GenerationJob], batch: int) -> list[list[GenerationJob]]:
+    """Groups of consecutive seeds: a pipeline gives caption ``i`` the seed ``seed + i``."""
+    groups: list[list[GenerationJob]] = []
+    for job in jobs:
+        last = groups[-1] if groups else []
+        if last and len(last) < batch and job.seed == last[-1].seed + 1:
+            last.append(job)
+        else:
+            groups.append([job])
+    return groups
+
+
+def convert(
+    source: Path,
+    destination: Path,
+    target: str,
+    *,
+    skip_existing: bool = False,
+    workers: int = 1,
+    on_done: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """All files of a folder to ``target``; the summary of ``kinetype convert``."""
+    settings = conversion.ConversionSettings(target=target).validated()
+    jobs = conversion.plan(source, destination, settings)
+    records = conversion.run(
+        jobs,
+        settings,
+        log=destination / journal.NAME,
+        skip_existing=skip_existing,
+        workers=workers,
+        on_done=on_done,
+    )
+    return conversion.summarise(records, settings)
+
+
+def native_fps(pipeline: Any) -> float:
+    """Frame rate of what ``infer_t2m`` returns; models without a say are HumanML3D's."""
+    return float(getattr(pipeline.config, "fps", hml263.SPEC.fps))
+
+
+def write_summary(summary: dict[str, Any], out: Path) -> None:
+    """``run_summary.json``, whole or not at all."""
+    with atomic_path(out / SUMMARY) as temporary:
+        temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")

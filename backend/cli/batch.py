@@ -1,0 +1,144 @@
+"""``kinetype batch``: long runs over many captions, which can be stopped and go on."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidRequest
+from . import console
+
+HELP = "generate, convert and evaluate a whole test set"
+STAGES = ("generate", "motion135", "ms272", "evaluate")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``batch chain``."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    chain = kinds.add_parser("chain", help="generate -> motion_135 -> 272 -> evaluate")
+    chain.add_argument("--model", default="starter", help="name, folder or hub id")
+    chain.add_argument("--captions", type=Path, required=True, help="folder of NAME.txt")
+    chain.add_argument("--split", type=Path, help="text file of names; all captions if not given")
+    chain.add_argument("--gt", type=Path, help="real motions: their lengths, and for evaluation")
+    chain.add_argument("--seconds", type=float, help="length of all motions, without --gt")
+    chain.add_argument("--out", type=Path, required=True, help="run folder")
+    chain.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[:3], metavar="STAGE",
+                       help=f"of {', '.join(STAGES)} (default: the first three)")  # fmt: skip
+    chain.add_argument("--evaluator", default="physical", help="see kinetype evaluate")
+    chain.add_argument("--weights", type=Path, help="see kinetype evaluate")
+    chain.add_argument("--repeats", type=int, default=20)
+    chain.add_argument("--seed", type=int, default=0)
+    chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
+    chain.add_argument("--workers", type=int, default=1, help="processes that convert")
+    chain.add_argument("--limit", type=int, help="use so many captions, the first ones")
+    chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
+    chain.add_argument("--device", help="cpu, cuda, cuda:1 ...")
+    chain.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the stages in order; 1 when a motion failed, with the summary written either way."""
+    from ..batch import chain
+    from .main import EXIT_FAILED
+
+    if options.batch < 1 or (options.limit is not None and options.limit < 1):
+        raise InvalidRequest("--batch and --limit must be 1 or more.", "Leave them out.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    summary: dict[str, Any] = {
+        "model": options.model,
+        "seed": options.seed,
+        "stages": {},
+        "skipped": {},
+    }
+    failed = 0
+    for stage in [s for s in STAGES if s in options.stages]:
+        started = time.monotonic()
+        found = _stage(options, stage, summary)
+        found["seconds"] = round(time.monotonic() - started, 1)
+        summary["stages"][stage] = found
+        failed += int(found.get("failed", 0))
+        # after every stage: a run that is stopped in the next one has said what it did
+        chain.write_summary(summary, options.out)
+        counts = {key: value for key, value in found.items() if isinstance(value, (int, float))}
+        console.note(f"{stage}: " + ", ".join(f"{k} {v}" for k, v in counts.items()))
+        for failure in found.get("failures", [])[:3]:
+            console.error(f"{failure.get('name') or failure.get('file')}: {failure['message']}",
+                          failure["hint"])  # fmt: skip
+    print(options.out / chain.SUMMARY)
+    return EXIT_FAILED if failed else 0
+
+
+def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> dict[str, Any]:
+    from ..batch import chain
+    from ..wire.messages import Progress
+
+    if stage == "evaluate":
+        return _evaluate(options)
+    with console.ProgressBars(quiet=options.quiet) as bars:
+
+        def on_done(done: int, total: int) -> None:
+            bars.update(Progress("", stage, done, total))
+
+        if stage == "generate":
+            found, summary["skipped"] = _generate(options, on_done)
+            return found
+        before = chain.NATIVE if stage == "motion135" else "motion135"
+        return chain.convert(
+            options.out / before,
+            options.out / stage,
+            stage,
+            skip_existing=options.skip_existing,
+            workers=options.workers,
+            on_done=on_done,
+        )
+
+
+def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    from ..batch import chain
+    from ..pipelines import registry
+
+    pipeline: Any = registry.load_pipeline(options.model, device=options.device)
+    jobs, skipped = chain.plan(
+        options.captions,
+        options.split,
+        options.gt,
+        fps=chain.native_fps(pipeline),
+        seconds=options.seconds,
+        seed=options.seed,
+        limit=options.limit,
+    )
+    found = chain.generate(
+        pipeline,
+        jobs,
+        options.out / chain.NATIVE,
+        batch=options.batch,
+        skip_existing=options.skip_existing,
+        on_done=on_done,
+    )
+    return found, skipped
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from . import evaluate
+
+    folder = {"ms272": "ms272", "hml263": "native", "tmr": "native"}
+    command = argparse.Namespace(
+        evaluator=options.evaluator,
+        weights=options.weights,
+        model=None,
+        pred=options.out / folder.get(options.evaluator, "motion135"),
+        gt=options.gt,
+        captions=options.captions,
+        split=options.split,
+        gt_only=False,
+        repeats=options.repeats,
+        seed=options.seed,
+        caption="first",
+        limit=options.limit,
+        device=options.device,
+        out=options.out,
+    )
+    evaluate.run(command)
+    return {"report": evaluate.RESULT}
