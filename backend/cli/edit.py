@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
     parser.add_argument(
-        "--restarts", type=int, help="rounds that make the new part agree with the kept one"
+        "--restarts",
+        metavar="LEVELS",
+        help="noise levels of further rounds, e.g. 0.9,0.5; 0 for none (default: 0.9,0.6)",
     )
     parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
     parser.add_argument(
@@ -118,6 +120,18 @@ def parse_ranges(text: str, fps: float, frames: int) -> list[tuple[int, int]]:
     return ranges
 
 
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(float(part) for part in text.split(","))
+        if not all(0.0 <= level <= 1.0 for level in levels):
+            raise ValueError(text)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"--restarts {text!r} are no noise levels.", "Give numbers from 0 to 1, like 0.9,0.5."
+        ) from error
+    return tuple(level for level in levels if level > 0.0)
+
+
 def _read(options: argparse.Namespace) -> Motion:
     from ..motion import convert
     from ..motion.io import load
@@ -153,7 +167,7 @@ def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int,
                 f"The model {options.model!r} cannot edit.",
                 "Diffusion models can: starter, or an MDM.",
             )
-        settings = {} if options.restarts is None else {"restarts": options.restarts}
+        settings = {} if options.restarts is None else {"restarts": _levels(options.restarts)}
         return pipeline.edit(
             motion,
             options.prompt,

@@ -32,15 +32,13 @@ class Inpainting:
         reference: ``[B, T, D]`` in the network's normalised space.
         constrain: maps a prediction to the nearest one that fulfils some condition; applied to
             every x0 prediction after the replacement.
-        restarts: how often the result is noised and denoised again.
-        restart_at: share of the schedule's steps that a restart goes back to.
+        restarts: for each restart, the share of the schedule's steps that it goes back to.
     """
 
     mask: Tensor
     reference: Tensor
     constrain: Constraint | None = None
-    restarts: int = 0
-    restart_at: float = 0.7
+    restarts: tuple[float, ...] = ()
 
 
 def sample_masked(
@@ -72,10 +70,11 @@ def sample_masked(
         return x0 if known.constrain is None else known.constrain(x0)
 
     timesteps = resolve_timesteps(schedule, steps, sampler)
-    limit = known.restart_at * (schedule.steps - 1)
-    again = [t for t in timesteps if t <= limit] if known.restarts else []
+    rounds = [timesteps]
+    for share in known.restarts:
+        rounds.append([t for t in timesteps if t <= share * (schedule.steps - 1)])
+    total = sum(map(len, rounds))
     noise = noise_source(shape, generator, torch.device(device))
-    total = len(timesteps) + known.restarts * len(again)
     options: dict[str, Any] = {
         "schedule": schedule,
         "sampler": sampler,
@@ -90,9 +89,10 @@ def sample_masked(
         return None if on_step is None else lambda done, _: on_step(before + done, total)
 
     x = sample(net, shape, steps=timesteps, on_step=reporter(0), **options)
-    for index in range(known.restarts if again else 0):
+    done = len(timesteps)
+    for again in (r for r in rounds[1:] if r):
         level = torch.full((len(x),), again[0], device=x.device)
         noised = schedule.q_sample(x, level, noise())
-        done = len(timesteps) + index * len(again)
         x = sample(net, shape, steps=again, x_t=noised, on_step=reporter(done), **options)
+        done += len(again)
     return torch.where(mask, reference.to(x.dtype), x), raw[0]

@@ -8,8 +8,6 @@ Bollo, GDC 2018, with a cubic instead of a quintic).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from .rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation_about, transpose
@@ -121,27 +119,14 @@ def join(
         before = border - step
         if not (0 <= before < frames and kept[before]):
             before = border  # a single pose has no speed
-        root_offset = _offsets(given[0], made[0], border, before, np.subtract)
-        shift += _decayed(*root_offset, steps, length)
-        turn += _decayed(*_offsets(given[1], made[1], border, before, _turn_between), steps, length)
+        offset = given[0][border] - made[0][border]
+        growth = offset - (given[0][before] - made[0][before])
+        shift += _decayed(offset, growth, steps, length)
+        between = transpose(made[1][[border, before]]) @ given[1][[border, before]]
+        # from the product of rotations, not from the difference of vectors: no jumps at half turns
+        growth = matrix_to_axis_angle(transpose(between[1]) @ between[0])
+        turn += _decayed(matrix_to_axis_angle(between[0]), growth, steps, length)
     return made[0][inside] + shift, made[1][inside] @ axis_angle_to_matrix(turn)
-
-
-def _turn_between(given: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """Axis-angle ``[..., 3]`` with ``made @ exp(turn) == given``."""
-    return matrix_to_axis_angle(transpose(made) @ given)
-
-
-def _offsets(
-    given: np.ndarray,
-    made: np.ndarray,
-    border: int,
-    before: int,
-    difference: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offset at a border, and its growth in the frame that leads to the gap."""
-    offset = difference(given[border], made[border])
-    return offset, offset - difference(given[before], made[before])
 
 
 def _decayed(

@@ -35,10 +35,10 @@ FrameRange = tuple[int, int]
 StepCallback = Callable[[int, int], None]
 PELVIS = joint_index("pelvis")
 
-RESTARTS = 2
-"""How often an edit is noised and denoised again (see ``diffusion.inpaint``)."""
-RESTART_AT = 0.7
-"""Share of the noising steps that a restart goes back to."""
+RESTARTS = (0.9, 0.6)
+"""Where an edit is noised to and denoised again (see ``diffusion.inpaint``)."""
+SAMPLER = "ddpm"
+"""Fresh noise at every step lets the new part follow the kept one; DDIM settles too early."""
 
 
 class EditingModel(Protocol):
@@ -119,8 +119,7 @@ def edit(
     guidance_scale: float | None = None,
     steps: int | None = None,
     sampler: str | None = None,
-    restarts: int = RESTARTS,
-    restart_at: float = RESTART_AT,
+    restarts: Sequence[float] = RESTARTS,
     blend_seconds: float = seams.BLEND_SECONDS,
     foot_lock: bool = True,
     on_step: StepCallback | None = None,
@@ -134,8 +133,9 @@ def edit(
         keep_joints: "lower", "upper" or any names of :mod:`backend.motion.joint_sets` that stay in
             every frame. Keeping the pelvis keeps the path through the room.
         seed: drawn at random when None.
-        guidance_scale, steps, sampler: the model's own when None.
-        restarts, restart_at: see :class:`backend.diffusion.inpaint.Inpainting`.
+        guidance_scale, steps: the model's own when None.
+        sampler: :data:`SAMPLER` when None.
+        restarts: see :class:`backend.diffusion.inpaint.Inpainting`.
         blend_seconds: see :func:`backend.motion.seams.join`.
         foot_lock: keep standing feet of filled frames in place (when the pelvis is not kept).
         on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
@@ -170,8 +170,7 @@ def edit(
         torch.from_numpy(mask)[None],
         model.stats.normalise(torch.from_numpy(reference).float())[None],
         _meeting(space, model.stats, reference, rows, kept),
-        restarts,
-        restart_at,
+        tuple(restarts),
     )
     sample, raw = model.sample_edit(
         split_prompt(prompt) if prompt else [""],
@@ -180,7 +179,7 @@ def edit(
         seed,
         guidance_scale=guidance_scale if prompt else 0.0,
         steps=steps,
-        sampler=sampler,
+        sampler=sampler or SAMPLER,
         on_step=on_step,
     )
     made = space.decode(

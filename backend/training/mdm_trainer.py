@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, distributed
 
 from ..artifacts import write_json
-from ..diffusion.losses import x0_loss
+from ..diffusion.mdm_losses import mdm_losses
 from ..diffusion.schedule import Schedule
 from ..errors import ArtifactError
 from ..models import mdm_checkpoint
@@ -165,11 +165,10 @@ class MdmTrainer:
         Args:
             x0, noise: ``[B, 263, 1, T]``; mask: ``[B, T]`` bool; t: ``[B]``; text: ``[B, D]``.
         """
+        frames = mask[:, None, None]
         noised = self.schedule.q_sample(x0, t, noise)
-        y = {"text_embed": text[None], "mask": mask[:, None, None]}
-        predicted = self._parallel(noised, t, y)
-        pair = (value.flatten(1, 2).transpose(1, 2) for value in (predicted.float(), x0))
-        return x0_loss(*pair, mask, reduction="sample")
+        predicted = self._parallel(noised, t, {"text_embed": text[None], "mask": frames})
+        return mdm_losses(predicted.float(), x0, frames)["loss"]
 
     def train_step(self) -> float:
         """One step on this rank's batch; returns its loss."""

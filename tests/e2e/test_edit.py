@@ -1,0 +1,81 @@
+"""``kinetype edit``: parts of a motion made anew, the rest as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.cli.edit import parse_ranges
+from backend.errors import InvalidRequest
+from backend.motion.io import npz
+from backend.motion.joint_sets import joint_mask
+from backend.motion.representations import motion135
+from backend.wire.messages import Motion
+
+from .conftest import Kinetype
+
+
+@pytest.fixture
+def walk(make_motion, tmp_path: Path) -> np.ndarray:
+    data = make_motion(frames=90).astype(np.float32)
+    npz.write_motion(tmp_path / "walk.npz", Motion(data))
+    return data
+
+
+def test_upper_body_anew(kinetype: Kinetype, tiny_model: Path, walk, tmp_path: Path) -> None:
+    done = kinetype(
+        *("edit", "walk.npz", "--prompt", "a person waves", "--regenerate", "upper"),
+        *("--model", tiny_model, "--out", "new.npz", "--out", "new.bvh", "--seed", 3),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["new.npz", "new.bvh"]
+    new = npz.read_motion(tmp_path / "new.npz")
+    before, after = (motion135.joints(x.astype(float)) for x in (walk, new.data))
+    lower = joint_mask("lower")
+    assert np.abs(after - before)[:, lower].max() < 1e-6
+    assert np.abs(after - before)[:, ~lower].max() > 0.01
+    assert new.meta["edit"]["kept_joints"][0] == "pelvis"
+    assert new.meta["prompt"] == "a person waves"
+
+
+def test_in_between(kinetype_here: Kinetype, tiny_model: Path, walk, tmp_path: Path) -> None:
+    common = ("edit", "walk.npz", "--model", tiny_model, "--keep-frames", "0-1s,2s-", "--quiet")
+    assert kinetype_here(*common, "--out", "a.npz").returncode == 0
+    assert kinetype_here(*common, "--out", "b.npz", "--restarts", "0").returncode == 0
+    a, b = (npz.read_motion(tmp_path / name).data for name in ("a.npz", "b.npz"))
+    for made in (a, b):
+        np.testing.assert_array_equal(made[:30], walk[:30])
+        np.testing.assert_array_equal(made[60:], walk[60:])
+        assert np.abs(made - walk)[30:60].max() > 1e-2
+    assert np.abs(a - b).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("--keep-frames", "0-9s"), "0 to 90"),
+        (("--keep-frames", "first second"), "0-1s,3s-4s"),
+        (("--regenerate", "tail"), "tail"),
+        ((), "keep something"),
+        (("--keep", "lower", "--restarts", "2"), "noise levels"),
+        (("--keep", "lower", "--model", "nowhere/at/all"), "nowhere"),
+    ],
+)
+def test_wishes_refused_before_anything_is_written(
+    kinetype_here: Kinetype, tiny_model: Path, walk, tmp_path: Path, words, answer: str
+) -> None:
+    model = () if "--model" in words else ("--model", tiny_model)
+    done = kinetype_here("edit", "walk.npz", *model, *words, "--out", "new.npz")
+    assert done.returncode == 2, done.stderr
+    assert answer in done.stderr
+    assert not (tmp_path / "new.npz").exists()
+
+
+def test_ranges() -> None:
+    assert parse_ranges("0-1s,3s-4s", 30.0, 120) == [(0, 30), (90, 120)]
+    assert parse_ranges(" 0-30 , 90- ", 30.0, 120) == [(0, 30), (90, 120)]
+    assert parse_ranges("-0.5s", 24.0, 48) == [(0, 12)]
+    with pytest.raises(InvalidRequest, match="1s to 2s"):
+        parse_ranges("1s to 2s", 30.0, 120)
