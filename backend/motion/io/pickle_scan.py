@@ -69,7 +69,8 @@ def read_checked(path: Path) -> bytes:
         raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
     data = path.read_bytes()
     try:
-        for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
+        for count, (opcode, value, position) in enumerate(pickletools.genops(data)):
+            argument = value if isinstance(value, int) else 0
             if opcode.name == "FRAME" and argument > len(data) - (position or 0):
                 raise TooMuch("a frame of it is longer than the file.", _HINT)
             # picklers number what they memoise one by one, from 0 or 1
