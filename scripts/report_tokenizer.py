@@ -78,7 +78,7 @@ def figures(axes: Axes, clip: np.ndarray, places: np.ndarray, step: float, colou
 
 def picture(clips: list[np.ndarray], nets: list[tuple], path: Path) -> None:  # type: ignore[type-arg]
     """Per clip three rows: given, through the untrained tokens, through the trained tokens."""
-    figure, axes = plt.subplots(3 * len(clips), 1, figsize=(9.0, 4.6 * len(clips)), dpi=130)
+    figure, axes = plt.subplots(3 * len(clips), 1, figsize=(9.0, 4.2 * len(clips)), dpi=130)
     for number, clip in enumerate(clips):
         places = np.linspace(4, len(clip) - 8, 8).astype(int)
         rows = [("given", clip, GIVEN)]
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, dest="run_dir")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[10, 60], help="test clips to draw")
+    parser.add_argument("--clips", type=int, nargs="+", default=[37, 55], help="test clips to draw")
     options = parser.parse_args()
     config = load_config(options.run_dir)
     data = tokenizer_data.load(options.data, shortest=config.window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from backend.models.motiongpt import MotionGPT
+from backend.models.motion_vqvae import VQVAEConfig
+from backend.models.motiongpt import EMBEDDING, EMBEDDING_COPIES, MotionGPT
+from backend.models.t5 import T5Config
 from backend.pipelines import motiongpt_files
 from backend.pipelines.motiongpt_files import MotionGPTFiles
 
@@ -128,3 +131,13 @@ def test_cached_steps_give_the_logits_of_the_whole(net: MotionGPT) -> None:
 def test_a_tied_head_would_be_noticed(net: MotionGPT) -> None:
     model = net.language_model
     assert (model.lm_head.weight - model.shared.weight).abs().max() > 1e-2
+
+
+def test_names_and_shapes_of_the_published_size() -> None:
+    golden = json.loads((GOLDEN / "real_state_shapes.json").read_text(encoding="utf-8"))
+    expected = {name: tuple(shape) for name, shape in golden["shapes"].items()}
+    with torch.device("meta"):
+        state = MotionGPT(VQVAEConfig(), T5Config(32615)).state_dict()
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    shapes |= dict.fromkeys(EMBEDDING_COPIES, shapes[EMBEDDING])
+    assert shapes == expected
