@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
             f"No training statistics: put Mean.npy and Std.npy of the training data into "
             f"{options.out} before it can make motions (or convert again with --mean and --std)."
         )
-    if encoder is None:
+    if encoder is None and net.config.text_encoder != "minilm":
         console.note("Text encoder not included (--clip): it will be looked for by name.")
     print(options.out)
     return 0
@@ -111,8 +111,13 @@ def _encoder(folder: Path | None, kind: str) -> Any:
         return None
     from ..text import clip, distilbert
 
-    place = folder.expanduser()
-    home: Any = distilbert if kind == "bert" else clip
+    homes: dict[str, Any] = {"clip": clip, "bert": distilbert}
+    if kind not in homes:
+        raise InvalidRequest(
+            f"The checkpoint reads captions with {kind}, which comes with Kinetype.",
+            "Leave out --clip.",
+        )
+    place, home = folder.expanduser(), homes[kind]
     if not home.has_weights(place):
         raise ArtifactError(
             f"{place} holds no {'DistilBERT' if kind == 'bert' else 'CLIP'} text encoder.",

@@ -50,7 +50,9 @@ def read(mean: Path, std: Path, dim: int) -> Stats:
 def _vector(path: Path, dim: int) -> np.ndarray:
     if not path.is_file():
         raise ArtifactError(
-            f"{path} is missing.", "The training statistics must lie beside the weights."
+            f"{path} is missing.",
+            "Put the Mean.npy and Std.npy of the model's training data there: without them its "
+            "numbers cannot be turned into metres.",
         )
     try:
         values = np.load(path, allow_pickle=False)

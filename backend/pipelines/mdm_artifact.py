@@ -28,8 +28,9 @@ from .hml_statistics import MEAN, STD
 
 CONFIG = "mdm_config.json"
 FORMAT = "kinetype-mdm-v1"
-FILES = (CONFIG, WEIGHTS, MEAN, STD)
-OPTIONAL = (*clip.FILES, *distilbert.FILES)
+FILES = (CONFIG, WEIGHTS)
+OPTIONAL = (MEAN, STD, *clip.FILES, *distilbert.FILES)
+"""Statistics are no option, but a folder without them has a better explanation to give."""
 BUFFERS = ("sequence_pos_encoder.pe",)
 """Endings of the names of positional tables, which the network computes."""
 RELEASED_GUIDANCE = 2.5

@@ -70,7 +70,7 @@ def _generate(pipeline: MDMPipeline, has_encoder: bool, steps: int) -> np.ndarra
 def _embeddings(network: MDMConfig) -> Any:
     """Random text embeddings, the same at each call."""
     width, generator = TEXT_DIMS[network.text_encoder], torch.Generator().manual_seed(SEED)
-    if network.text_encoder == "clip":
+    if network.text_encoder != "bert":
         return torch.randn(1, len(CAPTIONS), width, generator=generator)
     states = torch.randn(8, len(CAPTIONS), width, generator=generator)
     return states, torch.zeros(len(CAPTIONS), 8, dtype=torch.bool)

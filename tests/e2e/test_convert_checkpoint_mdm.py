@@ -110,6 +110,22 @@ def test_old_archives_with_plain_values_open(
     assert done.returncode == 0 and "max-abs-diff = 0.0" in done.stdout, done.stderr
 
 
+def test_checkpoints_trained_here_read_minilm(
+    tmp_path: Path, stats: Stats, clip: Path, kinetype_here: Kinetype
+) -> None:
+    release = write_release(tmp_path / "run", tiny_net(text_encoder="minilm"), stats)
+    done = kinetype_here("convert-checkpoint", "mdm", release, "model", "--clip", clip)
+    _refused(done, "comes with Kinetype")
+    done = kinetype_here("convert-checkpoint", "mdm", release, "model", "--verify")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["max-abs-diff = 0.0", "model"] and not done.stderr
+    made = kinetype_here(
+        "generate", "walk", "--model", "model", "--seconds", "2", "--steps", "2",
+        "--out", "x.npz", "--offline", "--quiet",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+
+
 # ---------------------------------------------------------------- bad input
 
 

@@ -31,7 +31,7 @@ def test_encode_is_the_tower_on_the_tokens(folder: Path) -> None:
         expected = tiny_tower()(encoder.token_ids(CAPTIONS))
     embedded = encoder.encode(CAPTIONS)
     assert embedded.shape == (3, 512) and embedded.dtype == torch.float32
-    assert torch.equal(embedded, expected)
+    assert (embedded - expected).abs().max() < 1e-5
     assert torch.equal(encoder.encode(CAPTIONS), embedded)  # from the cache
     assert encoder.encode([]).shape == (0, 512)
 
