@@ -250,15 +250,10 @@ class MoGenTSPipeline(MoGenTSCore):
                 f"The model {self.name!r} makes KIT-ML features of another skeleton.",
                 "Use a HumanML3D model; infer_t2m gives the features themselves.",
             )
-        if request.sampler is not None:
-            raise InvalidRequest(
-                f"The model {self.name!r} decodes tokens and has no sampler {request.sampler!r}.",
-                "Leave the sampler out.",
-            )
         frames = request_length(request.seconds, self.name)
         report = on_step or (lambda progress: None)
         report(Progress(request.id, "reading the prompt"))
-        warnings = self._warnings(request.prompt)
+        warnings = self._warnings(request)
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
             [frames] * request.samples,
@@ -293,10 +288,15 @@ class MoGenTSPipeline(MoGenTSCore):
             residual = replace(residual, guidance_scale=residual_guidance_scale)
         return mask, residual
 
-    def _warnings(self, prompt: str) -> list[str]:
-        if self.encoder.truncated([prompt])[0]:
-            return [f"Only the beginning of the prompt was read: “{prompt[:60]}…”."]
-        return []
+    def _warnings(self, request: Request) -> list[str]:
+        warnings = []
+        if self.encoder.truncated([request.prompt])[0]:
+            warnings.append(f"Only the beginning of the prompt was read: “{request.prompt[:60]}…”.")
+        if request.sampler is not None:
+            warnings.append(
+                f"MoGenTS decodes tokens: the sampler {request.sampler!r} was left out."
+            )
+        return warnings
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)

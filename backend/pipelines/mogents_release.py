@@ -11,7 +11,13 @@ from typing import Any
 from ..artifacts import COPY_HINT, Stats, config_from_dict
 from ..errors import ArtifactError
 from ..models.checkpoint_file import load_checkpoint
-from ..models.mogents.config import MaskConfig, MoGenTSConfig, ResidualConfig, VQConfig
+from ..models.mogents.config import (
+    LengthConfig,
+    MaskConfig,
+    MoGenTSConfig,
+    ResidualConfig,
+    VQConfig,
+)
 from ..models.mogents.networks import Networks
 from . import mogents_files
 
@@ -42,7 +48,7 @@ class ReleaseNames:
     def of(cls, dataset: str) -> ReleaseNames:
         """The released names of a data set."""
         end = "_kit" if dataset == "kit" else ""
-        return cls(dataset, *(f.default + end for f in dataclasses.fields(cls)[1:]))
+        return cls(dataset, cls.vq + end, cls.mask + end, cls.residual + end)
 
 
 def read_release(
@@ -91,8 +97,7 @@ def _config(folders: Mapping[str, Path], with_length: bool) -> MoGenTSConfig:
         known = {f.name for f in dataclasses.fields(cls)}
         values = {k: None if v == "None" else v for k, v in values.items() if k in known}
         sections[name] = config_from_dict(cls, values, str(path))
-    options = {} if with_length else {"length": None}
-    return MoGenTSConfig(**sections, **options)
+    return MoGenTSConfig(**sections, length=LengthConfig() if with_length else None)
 
 
 def _entry(checkpoint: Any, keys: Sequence[str], path: Path) -> Any:

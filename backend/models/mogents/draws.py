@@ -52,7 +52,8 @@ class BatchDraws:
 
     def bins(self, probabilities: Tensor) -> Tensor:
         """See :class:`Draws`."""
-        noise = _exponential(*probabilities.shape, self.generator).to(probabilities)
+        rows, classes = probabilities.shape
+        noise = _exponential(rows, classes, self.generator).to(probabilities)
         return (probabilities / noise).argmax(dim=-1)
 
 

@@ -63,7 +63,7 @@ class ResidualQuantizer(nn.Module):
     @property
     def tables(self) -> Tensor:
         """``[Q, n_code, code_dim]``."""
-        return torch.stack([layer.codebook for layer in self.layers])  # type: ignore[misc]
+        return torch.stack([layer.codebook for layer in self.layers])
 
     def quantize(self, x: Tensor) -> Quantized:
         """Code every vector of ``x`` ``[..., code_dim]``."""
