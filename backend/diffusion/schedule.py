@@ -127,13 +127,17 @@ def evenly_spaced(steps: int, count: int) -> tuple[int, ...]:
 def power_spaced(steps: int, count: int, power: float) -> tuple[int, ...]:
     """``count`` increasing time steps, denser at the noisy end: ``1 - u ** power`` for even u.
 
-    Both ends are included; 1 is :func:`evenly_spaced`. Steps that round to the same are merged.
+    Both ends are included; 1 is :func:`evenly_spaced`. Where steps would round to the same, the
+    earlier ones move on, so that there are always ``count`` of them.
     """
     _check_count(steps, count)
     if count == 1 or count == steps:
         return evenly_spaced(steps, count)
     even = (i / (count - 1) for i in range(count))
-    return tuple(sorted({round((steps - 1) * (1.0 - u**power)) for u in even}))
+    chosen = sorted(round((steps - 1) * (1.0 - u**power)) for u in even)
+    for i in range(count - 2, -1, -1):
+        chosen[i] = min(chosen[i], chosen[i + 1] - 1)
+    return tuple(max(t, i) for i, t in enumerate(chosen))
 
 
 def log_snr_spaced(schedule: Schedule, count: int) -> tuple[int, ...]:

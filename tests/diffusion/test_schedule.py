@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -95,3 +97,12 @@ def test_power_spacing_is_denser_at_the_noisy_end() -> None:
     assert steps[0] == 0 and steps[-1] == 999
     assert sum(t > 900 for t in steps) > 2 * sum(t > 900 for t in evenly_spaced(1000, 25))
     assert power_spaced(20, 20, 3.0) == tuple(range(20))
+
+
+@pytest.mark.parametrize("power", [0.5, 1.5, 2.0, 4.0])
+@pytest.mark.parametrize(("steps", "count"), [(1000, 900), (1000, 999), (100, 60), (50, 2), (9, 8)])
+def test_power_spacing_has_exactly_the_count(steps: int, count: int, power: float) -> None:
+    chosen = power_spaced(steps, count, power)
+    assert len(chosen) == count
+    assert all(a < b for a, b in pairwise(chosen))
+    assert (chosen[0], chosen[-1]) == (0, steps - 1)
