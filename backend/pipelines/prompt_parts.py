@@ -14,15 +14,33 @@ SEPARATOR = re.compile(
 LEADING_THEN = re.compile(r"^(?:and\s+)?(?:then|first|finally)\b\s*,?\s*", re.IGNORECASE)
 TURN = re.compile(
     r"^(?:\w+ ){0,2}(?:turn|veer|swerve|curve|bend|hang|take|go|head|round)(?:s|es|ing)?\b"
-    r".*\b(?:left|right|corner|around)\b",
+    r".*\b(?:left|right|corner|around)\b"
+    r"|^(?:\w+ ){0,2}turn(?:s|ing)?\b(?!,? (?:and|into|to)\b)"
+    r"|^(?:\w+ ){0,2}chang(?:e|es|ing) direction\b",
     re.IGNORECASE,
 )
 """A change of direction: part of the path of the walk before it, not an action of its own."""
+CALL = re.compile(
+    r"\b(?:call|shout|yell|cry|cries|holler|scream)\w*\b|\b(?:hand|palm)s? (?:at|to|around) "
+    r"\w+ mouth\b",
+    re.IGNORECASE,
+)
+LISTEN = re.compile(r"\b(?:listen\w*|ears?)\b", re.IGNORECASE)
+"""Listening for the answer belongs to the call before it."""
+LIFT = re.compile(r"\b(?:rais|lift|bring|put|throw|hold|reach|stretch|thrust)\w*\b", re.IGNORECASE)
+LOWER = re.compile(
+    r"^(?:\w+ )?(?:back down\b|down\b|(?:put|bring|let|take|set)\w* (?:it|them)\b.*\bdown\b"
+    r"|lower(?:s|ed|ing)?\b)",
+    re.IGNORECASE,
+)
+"""Taking an arm down again ends the move that raised it."""
 TRAVEL = re.compile(
     r"\b(?:walk|run|jog|go|head|march|strid|step|mov|proceed|pac|hik|wander|amble|stroll"
     r"|sprint|dash|rush)\w*\b",
     re.IGNORECASE,
 )
+CONTINUATIONS = ((TRAVEL, TURN), (CALL, LISTEN), (LIFT, LOWER))
+"""What begins an action, and what goes on with it after "then"."""
 PRONOUN = re.compile(r"^(?:he|she|they|it)\s+", re.IGNORECASE)
 MODAL = re.compile(r"^(?:is|are)\s+", re.IGNORECASE)
 LIKE = re.compile(r"\blike (?:an? |the )?[\w-]+(?: [\w-]+)?$", re.IGNORECASE)
@@ -77,16 +95,24 @@ def split_prompt(prompt: str) -> list[str]:
 
 
 def _pieces(prompt: str) -> list[str]:
-    """The prompt cut at its separators, except where a walk only changes direction."""
+    """The prompt cut at its separators, except within one action of :data:`CONTINUATIONS`."""
     texts = SEPARATOR.split(prompt)
     pieces: list[str] = []
     for separator, text in zip(["", *texts[1::2]], texts[0::2], strict=True):
         piece = LEADING_THEN.sub("", text).strip(" ,;.")
-        if pieces and TURN.search(piece) and TRAVEL.search(pieces[-1]):
+        if pieces and _goes_on(pieces[-1], piece):
             pieces[-1] += f"{separator}{piece}"
         elif piece:
             pieces.append(piece)
     return pieces
+
+
+def _goes_on(before: str, piece: str) -> bool:
+    """Whether ``piece`` belongs to the action of the piece before it."""
+    return any(
+        first.search(before) is not None and second.search(piece) is not None
+        for first, second in CONTINUATIONS
+    )
 
 
 def has_subject(part: str) -> bool:
