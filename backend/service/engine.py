@@ -71,7 +71,9 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            self._check_length(request)
+            info = registry.model_info(request.model)
+            if info is not None:
+                info.check_seconds(request.seconds)
             pipeline = self._pipeline(request, report)
             motions = pipeline.generate(request, on_step=report)
             motions = self._finished(request, motions, report)
@@ -87,16 +89,6 @@ class Engine:
         taken = time.perf_counter() - started
         _log.info("request %s: %d motions in %.2f s", request.id, len(motions), taken)
         return Result(request.id, tuple(motions), _warnings(motions), taken)
-
-    def _check_length(self, request: Request) -> None:
-        info = registry.model_info(request.model)
-        if info is None or info.max_seconds <= 0.0:
-            return
-        if not info.min_seconds <= request.seconds <= info.max_seconds:
-            raise InvalidRequest(
-                f"The model {info.name!r} cannot make {request.seconds:g} seconds.",
-                f"Choose from {info.min_seconds:g} to {info.max_seconds:g} seconds.",
-            )
 
     def _pipeline(self, request: Request, report: OnProgress) -> registry.Pipeline:
         name = request.model

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import InvalidRequest
+
 HEARTBEAT_SECONDS = 2.0
 """How often the client sends a :class:`Ping`."""
 SERVER_SILENCE_SECONDS = 60.0
@@ -42,6 +44,18 @@ class ModelInfo:
     path: str = ""
     text_encoder: str = ""
     hub_id: str = ""
+
+    def check_seconds(self, seconds: float) -> None:
+        """:class:`InvalidRequest` for a length that the model was not made for.
+
+        A model that names no lengths leaves that to its pipeline.
+        """
+        if self.max_seconds <= 0.0 or self.min_seconds <= seconds <= self.max_seconds:
+            return
+        raise InvalidRequest(
+            f"{self.title} cannot make {seconds:g} seconds.",
+            f"Choose from {self.min_seconds:g} to {self.max_seconds:g} seconds.",
+        )
 
 
 @dataclass(frozen=True)

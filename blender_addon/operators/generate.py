@@ -6,7 +6,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty
 
 from .. import model_list, placement, pump
-from ..backend_access import InvalidRequest, KinetypeError, Request, limits
+from ..backend_access import KinetypeError, Request, limits
 from ..jobs import board
 from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
@@ -43,21 +43,13 @@ def submit(context: bpy.types.Context, request: Request, where: placement.Placem
     pump.start()
 
 
-def _check_length(request: Request) -> None:
-    info = model_list.find(request.model)
-    if info is None or info.max_seconds <= 0.0:
-        return
-    if not info.min_seconds <= request.seconds <= info.max_seconds:
-        raise InvalidRequest(
-            f"{info.title} cannot make {request.seconds:g} seconds.",
-            f"Choose from {info.min_seconds:g} to {info.max_seconds:g} seconds.",
-        )
-
-
 def problem_with(context: bpy.types.Context) -> KinetypeError | None:
     """What stands in the way of Generate, if anything; reads only."""
     try:
-        _check_length(request_from(settings_of(context.scene)))
+        request = request_from(settings_of(context.scene))
+        info = model_list.find(request.model)
+        if info is not None:
+            info.check_seconds(request.seconds)
         placement.find_target(context)
     except KinetypeError as error:
         return error
