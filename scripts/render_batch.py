@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 POLL_SECONDS = 0.05
 SLUG_LENGTH = 40
+COMPLAINT = re.compile(r"\b(?:error|warning|failed|cannot|fatal)\b", re.IGNORECASE)
 JOB_KEYS = (
     "prompt", "seconds", "seed", "samples", "model", "guidance_scale", "steps", "sampler",
     "cleanup", "name",
@@ -149,7 +153,10 @@ class Batch:
             options.width, options.height, options.engine, options.render_samples
         )
         outputs = headless.Outputs(files["blend"], files.get("mp4"), files.get("frames"))
-        summary = headless.export(motion, outputs, settings, fps=options.fps, on_progress=_progress)
+        with quiet_blender():
+            summary = headless.export(
+                motion, outputs, settings, fps=options.fps, on_progress=_progress
+            )
         entry: dict[str, Any] = {
             "files": {kind: path.relative_to(self.out).as_posix() for kind, path in files.items()},
             "scene": summary,
@@ -334,6 +341,30 @@ def _earlier_results(path: Path) -> dict[str, dict[str, Any]]:
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def quiet_blender() -> Iterator[None]:
+    """Keep Blender's lines about every frame off the terminal, apart from errors and warnings.
+
+    Blender writes them to file descriptor 1 from C. When the work fails, all of them are shown.
+    """
+    sys.stdout.flush()
+    failed = True
+    with tempfile.TemporaryFile() as log:
+        own = os.dup(1)
+        os.dup2(log.fileno(), 1)
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stdout.flush()
+            os.dup2(own, 1)
+            os.close(own)
+            log.seek(0)
+            for line in log.read().decode("utf-8", "replace").splitlines():
+                if failed or COMPLAINT.search(line):
+                    _say(f"  blender: {line}")
 
 
 def _progress(stage: str, step: int, total: int) -> None:

@@ -108,7 +108,10 @@ def test_blend_and_video(kinetype: Kinetype, tiny_model: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_ends_cleanly(environment: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["loading model", "sampling"])
+def test_ctrl_c_ends_cleanly(
+    environment: dict[str, str], tiny_model: Path, tmp_path: Path, moment: str
+) -> None:
     command = [sys.executable, "-m", "backend", "generate", "walk", "--model", str(tiny_model)]
     command += ["--seconds", "4", "--samples", "64", "--sampler", "ddpm", "--steps", "20"]
     with subprocess.Popen(
@@ -122,8 +125,9 @@ def test_ctrl_c_ends_cleanly(environment: dict[str, str], tiny_model: Path, tmp_
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr is not None
-        # The first word of progress: the command is past its checks and at work.
-        seen = process.stderr.read(len("loading model"))
+        seen = ""
+        while moment not in seen and (letter := process.stderr.read(1)):
+            seen += letter
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(timeout=120) == 130, seen + rest
