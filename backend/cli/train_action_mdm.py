@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
+    parser.add_argument("--init", type=Path, help="model folder to start from (same network)")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the loss curve at the end")
 
 
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
 def _joints(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from .. import artifacts
     from ..training import action_data
     from ..training.action_trainer import ActionTrainer
 
@@ -105,6 +107,8 @@ def _joints(options: argparse.Namespace) -> None:
     )
     if options.resume:
         trainer.resume()
+    elif options.init:
+        artifacts.load_weights(trainer.net, options.init / artifacts.WEIGHTS)
     size = sum(p.numel() for p in trainer.net.parameters())
     console.note(
         f"{size / 1e6:.2f} M parameters, {len(windows)} clips, {len(data.actions)} actions"
