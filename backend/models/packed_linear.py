@@ -72,9 +72,7 @@ class PackedLinear:
         return F.gelu(out) if self.activation == "gelu" else out
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """``x W^T + b + other``."""
-        if self.packed is not None and other.dtype == self.dtype:
-            return torch.ops.mkldnn._linear_pointwise.binary(
-                x.to(self.dtype), other, self.packed, self.bias, "add"
-            )
-        return self(x) + other
+        """``x W^T + b + other``, in the wider dtype of the two."""
+        # adding inside the matrix kernel is slower than a pass over the result, still in the cache
+        out = self(x)
+        return out.add_(other) if out.dtype == other.dtype else out + other
