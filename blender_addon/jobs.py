@@ -278,7 +278,9 @@ def _with_requests(result: Result, request: Request) -> Result:
     """The result with, in each motion's meta, the request that makes this very motion again."""
     motions = []
     for number, motion in enumerate(result.motions):
-        alone = replace(request, seed=request.seed + number, samples=1).to_dict()
+        # the best of several is not the first: it says its own seed
+        seed = motion.meta.get("seed", request.seed + number)
+        alone = replace(request, seed=seed, samples=1, keep_best=False).to_dict()
         del alone["id"]
         known = {"prompt": request.prompt, "seed": alone["seed"], "model": request.model}
         meta = {**known, **motion.meta, REQUEST_KEY: alone}

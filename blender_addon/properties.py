@@ -97,6 +97,12 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         max=limits.MAX_SAMPLES,
         soft_max=8,
     )
+    keep_best: BoolProperty(
+        name="Keep Best",
+        description="Make all samples but key only the one that fits the prompt best and slides"
+        " least",
+        default=False,
+    )
     model: EnumProperty(
         name="Model", description="The motion model that answers the prompt", items=_models
     )

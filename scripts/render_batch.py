@@ -37,7 +37,6 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # Blender starts scripts without their folder or the checkout
     sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
 
 from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError  # noqa: E402
 from backend.motion.io import npz  # noqa: E402
@@ -228,13 +227,9 @@ def measure(path: Path, python: Path | None = None) -> dict[str, float]:
     They need scipy, which Blender's own Python lacks; then the backend's Python runs this script.
     """
     if find_spec("scipy") is not None:
-        from backend.evaluation.metrics import physical_metrics
-        from backend.motion.representations import motion135
-        from backend.motion.skeleton import forward_kinematics
+        from backend.evaluation.physical_rows import motion_metrics
 
-        motion = npz.read_motion(path)
-        root, rotations = motion135.unpack(motion.data.astype(np.float64))
-        return physical_metrics(forward_kinematics(rotations, root), motion.fps)
+        return motion_metrics(path)
     check_measurable(python)
     command = [str(python), str(Path(__file__).resolve()), "--measure", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -28,7 +28,7 @@ ALLOWED = {
     "pipelines": PARTS,
     "evaluation": MATHS | {"models", "artifacts", "text"},
     "training": PARTS | {"evaluation", "pipelines"},
-    "service": PARTS | {"pipelines", ""},
+    "service": PARTS | {"pipelines", "evaluation", ""},
     "batch": PARTS | {"pipelines", "evaluation", "service"},
     "cli": PARTS | {"pipelines", "evaluation", "training", "service", "batch", ""},
     "__main__": {"cli"},

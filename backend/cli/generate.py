@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, default=1, help="how many; sample i uses seed + i (default 1)"
     )
     parser.add_argument(
+        "--keep-best", action="store_true", help="make --samples, write the one that scores best"
+    )
+    parser.add_argument(
         "--model",
         default=limits.DEFAULT_MODEL,
         help="name, model folder or hub id; see 'kinetype models' (default %(default)s)",
@@ -67,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
     from . import outputs
 
     request = _request(options)
-    planned = outputs.plan(options.out, request.samples, overwrite=not options.no_overwrite)
+    files = 1 if request.keep_best else request.samples
+    planned = outputs.plan(options.out, files, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         from . import blender
 
@@ -99,6 +103,7 @@ def _request(options: argparse.Namespace) -> Request:
         steps=options.steps,
         sampler=options.sampler,
         cleanup=not options.no_cleanup,
+        keep_best=options.keep_best,
     ).validated()
 
 

@@ -148,7 +148,8 @@ class Engine:
                 "The model made a motion that is not finite.",
                 "Try another seed, or a smaller guidance scale.",
             )
-        return found
+        report(Progress(request.id, "scoring"))
+        return _scored(found, request)
 
 
 def choose_device(device: str | None) -> str:
@@ -190,6 +191,20 @@ def _cleaned(motion: Motion) -> Motion:
 
     data = cleanup.default_cleanup(motion.data, fps=motion.fps)
     return Motion(data, motion.fps, {**motion.meta, "cleanup": True})
+
+
+def _scored(motions: list[Motion], request: Request) -> list[Motion]:
+    """Each motion with ``meta["scores"]``; only the best one if the request wants that."""
+    from ..evaluation import take_scores
+
+    # the text evaluator needs torch: where the model does without, so do the scores
+    text = registry.uses_torch(request.model)
+    scores = [take_scores.take_scores(m, request.prompt, text=text) for m in motions]
+    scored = [
+        Motion(m.data, m.fps, {**m.meta, "scores": {k: round(v, 4) for k, v in s.items()}})
+        for m, s in zip(motions, scores, strict=True)
+    ]
+    return [scored[take_scores.best(scores)]] if request.keep_best else scored
 
 
 def _warnings(motions: Iterable[Motion]) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ class Request:
     ``seconds`` is the length of the motion. Sample ``i`` of ``samples`` uses seed ``seed + i``,
     so that any one of them can be made again alone. ``guidance_scale``, ``steps`` and ``sampler``
     are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
-    ``cleanup`` applies the default clean-up (foot lock, light smoothing).
+    ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
+    ``samples`` and returns only the one with the best scores.
     """
 
     prompt: str
@@ -38,6 +39,7 @@ class Request:
     steps: int | None = None
     sampler: str | None = None
     cleanup: bool = True
+    keep_best: bool = False
     id: str = field(default_factory=new_id)
 
     def validated(self) -> Request:

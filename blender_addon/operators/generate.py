@@ -33,6 +33,7 @@ def request_from(settings: KinetypeSettings) -> Request:
         steps=settings.steps if settings.use_steps else None,
         sampler=None if settings.sampler == "DEFAULT" else settings.sampler,
         cleanup=settings.cleanup,
+        keep_best=settings.keep_best and settings.samples > 1,
     ).validated()
 
 

@@ -46,6 +46,7 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
     settings.prompt, settings.seconds = request.prompt, request.seconds
     settings.seed, settings.lock_seed = request.seed, True
     settings.samples, settings.cleanup = request.samples, request.cleanup
+    settings.keep_best = request.keep_best
     if model_list.find(request.model) is not None:
         settings.model, settings.custom_model = request.model, ""
     else:

@@ -42,6 +42,8 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         column.prop(settings, "seconds", slider=True)
         _draw_seed(column, settings)
         column.prop(settings, "samples")
+        if settings.samples > 1:
+            column.prop(settings, "keep_best")
         draw_override(column, settings, "use_guidance", "guidance")
         if settings.custom_model.strip():
             # it wins over the list, so the list must not pretend otherwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
@@ -88,10 +89,30 @@ def _draw_take(
         column.label(text=line, translate=False)
     first, last = action.frame_range
     column.label(text=f"Seed {info.seed}, {info.model}, frames {first:.0f} to {last:.0f}")
+    for text in score_lines(info.meta):
+        column.label(text=text, translate=False)
     row = layout.row(align=True)
     row.operator("kinetype.take_regenerate", icon="FILE_REFRESH")
     row.operator("kinetype.take_recall", icon="COPYDOWN")
     layout.operator("kinetype.fit_frame_range", icon="PREVIEW_RANGE")
+
+
+def score_lines(meta: dict[str, Any]) -> list[str]:
+    """The scores of a take for people; none for takes of older versions."""
+    scores = meta.get("scores")
+    if not isinstance(scores, dict):
+        return []
+    shown = [
+        ("text_match", "Fits the prompt", 100.0, "%"),
+        ("foot_sliding_cm_s", "Foot sliding", 1.0, " cm/s"),
+        ("penetration_cm", "Below the floor", 1.0, " cm"),
+        ("jerk_m_s3", "Jerk", 1.0, " m/s³"),
+    ]
+    return [
+        f"{label}: {scale * scores[name]:.1f}{unit}"
+        for name, label, scale, unit in shown
+        if isinstance(scores.get(name), (int, float))
+    ]
 
 
 CLASSES = (KINETYPE_UL_takes, KINETYPE_PT_takes)

@@ -65,7 +65,7 @@ def test_clean_up_is_applied_when_asked_for(fakes: ModuleType) -> None:
     )
     assert clean.data.shape == raw.data.shape
     assert np.abs(clean.data - raw.data).max() > 1e-4
-    assert stages[-1] == "cleaning up"
+    assert stages[-2:] == ["cleaning up", "scoring"]
     assert clean.meta["cleanup"] is True and clean.meta["seed"] == raw.meta["seed"]
 
 

@@ -1,0 +1,72 @@
+"""The cheap scores of one take: how well it moves and, where it can be said, how well it fits.
+
+The same functions serve the command line, the service and the panel in Blender.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import KinetypeError
+from ..motion.representations import motion135
+from ..wire.messages import Motion
+from .physical import MIN_FRAMES, physical_metrics
+
+if TYPE_CHECKING:
+    from .evaluators.starter import StarterEvaluator
+
+TEXT_MATCH = "text_match"
+"""Cosine of prompt and motion by the bundled evaluator, as (cos + 1) / 2: 0.5 is no relation."""
+SLIDING = "foot_sliding_cm_s"
+SLIDING_WEIGHT = 0.002
+"""What a cm/s of sliding costs against text match: 10 cm/s weigh like 0.02."""
+
+
+def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, float]:
+    """Physical metrics of a motion and its match with the prompt.
+
+    Args:
+        text: also ask the bundled evaluator, where it is installed.
+
+    Returns:
+        :func:`backend.evaluation.physical.physical_metrics` and :data:`TEXT_MATCH`; nothing for a
+        motion of fewer than 4 frames.
+    """
+    if len(motion.data) < MIN_FRAMES:
+        return {}
+    joints = motion135.joints(motion.data.astype("float64"))
+    scores = physical_metrics(joints, motion.fps)
+    evaluator = _evaluator() if text and prompt else None
+    if evaluator is not None and len(motion.data) >= evaluator.min_frames:
+        from .hml3d_items import Caption
+        from .retrieval import tmr_score
+
+        ours = evaluator.embed_motions([motion.data])
+        theirs = evaluator.embed_texts([Caption(prompt, ())])
+        scores[TEXT_MATCH] = float(tmr_score(theirs, ours)[0])
+    return scores
+
+
+def best(scores: Sequence[dict[str, float]]) -> int:
+    """Index of the take with the most text match and the least sliding."""
+
+    def worth(index: int) -> float:
+        found = scores[index]
+        return found.get(TEXT_MATCH, 0.0) - SLIDING_WEIGHT * found.get(SLIDING, 0.0)
+
+    return max(range(len(scores)), key=worth)
+
+
+@functools.lru_cache(maxsize=1)
+def _evaluator() -> StarterEvaluator | None:
+    from .evaluators import starter
+
+    if not (starter.FOLDER / starter.CONFIG).is_file():
+        return None
+    try:
+        return starter.StarterEvaluator.from_pretrained(local_files_only=True)
+    except KinetypeError:
+        # scores are an extra: a damaged evaluator must not cost anyone their motion
+        return None
