@@ -231,7 +231,11 @@ class MoGenTSPipeline(MoGenTSCore):
         return [clips[i] for i in range(len(rows))]
 
     def generate(
-        self, request: Request, on_step: Callable[[Progress], None] | None = None
+        self,
+        request: Request,
+        on_step: Callable[[Progress], None] | None = None,
+        *,
+        estimate_length: bool = False,
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
@@ -240,6 +244,7 @@ class MoGenTSPipeline(MoGenTSCore):
 
         Args:
             on_step: receives a Progress at each step; it may raise ``Cancelled``.
+            estimate_length: the model's length estimator decides, ``request.seconds`` is ignored.
 
         Raises:
             InvalidRequest: a value out of the model's limits, which the message names.
@@ -250,21 +255,27 @@ class MoGenTSPipeline(MoGenTSCore):
                 f"The model {self.name!r} makes KIT-ML features of another skeleton.",
                 "Use a HumanML3D model; infer_t2m gives the features themselves.",
             )
-        frames = request_length(request.seconds, self.name)
+        lengths = None
+        if not estimate_length:
+            lengths = [request_length(request.seconds, self.name)] * request.samples
         report = on_step or (lambda progress: None)
         report(Progress(request.id, "reading the prompt"))
         warnings = self._warnings(request)
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
-            [frames] * request.samples,
+            lengths,
             seed=request.seed,
             timesteps=request.steps,
             guidance_scale=request.guidance_scale,
             on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
         )
         report(Progress(request.id, "converting"))
-        seeds = range(request.seed, request.seed + request.samples)
-        return to_motions(clips, request, [self._meta(request, s, warnings) for s in seeds])
+        motions = []
+        for seed, features in enumerate(clips, request.seed):
+            seconds = len(features) / SPEC.fps if estimate_length else request.seconds
+            asked = replace(request, seconds=seconds)
+            motions += to_motions([features], asked, [self._meta(asked, seed, warnings)])
+        return motions
 
     # ------------------------------------------------------------------ inside
 

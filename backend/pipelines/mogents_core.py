@@ -97,6 +97,11 @@ class MoGenTSCore:
         stages = self.config.vq.num_quantizers - 1
         stages = min(stages, residual.layers or stages)
         step = _counter(2 * (mask.timesteps + stages), on_step)
+        if text.shape != (len(rows), self.config.mask.clip_dim):
+            raise FormatError(
+                f"Text features of shape {list(text.shape)} do not fit {len(rows)} lengths.",
+                f"Give [{len(rows)}, {self.config.mask.clip_dim}].",
+            )
         text = text.to(self.device)
         with self._autocast():
             aux = sample_masked(n.mask_aux, text, layout, draws, mask, step)

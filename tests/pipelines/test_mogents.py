@@ -144,6 +144,16 @@ def test_generate(pipeline: MoGenTSPipeline) -> None:
     assert steps == [(n, 18) for n in range(19)]
 
 
+def test_generate_with_the_estimated_length(pipeline: MoGenTSPipeline) -> None:
+    request = Request("a person walks.", 2.0, seed=4, samples=2, steps=1)
+    motions = pipeline.generate(request, estimate_length=True)
+    features = pipeline.infer_t2m(["a person walks."] * 2, seed=4, timesteps=1)
+    for motion, clip in zip(motions, features, strict=True):
+        assert abs(motion.seconds - len(clip) / 20) < 1 / 30
+        assert motion.meta["params"]["seconds"] == len(clip) / 20
+        assert motion.meta["warnings"] == []
+
+
 def test_cancel_between_steps(pipeline: MoGenTSPipeline) -> None:
     steps = []
 
@@ -177,7 +187,7 @@ def test_what_is_cut_or_left_out_is_said(
     [motion] = pipeline.generate(Request(prompt, 2.0, steps=1))
     assert any("Only the beginning" in text for text in motion.meta["warnings"])
     [motion] = pipeline.generate(Request("a person walks", 2.0, steps=1, sampler="ddim"))
-    assert motion.meta["warnings"] == ["MoGenTS decodes tokens: sampler 'ddim' was left out."]
+    assert motion.meta["warnings"] == ["MoGenTS decodes tokens: the sampler 'ddim' was left out."]
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         pipeline.encode_text([prompt, "short"])
@@ -234,10 +244,17 @@ def test_token_ids_out_of_range(pipeline: MoGenTSPipeline) -> None:
         sample_residual(net, torch.zeros(1, 5, 6, dtype=torch.int64), text, layout, draws)
 
 
-@pytest.mark.parametrize("lengths", [[], [3, 0]])
-def test_clips_without_tokens(lengths: list[int]) -> None:
-    with pytest.raises(FormatError, match="at least one token row"):
+@pytest.mark.parametrize("lengths", [[], [3, 0], [4, 200]])
+def test_clips_of_impossible_length(lengths: list[int]) -> None:
+    with pytest.raises(FormatError, match="from 1 to 198 token rows"):
         Layout(lengths)
+
+
+def test_text_features_of_wrong_shape(pipeline: MoGenTSPipeline) -> None:
+    draws = BatchDraws(torch.Generator())
+    for shape in ((1, 512), (2, 511)):
+        with pytest.raises(FormatError, match=r"\[2, 512\]"):
+            pipeline.sample_tokens(torch.zeros(shape), [4, 5], draws)
 
 
 @pytest.mark.parametrize(

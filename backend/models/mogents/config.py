@@ -7,6 +7,8 @@ from typing import Any
 
 JOINT_GROUPS = 6
 """Columns of the 2-D token grid: 24 (padded) joints halved twice by the encoder."""
+MAX_ROWS = 200
+"""Rows of the 2-D networks' position table."""
 PADDED_JOINTS = 24
 JOINT_FEATURES = 12
 """Of one joint in the 2-D stream: position 3, rot6d 6, velocity 3."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .config import MAX_ROWS
 from .layout import Pack
 
-MAX_ROWS = 200
 MAX_COLUMNS = 50
 MAX_POSITIONS = 5000
 

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 from ...errors import FormatError
-from .config import JOINT_GROUPS
+from .config import JOINT_GROUPS, MAX_ROWS
+
+MAX_LENGTH = MAX_ROWS - 2
+"""Token rows of a clip; two rows of the position table go before it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Layout:
         passes: how many copies of the batch run together (2 for guidance: condition first).
 
     Raises:
-        FormatError: no clip, or one without a token.
+        FormatError: no clip, or one without a token or beyond the position table.
     """
 
     def __init__(
@@ -56,10 +59,10 @@ class Layout:
         passes: int = 1,
     ) -> None:
         self.lengths = tuple(int(n) for n in lengths)
-        if not self.lengths or min(self.lengths) < 1:
+        if not self.lengths or not 1 <= min(self.lengths) <= max(self.lengths) <= MAX_LENGTH:
             raise FormatError(
                 f"Token lengths {list(self.lengths)} cannot be generated.",
-                "Every clip needs at least one token row (four frames).",
+                f"Every clip has from 1 to {MAX_LENGTH} token rows (of four frames).",
             )
         self.device = torch.device(device)
         self.independent = independent
