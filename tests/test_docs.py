@@ -38,5 +38,6 @@ def test_the_demo_is_the_command_of_the_readme() -> None:
 
 def test_commands_of_the_readme_exist() -> None:
     assert set(re.findall(r"^kinetype ([\w-]+)", README, re.MULTILINE)) <= {*COMMANDS}
-    listed = next(line for line in README.splitlines() if line.startswith("| Commands | here:"))
-    assert set(re.findall(r"`([\w-]+)`", listed)) == {*COMMANDS}
+    table = README.split("## More commands")[1].split("##")[0]
+    names = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`([\w-]+)`", " ".join(names))) == {*COMMANDS}
