@@ -60,8 +60,19 @@ def _download(name: str, revision: str | None) -> int:
     folder = artifacts.resolve(
         info.hub_id if info and info.hub_id else name, (), optional=("*",), revision=revision
     )
+    _download_text_encoder(folder)
     print(f"{name} -> {folder}")
     return 0
+
+
+def _download_text_encoder(folder: Path) -> None:
+    """Fetch the text encoder of a model that came without, so that it works offline from now on."""
+    from ..pipelines.kinds import kind_in
+
+    if kind_in(folder) == "mdm":
+        from ..pipelines import mdm_artifact
+
+        mdm_artifact.find_text_encoder(folder)
 
 
 def describe(info: ModelInfo) -> dict[str, Any]:

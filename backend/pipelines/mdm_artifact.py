@@ -159,6 +159,21 @@ def load_network(folder: Path, config: MDMPipelineConfig) -> MDM:
     return net.eval()
 
 
+def find_text_encoder(folder: Path) -> None:
+    """Make sure that a model's text encoder is on this computer: in the folder, or fetched by name.
+
+    Raises:
+        MissingDependency: it is not here and cannot be fetched.
+    """
+    config = read_config(folder)
+    kind = config.network_config(str(folder / CONFIG)).text_encoder
+    name = {"name": config.text_encoder} if config.text_encoder else {}
+    if kind == "bert":
+        distilbert.DistilBertEncoder.load(folder, **name)
+    elif kind == "clip":
+        clip.ClipTextEncoder.load(folder, **name)
+
+
 def check_text_to_motion(network: MDMConfig, where: str) -> None:
     """Raise :class:`ArtifactError` unless a network makes HumanML3D or KIT-ML features from text.
 
