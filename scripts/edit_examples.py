@@ -94,7 +94,7 @@ def walk_then_bow(pipeline: DiTPipeline) -> np.ndarray:
 def sheet(
     rows: list[tuple[str, np.ndarray]], new: np.ndarray, path: Path, moments: np.ndarray
 ) -> None:
-    """Draw clips row by row; moments that are ``new [T]`` in the last row get a green frame."""
+    """Draw clips row by row; moments that are ``new [T]`` in the last row get a green label."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -105,13 +105,14 @@ def sheet(
     )
     left = 1.4 / (1.25 * len(moments) + 1.4)
     figure.subplots_adjust(left=left, right=1, top=1, bottom=0, wspace=0.02, hspace=0.02)
-    for line, (title, motion) in zip(grid, rows, strict=True):
-        heading = first_heading(rows[0][1])
+    heading = first_heading(rows[0][1])
+    for number, (line, (title, motion)) in enumerate(zip(grid, rows, strict=True)):
         for axes, k in zip(line, moments, strict=True):
             draw_frame(axes, motion[k], heading)
-            colour = "tab:green" if new[k] and line is grid[-1] else "0.3"
+            made = new[k] and number == len(rows) - 1
+            colour = "tab:green" if made else "0.3"
             place = {"transform": axes.transAxes, "fontsize": 6, "ha": "right", "color": colour}
-            word = " new" if colour != "0.3" else ""
+            word = " new" if made else ""
             axes.text(0.97, 0.03, f"{k / MOTION_FPS:.1f} s{word}", **place)
         text = {"transform": line[0].transAxes, "ha": "right", "va": "center", "fontsize": 8}
         line[0].text(-0.06, 0.5, title, **text)
