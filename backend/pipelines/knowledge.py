@@ -2,7 +2,9 @@
 
 ``knowledge.safetensors`` holds sentence embeddings of known captions (``embeddings`` [K, D] int8,
 scaled to length 1 when read) and the label of each (``rows`` [K]); ``knowledge.json`` holds the
-labels, the cosine below which a prompt counts as unknown, and how that threshold was found.
+labels, the stems of the captions' words, the score below which a prompt counts as unknown, and how
+that threshold was found. The score is the best cosine to a known caption, less a share of
+:data:`STRANGE_WORDS_COST` for words that no caption holds.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import torch
 
 from .. import artifacts
 from ..errors import ArtifactError
+from .prompt_words import known_stems, unknown_share
 
 TENSORS = "knowledge.safetensors"
 HEADER = "knowledge.json"
@@ -25,6 +28,8 @@ KNOWLEDGE_FILES = (TENSORS, HEADER)
 CALIBRATION_PROMPTS = Path(__file__).with_name("knowledge_prompts.json")
 CAPTIONS_PER_LABEL = 48
 SHOWN_LABELS = 5
+STRANGE_WORDS_COST = 0.4
+"""By how much the score of a prompt falls when none of its words is in a caption."""
 
 
 class SentenceEncoder(Protocol):
@@ -42,8 +47,9 @@ class Knowledge:
         embeddings: ``[K, D]`` float32, rows of length 1.
         rows: ``[K]`` index into ``labels``.
         labels: what people read ("walk", "bow"); several rows share one.
-        threshold: a prompt whose best cosine is below it is unknown.
+        threshold: a prompt whose score (:meth:`score`) is below it is unknown.
         calibration: error rates of the threshold on prompts with known answers.
+        stems: of the words in the captions; words do not count when empty (older models).
     """
 
     embeddings: np.ndarray
@@ -51,10 +57,21 @@ class Knowledge:
     labels: tuple[str, ...]
     threshold: float = 0.5
     calibration: dict[str, Any] = field(default_factory=dict)
+    stems: frozenset[str] = frozenset()
 
     def scores(self, sentences: np.ndarray) -> np.ndarray:
         """Best cosine of each of ``[B, D]`` sentences to any known caption, ``[B]``."""
         return (np.asarray(sentences, np.float32) @ self.embeddings.T).max(axis=1)
+
+    def strangeness(self, prompts: Sequence[str]) -> np.ndarray:
+        """What the words of each prompt that no caption holds take off its score, ``[B]``."""
+        if not self.stems:
+            return np.zeros(len(prompts))
+        return STRANGE_WORDS_COST * np.array([unknown_share(p, self.stems) for p in prompts])
+
+    def score(self, prompt: str, sentence: np.ndarray) -> float:
+        """Best cosine of the sentence ``[D]`` less what strange words of the prompt cost."""
+        return float(self.scores(np.asarray(sentence)[None])[0] - self.strangeness([prompt])[0])
 
     def nearest(self, sentence: np.ndarray, count: int = SHOWN_LABELS) -> list[tuple[str, float]]:
         """The labels nearest to a sentence ``[D]`` with their best cosines, nearest first."""
@@ -67,21 +84,30 @@ class Knowledge:
     def warning(self, prompt: str, sentence: np.ndarray, model: str = "") -> str | None:
         """A sentence for the person who typed ``prompt``, or None when the model knows it."""
         near = self.nearest(sentence)
-        if near[0][1] >= self.threshold:
+        if self.score(prompt, sentence) >= self.threshold:
             return None
         who = f"The model {model!r}" if model else "The model"
         shown = prompt if len(prompt) <= 80 else prompt[:77] + "…"
         things = ", ".join(label for label, _ in near)
         return f"{who} may not know “{shown}”; nearest things it knows: {things}."
 
-    def calibrated(self, near: np.ndarray, far: np.ndarray) -> Knowledge:
+    def calibrated(
+        self,
+        near: np.ndarray,
+        far: np.ndarray,
+        near_prompts: Sequence[str] = (),
+        far_prompts: Sequence[str] = (),
+    ) -> Knowledge:
         """With the threshold that errs least on known (``near``) and unknown (``far``) sentences.
 
-        Both are ``[N, D]``. ``calibration`` gets the share of near prompts that are warned about,
-        of far prompts that are not, and the same when each half is judged by the threshold of the
-        other half.
+        Both are ``[N, D]``; their texts are needed where words count. ``calibration`` gets the
+        share of near prompts that are warned about, of far prompts that are not, and the same when
+        each half is judged by the threshold of the other half.
         """
         near_scores, far_scores = self.scores(near), self.scores(far)
+        if self.stems:
+            near_scores = near_scores - self.strangeness(near_prompts)
+            far_scores = far_scores - self.strangeness(far_prompts)
         threshold = _best_threshold(near_scores, far_scores)
         halves = [
             _error_rates(
@@ -114,6 +140,7 @@ class Knowledge:
             "labels": list(self.labels),
             "threshold": self.threshold,
             "calibration": self.calibration,
+            "stems": sorted(self.stems),
         }
         artifacts.write_json(folder / HEADER, header)
 
@@ -131,7 +158,12 @@ class Knowledge:
             embeddings, rows = _unit(tensors["embeddings"].numpy()), tensors["rows"].numpy()
             labels = tuple(str(label) for label in header["labels"])
             found = cls(
-                embeddings, rows, labels, float(header["threshold"]), dict(header["calibration"])
+                embeddings,
+                rows,
+                labels,
+                float(header["threshold"]),
+                dict(header["calibration"]),
+                frozenset(str(s) for s in header.get("stems", ())),
             )
             fits = embeddings.ndim == 2 and rows.shape == (len(embeddings),) and len(rows) > 0
             fits = fits and rows.min() >= 0 and rows.max() < len(labels)
@@ -168,11 +200,12 @@ def build_knowledge(
         rows += [index] * len(chosen)
     # calibrated with what will be read back from the file
     embeddings = _unit(_to_int8(np.concatenate(kept)))
-    knowledge = Knowledge(embeddings, np.array(rows, np.int32), tuple(captions))
+    stems = known_stems(dict.fromkeys(text for texts in captions.values() for text in texts))
+    knowledge = Knowledge(embeddings, np.array(rows, np.int32), tuple(captions), stems=stems)
     with prompts.open(encoding="utf-8") as stream:
         lists = json.load(stream)
     near, far = (encoder.encode(lists[k]).sentence.cpu().numpy() for k in ("near", "far"))
-    return knowledge.calibrated(near, far)
+    return knowledge.calibrated(near, far, lists["near"], lists["far"])
 
 
 def spread(embeddings: np.ndarray, count: int) -> list[int]:
