@@ -31,6 +31,7 @@ from .compose import Window, WindowedDenoiser, plan_windows
 from .edit_spaces import Smplrifke205Space
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .prompt_parts import split_prompt
+from .short_clips import frames_to_make, liveliest
 
 SPEC = smplrifke205.SPEC
 StepCallback = Callable[[int, int], None]
@@ -230,7 +231,8 @@ class DiTPipeline:
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions.
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
+        very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`).
         Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
 
         Args:
@@ -244,11 +246,15 @@ class DiTPipeline:
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
+        made = frames
+        if len(parts) == 1:
+            made = frames_to_make(frames, self.config.fps, self.config.max_frames)
+            plan = self._plan(parts, made)
         report(Progress(request.id, "reading the prompt"))
         warnings = self._warnings(parts)
         clips = self._sample(
             [plan] * request.samples,
-            [frames] * request.samples,
+            [made] * request.samples,
             request.seed,
             guidance_scale=request.guidance_scale,
             steps=request.steps,
@@ -259,7 +265,9 @@ class DiTPipeline:
         length = max(1, round(request.seconds * MOTION_FPS))
         return [
             Motion(
-                smplrifke205.to_motion135(clip, MOTION_FPS, frames=length),
+                smplrifke205.to_motion135(
+                    liveliest(clip, frames, self.config.fps), MOTION_FPS, frames=length
+                ),
                 MOTION_FPS,
                 self._meta(request, request.seed + index, parts, warnings),
             )
