@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with new_joint_vecs, texts"
     )
-    parser.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
+    # torchrun has options of its own that begin with --run
+    parser.add_argument(
+        "--run", "--run-dir", type=Path, required=True, dest="run_dir", help="run directory"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the run's last checkpoint"
     )

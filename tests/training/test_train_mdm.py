@@ -179,7 +179,16 @@ def test_resuming_what_does_not_fit(folder: Path, tmp_path: Path) -> None:
 
 
 def command(folder: Path, run: Path, *more: str) -> list[str]:
-    words = ["train", "mdm", "--data", str(folder), "--run", str(run), "--text-encoder", "minilm"]
+    words = [
+        "train",
+        "mdm",
+        "--data",
+        str(folder),
+        "--run-dir",
+        str(run),
+        "--text-encoder",
+        "minilm",
+    ]
     words += ["--width", "16", "--layers", "1", "--diffusion-steps", "20", "--batch-size", "2"]
     return [*words, "--device", "cpu", "--offline", "--quiet", *more]
 
