@@ -61,7 +61,9 @@ class DistilBertEncoder:
         if place is None:
             place = _from_hub(name, local_files_only)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                place, local_files_only=True, trust_remote_code=False
+            )
             model = DistilBertModel.from_pretrained(
                 place, local_files_only=True, dtype=torch.float32, use_safetensors=True
             )
