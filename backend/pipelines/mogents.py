@@ -22,6 +22,8 @@ from ..models.mogents.networks import Networks
 from ..models.mogents.sampling import MaskOptions, ResidualOptions
 from ..motion.representations.hml263 import SPEC
 from ..text import clip
+from ..text.clip import ClipTextEncoder
+from ..text.clip_tokens import ClipTokens
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from . import mogents_files, registry
@@ -110,21 +112,26 @@ class MoGenTSPipeline(MoGenTSCore):
 
         Args:
             text_encoder: put the text encoder in; when None, if it is in use or came with the
-                model and its vocabulary is at hand.
+                model.
             overwrite: replace a folder that is not empty, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
         """
-        if text_encoder is None:
-            text_encoder = self._encoder is not None or self._brought_encoder()
         encoder = self.encoder if text_encoder else None
+        if text_encoder is None:
+            encoder = self._encoder or self._brought_encoder()
         with new_folder(directory, overwrite=overwrite) as folder:
             mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
         return Path(directory)
 
-    def _brought_encoder(self) -> bool:
-        return self._folder is not None and clip.has_weights(self._folder)
+    def _brought_encoder(self) -> ClipTextEncoder | None:
+        """The encoder of the model's folder, without a vocabulary if it came so."""
+        if self._folder is None or not clip.has_weights(self._folder):
+            return None
+        if ClipTokens.found_in(self._folder):
+            return ClipTextEncoder.load(self._folder)
+        return ClipTextEncoder.from_weights(self._folder)
 
     # ------------------------------------------------------------------ atoms
 

@@ -292,6 +292,15 @@ def test_saved_and_loaded_again(pipeline: MoGenTSPipeline, tmp_path: Path) -> No
         MoGenTSPipeline.from_pretrained(folder)
 
 
+def test_saved_offline_without_vocabulary(broken: Path, tmp_path: Path) -> None:
+    for name in ("vocab.json", "merges.txt"):
+        (broken / name).unlink()
+    pipeline = MoGenTSPipeline.from_pretrained(broken, device="cpu", local_files_only=True)
+    folder = pipeline.save_pretrained(tmp_path / "copy")
+    assert (folder / "clip.safetensors").is_file()
+    MoGenTSPipeline.from_pretrained(folder, device="cpu", local_files_only=True)
+
+
 @pytest.mark.parametrize(
     "name", ["vq.safetensors", "mask_ts.safetensors", "length_est.safetensors", "Std.npy"]
 )
@@ -345,12 +354,13 @@ def test_pt_twins_are_read(broken: Path) -> None:
 
 
 def test_text_encoder_absent_and_offline(
-    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: MoGenTSPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    folder = pipeline.save_pretrained(tmp_path / "model", text_encoder=True)
     for name in ("clip.safetensors", "vocab.json", "merges.txt"):
-        (broken / name).unlink()
-    pipeline = MoGenTSPipeline.from_pretrained(broken, device="cpu", local_files_only=True)
+        (folder / name).unlink()
+    pipeline = MoGenTSPipeline.from_pretrained(folder, device="cpu", local_files_only=True)
     with pytest.raises(MissingDependency, match="CLIP") as caught:
         pipeline.generate(Request("a person walks", 2.0))
     assert "--clip FOLDER" in caught.value.hint
