@@ -19,9 +19,11 @@ from backend.errors import (
     MissingDependency,
     OutputError,
 )
+from backend.models.mogents.config import VQConfig
 from backend.models.mogents.draws import BatchDraws, ClipDraws
 from backend.models.mogents.layout import Layout
 from backend.models.mogents.sampling import MaskOptions, ResidualOptions, sample_residual
+from backend.models.mogents.vq import DualVQ
 from backend.pipelines import registry
 from backend.pipelines.mogents import MoGenTSPipeline
 from backend.wire.messages import Progress, Request
@@ -242,6 +244,24 @@ def test_token_ids_out_of_range(pipeline: MoGenTSPipeline) -> None:
             sample_residual(net, base, text, layout, draws)
     with pytest.raises(FormatError, match="do not fit 1 clips"):
         sample_residual(net, torch.zeros(1, 5, 6, dtype=torch.int64), text, layout, draws)
+
+
+@torch.no_grad()
+def test_the_skeleton_of_kit() -> None:
+    """21 joints, 251 columns; the root's block and the contacts do not reach the 2-D stream."""
+    sizes = {"code_dim1d": 4, "nb_code1d": 8, "code_dim2d": 4, "nb_code2d": 8, "width": 8}
+    vq = DualVQ(VQConfig(dataset_name="kit", num_quantizers=2, **sizes)).eval()
+    motion = torch.arange(251.0).repeat(1, 9, 1)
+    joints = vq.split_joints(motion)
+    assert joints.shape == (1, 9, 21, 12)
+    assert joints[0, 0, 1, :3].tolist() == [4, 5, 6]
+    assert joints[0, 0, 1, 3:9].tolist() == list(range(64, 70))
+    assert joints[0, 0, 0].tolist() == [0] * 9 + [184, 185, 186]
+    assert joints.max() == 246
+    ids1d, ids2d = vq.encode(motion)
+    assert ids1d.shape == (1, 2, 2)
+    assert ids2d.shape == (1, 2, 6, 2)
+    assert vq.decode(ids1d, ids2d)[0].shape == (1, 8, 251)
 
 
 @pytest.mark.parametrize("lengths", [[], [3, 0], [4, 200]])
