@@ -28,7 +28,7 @@ from ..wire.messages import Motion, Progress, Request
 from ..wire.skeleton import MOTION_FPS
 from . import editing, registry
 from .compose import Window, WindowedDenoiser, plan_windows
-from .edit_spaces import Smplrifke205Space
+from .edit_spaces import EditSpace, Smplrifke205Space
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .prompt_parts import split_prompt
 from .short_clips import frames_to_make, liveliest
@@ -83,7 +83,7 @@ class DiTPipelineConfig:
 class DiTPipeline:
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
 
-    edit_space = Smplrifke205Space()
+    edit_space: EditSpace = Smplrifke205Space()
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from ..motion.representations.hml263 import SPEC
 from ..wire.messages import Motion
 from . import editing
 from .edit_space_hml263 import Hml263Space
+from .edit_spaces import EditSpace
 from .mdm_artifact import MDMPipelineConfig
 from .trained_lengths import MAX_FRAMES
 
@@ -24,7 +25,7 @@ from .trained_lengths import MAX_FRAMES
 class MdmEditing:
     """What an MDM pipeline needs to edit; a part of :class:`backend.pipelines.mdm.MDMPipeline`."""
 
-    edit_space = Hml263Space()
+    edit_space: EditSpace = Hml263Space()
     config: MDMPipelineConfig
     stats: Stats
     schedule: Schedule
