@@ -112,9 +112,12 @@ class Evaluator(ABC):
         return float(np.median(spread / self.std)) > NORMALISED_RATIO
 
     def _padded(self, motions: Sequence[np.ndarray], frames: int | None = None) -> Tensor:
-        """Normalised and zero-padded ``[B, T, dim]``."""
+        """Normalised and zero-padded ``[B, T, D]``, D that of the statistics.
+
+        That is ``dim`` unless :meth:`checked` turns motions into what the network reads.
+        """
         frames = frames or max(map(len, motions))
-        out = np.zeros((len(motions), frames, self.dim), np.float32)
+        out = np.zeros((len(motions), frames, self.mean.size), np.float32)
         for row, motion in zip(out, motions, strict=True):
             row[: len(motion)] = (motion - self.mean) / self.std
         return torch.from_numpy(out)
