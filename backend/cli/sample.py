@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
             path = path / f"generated_action{number}_samples{count}.npy"
         _write_joints(path, clips)
         print(path, flush=True)
+        console.note(f"(joints at {pipeline.config.fps:g} frames per second)")
     if planned:
         _write_motions(pipeline, clips, planned, options, number)
     return 0
