@@ -68,6 +68,7 @@ def figures(axes: Axes, clip: np.ndarray, places: np.ndarray, step: float, colou
                 pair = [parent, joint]
                 axes.plot(across[pair], pose[pair, 1], "-", lw=1.6, color=colour)
     axes.set_aspect("equal")
+    axes.set_xlim(-step, len(places) * step)
     axes.set_ylim(-0.15, 2.0)
     axes.axhline(0.0, color="#bbbbbb", lw=0.6)
     axes.set_xticks([])
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, dest="run_dir")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[37, 55], help="test clips to draw")
+    parser.add_argument("--clips", type=int, nargs="+", default=[37, 10], help="test clips to draw")
     options = parser.parse_args()
     config = load_config(options.run_dir)
     data = tokenizer_data.load(options.data, shortest=config.window)
