@@ -6,16 +6,19 @@ The same functions serve the command line, the service and the panel in Blender.
 from __future__ import annotations
 
 import functools
+import logging
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import KinetypeError
 from ..motion.representations import motion135
 from ..wire.messages import Motion
 from .physical import MIN_FRAMES, physical_metrics
 
 if TYPE_CHECKING:
     from .evaluators.starter import StarterEvaluator
+
+_log = logging.getLogger(__name__)
 
 TEXT_MATCH = "text_match"
 """Cosine of prompt and motion by the bundled evaluator, as (cos + 1) / 2: 0.5 is no relation."""
@@ -28,7 +31,7 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
     """Physical metrics of a motion and its match with the prompt.
 
     Args:
-        text: also ask the bundled evaluator, where it is installed.
+        text: also ask the bundled evaluator, where it is installed; it reads the first 10 s.
 
     Returns:
         :func:`backend.evaluation.physical.physical_metrics` and :data:`TEXT_MATCH`; nothing for a
@@ -40,13 +43,20 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
     scores = physical_metrics(joints, motion.fps)
     evaluator = _evaluator() if text and prompt else None
     if evaluator is not None and len(motion.data) >= evaluator.min_frames:
-        from .hml3d_items import Caption
-        from .retrieval import tmr_score
-
-        ours = evaluator.embed_motions([motion.data])
-        theirs = evaluator.embed_texts([Caption(prompt, ())])
-        scores[TEXT_MATCH] = float(tmr_score(theirs, ours)[0])
+        match = text_match(evaluator, motion, prompt)
+        if math.isfinite(match):
+            scores[TEXT_MATCH] = match
     return scores
+
+
+def text_match(evaluator: StarterEvaluator, motion: Motion, prompt: str) -> float:
+    """TMR score of a motion and a prompt, in 0..1; 0.5 is no relation."""
+    from .hml3d_items import Caption
+    from .retrieval import tmr_score
+
+    ours = evaluator.embed_motions([motion.data])
+    theirs = evaluator.embed_texts([Caption(prompt, ())])
+    return float(tmr_score(theirs, ours)[0])
 
 
 def best(scores: Sequence[dict[str, float]]) -> int:
@@ -66,7 +76,10 @@ def _evaluator() -> StarterEvaluator | None:
     if not (starter.FOLDER / starter.CONFIG).is_file():
         return None
     try:
-        return starter.StarterEvaluator.from_pretrained(local_files_only=True)
-    except KinetypeError:
+        found = starter.StarterEvaluator.from_pretrained(starter.FOLDER, local_files_only=True)
+        _ = found.reader  # now, so that a missing text encoder is found out once
+        return found
+    except Exception:
         # scores are an extra: a damaged evaluator must not cost anyone their motion
+        _log.exception("no text match: the evaluator cannot be used")
         return None

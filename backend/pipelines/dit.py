@@ -21,7 +21,7 @@ from ..diffusion.schedule import Schedule, power_spaced
 from ..errors import ArtifactError, InvalidRequest
 from ..models.dit import DiT, DiTConfig
 from ..motion.representations import smplrifke205
-from ..text.minilm import MiniLMEncoder
+from ..text import minilm
 from ..text.sides import named_sides
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
@@ -160,7 +160,7 @@ class DiTPipeline:
     def encoder(self) -> Any:
         """The text encoder, loaded on first use."""
         if self._encoder is None:
-            self._encoder = MiniLMEncoder.load(
+            self._encoder = minilm.shared(
                 local_files_only=self._local_files_only, device=self.device
             )
         return self._encoder

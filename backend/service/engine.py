@@ -194,17 +194,39 @@ def _cleaned(motion: Motion) -> Motion:
 
 
 def _scored(motions: list[Motion], request: Request) -> list[Motion]:
-    """Each motion with ``meta["scores"]``; only the best one if the request wants that."""
-    from ..evaluation import take_scores
+    """Each motion with its seed and its ``meta["scores"]``; only the best one if wanted.
 
-    # the text evaluator needs torch: where the model does without, so do the scores
-    text = registry.uses_torch(request.model)
-    scores = [take_scores.take_scores(m, request.prompt, text=text) for m in motions]
-    scored = [
-        Motion(m.data, m.fps, {**m.meta, "scores": {k: round(v, 4) for k, v in s.items()}})
-        for m, s in zip(motions, scores, strict=True)
-    ]
-    return [scored[take_scores.best(scores)]] if request.keep_best else scored
+    Scores are an extra: whatever is wrong with them must not cost a motion.
+    """
+    warning, best = "", 0
+    try:
+        from ..evaluation import take_scores
+
+        # the text evaluator needs torch: where the model does without, so do the scores
+        text = registry.uses_torch(request.model)
+        scores = [take_scores.take_scores(m, request.prompt, text=text) for m in motions]
+        best = take_scores.best(scores)
+        if not any(take_scores.TEXT_MATCH in s for s in scores):
+            warning = "Nothing could compare the takes with the prompt: kept what slides least."
+    except Exception:
+        _log.exception("request %s: no scores", request.id)
+        scores = [{} for _ in motions]
+        warning = "The takes could not be scored: kept the first."
+    scored = []
+    for index, (motion, found) in enumerate(zip(motions, scores, strict=True)):
+        # the best of several does not say by its place which seed it had
+        meta = {"seed": request.seed + index, **motion.meta}
+        if found:
+            meta["scores"] = {name: float(f"{value:.6g}") for name, value in found.items()}
+        scored.append(Motion(motion.data, motion.fps, meta))
+    if not request.keep_best:
+        return scored
+    return [_warned(scored[best], warning)] if len(scored) > 1 else scored
+
+
+def _warned(motion: Motion, warning: str) -> Motion:
+    warnings = [*motion.meta.get("warnings", ()), *filter(None, [warning])]
+    return Motion(motion.data, motion.fps, {**motion.meta, "warnings": warnings})
 
 
 def _warnings(motions: Iterable[Motion]) -> tuple[str, ...]:

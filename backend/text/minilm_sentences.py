@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .minilm import MiniLMEncoder
+from .minilm import MiniLMEncoder, shared
 
 
 class MiniLMSentences:
@@ -26,8 +26,8 @@ class MiniLMSentences:
         device: str | torch.device | None = None,
         local_files_only: bool = False,
     ) -> MiniLMSentences:
-        """See :meth:`MiniLMEncoder.load`; it comes with Kinetype, whatever the folder holds."""
-        return cls(MiniLMEncoder.load(local_files_only=local_files_only, device=device))
+        """See :func:`.minilm.shared`; it comes with Kinetype, whatever the folder holds."""
+        return cls(shared(local_files_only=local_files_only, device=device))
 
     def encode(self, captions: Sequence[str], *, context: int | None = None) -> Tensor:
         """``[B, 384]`` float32."""

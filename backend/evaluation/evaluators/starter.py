@@ -20,7 +20,7 @@ from ...artifacts import CONFIG, STATS, WEIGHTS, Stats, config_from_dict, load_s
 from ...errors import ArtifactError
 from ...models.tmr import SentenceTMR, TMRConfig
 from ...motion.representations import smplrifke205
-from ...text.minilm import MiniLMEncoder
+from ...text import minilm
 from ...text.sides import named_sides
 from ..hml3d_items import Caption
 from . import base
@@ -106,7 +106,7 @@ class StarterEvaluator(base.Evaluator):
     def reader(self) -> Any:
         """The sentence encoder, loaded on first use."""
         if self._reader is None:
-            self._reader = MiniLMEncoder.load(local_files_only=True)
+            self._reader = minilm.shared(local_files_only=True)
         return self._reader
 
     def checked(self, motion: np.ndarray, what: str) -> np.ndarray:
