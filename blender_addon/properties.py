@@ -99,8 +99,8 @@ class KinetypeSettings(bpy.types.PropertyGroup):
     )
     keep_best: BoolProperty(
         name="Keep Best",
-        description="Make all samples but key only the one that fits the prompt best and slides"
-        " least",
+        description="Make all samples, but keep only the one that matches the prompt best and"
+        " slides least; the others are not stored",
         default=False,
     )
     model: EnumProperty(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Any
 
@@ -102,17 +103,26 @@ def score_lines(meta: dict[str, Any]) -> list[str]:
     scores = meta.get("scores")
     if not isinstance(scores, dict):
         return []
-    shown = [
-        ("text_match", "Fits the prompt", 100.0, "%"),
-        ("foot_sliding_cm_s", "Foot sliding", 1.0, " cm/s"),
-        ("penetration_cm", "Below the floor", 1.0, " cm"),
-        ("jerk_m_s3", "Jerk", 1.0, " m/s³"),
+    found = {
+        name: float(value)
+        for name, value in scores.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
+    lines = []
+    if "text_match" in found:
+        # stored as (cos + 1) / 2, of which half means nothing in common: that would read as 50 %
+        match = 100.0 * min(max(2.0 * found["text_match"] - 1.0, 0.0), 1.0)
+        lines.append(f"Prompt match: {match:.0f} of 100 (0: unrelated)")
+    lines += [
+        form.format(found[name])
+        for name, form in (
+            ("foot_sliding_cm_s", "Foot sliding: {:.1f} cm/s"),
+            ("penetration_cm", "Below the floor: {:.1f} cm"),
+            ("jerk_m_s3", "Jerkiness: {:.0f} m/s³"),
+        )
+        if name in found
     ]
-    return [
-        f"{label}: {scale * scores[name]:.1f}{unit}"
-        for name, label, scale, unit in shown
-        if isinstance(scores.get(name), (int, float))
-    ]
+    return lines
 
 
 CLASSES = (KINETYPE_UL_takes, KINETYPE_PT_takes)
