@@ -43,7 +43,11 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
     scores = physical_metrics(joints, motion.fps)
     evaluator = _evaluator() if text and prompt else None
     if evaluator is not None and len(motion.data) >= evaluator.min_frames:
-        match = text_match(evaluator, motion, prompt)
+        try:
+            match = text_match(evaluator, motion, prompt)
+        except Exception:
+            _log.exception("no text match of %r", prompt)
+            return scores
         if math.isfinite(match):
             scores[TEXT_MATCH] = match
     return scores

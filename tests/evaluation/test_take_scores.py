@@ -66,6 +66,126 @@ def test_the_engine_scores_every_take_and_keeps_the_best(monkeypatch: pytest.Mon
     assert kept.meta["seed"] == 3
 
 
+class Failing:
+    """An evaluator whose network or text encoder breaks."""
+
+    min_frames = 12
+
+    def embed_motions(self, motions: object) -> np.ndarray:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("problem", ["evaluator", "scores"])
+def test_what_is_wrong_with_the_scores_costs_no_motion(
+    monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    from backend.pipelines import registry
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    registry.register("sliders", lambda **options: Sliders(), uses_torch=True)
+    if problem == "evaluator":
+        monkeypatch.setattr(take_scores, "_evaluator", Failing)
+    else:
+        monkeypatch.setattr(take_scores, "physical_metrics", Failing().embed_motions)
+    request = Request("a person walks", 1.5, samples=3, model="sliders", cleanup=False)
+    made = Engine(device="cpu").run(request)
+    assert [motion.meta["seed"] for motion in made.motions] == [0, 1, 2]
+    assert made.warnings == ()
+    for motion in made.motions:
+        scores = motion.meta.get("scores", {})
+        assert "text_match" not in scores and ("jerk_m_s3" in scores) == (problem == "evaluator")
+    made = Engine(device="cpu").run(Request(**{**request.to_dict(), "keep_best": True}))
+    [kept], [warning] = made.motions, made.warnings
+    assert (kept.meta["seed"], warning.split(":")[1]) == (
+        (2, " kept what slides least.") if problem == "evaluator" else (0, " kept the first.")
+    )
+
+
+@pytest.mark.parametrize("damage", ["", "gone", "weights", "encoder"])
+def test_a_damaged_evaluator_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    from backend.errors import MissingDependency
+    from backend.evaluation.evaluators import starter
+    from backend.text import minilm
+
+    folder = small_evaluator(tmp_path / "evaluator")
+    monkeypatch.setattr(starter, "FOLDER", folder)
+
+    def missing(**options: object) -> None:
+        raise MissingDependency("no encoder", "")
+
+    if damage == "gone":
+        (folder / "config.json").unlink()
+    elif damage == "weights":
+        (folder / "model.safetensors").write_bytes(b"not tensors")
+    elif damage == "encoder":
+        monkeypatch.setattr(minilm, "shared", missing)
+    else:
+        require_minilm()
+    take_scores._evaluator.cache_clear()
+    try:
+        scores = take_scores.take_scores(Motion(sliding(0.1), 30.0, {}), "a person walks")
+    finally:
+        take_scores._evaluator.cache_clear()
+    assert "jerk_m_s3" in scores and ("text_match" in scores) == (not damage)
+
+
+def require_minilm() -> None:
+    from backend.errors import KinetypeError
+    from backend.text import minilm
+
+    try:
+        minilm.find_folder(local_files_only=True)
+    except KinetypeError as error:
+        pytest.skip(f"no text encoder: {error.message}")
+
+
+def small_evaluator(folder: Path) -> Path:
+    """A folder with a real, untrained evaluator."""
+    from dataclasses import asdict
+
+    import torch
+
+    from backend.artifacts import save_tensors, write_json
+    from backend.models.tmr import SentenceTMR, TMRConfig
+
+    folder.mkdir()
+    config = TMRConfig(latent=32, layers=1, feed_forward=32, text_hidden=32)
+    net = SentenceTMR(config)
+    weights = {k: v for k, v in net.state_dict().items() if not k.startswith("decoder.")}
+    save_tensors(folder / "model.safetensors", weights)
+    ones = torch.ones(config.features)
+    save_tensors(folder / "stats.safetensors", {"mean": 0 * ones, "std": ones})
+    write_json(folder / "config.json", {"evaluator": "starter", "network": asdict(config)})
+    return folder
+
+
+def test_one_text_encoder_serves_the_model_and_the_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.evaluation.evaluators.starter import StarterEvaluator
+    from backend.text import minilm
+
+    require_minilm()
+    loads = []
+    load = minilm.MiniLMEncoder.load
+
+    def counted(**options: object) -> minilm.MiniLMEncoder:
+        loads.append(options)
+        return load(**options)
+
+    monkeypatch.setattr(minilm, "_shared", {})
+    monkeypatch.setattr(minilm.MiniLMEncoder, "load", counted)
+    first = minilm.shared(local_files_only=True, device="cpu")
+    evaluator = StarterEvaluator.from_pretrained(small_evaluator(tmp_path / "evaluator"))
+    assert evaluator.reader is first and len(loads) == 1
+    match = take_scores.text_match(evaluator, Motion(sliding(0.1), 30.0, {}), "someone skates")
+    assert 0.0 <= match <= 1.0
+    # an embedding that the evaluator cached must still serve training
+    assert not first.encode(["someone skates"]).sentence.is_inference()
+
+
 def test_rendering_and_evaluating_give_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
