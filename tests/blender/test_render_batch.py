@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("bpy")
@@ -52,6 +53,18 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def evaluated(folder: Path, tmp_path: Path, *names: str) -> dict[str, float]:
+    """The row that ``kinetype evaluate`` writes about these files."""
+    from backend.cli.main import main
+
+    split = write(tmp_path / "split.txt", "\n".join(names) + "\n")
+    options = ["--evaluator", "physical", "--gt-only", "--gt", folder, "--split", split]
+    assert main(["evaluate", *map(str, options), "--out", str(tmp_path / "evaluated")]) == 0
+    report = json.loads((tmp_path / "evaluated" / "evaluation.json").read_text())
+    assert report["n"] == len(names) and not report["skipped"]
+    return {name: value["mean"] for name, value in report["table"]["ground truth"].items()}
+
+
 def test_one_file_set_per_motion_and_metrics(
     run_batch, tmp_path: Path, backend_python: str
 ) -> None:
@@ -68,6 +81,13 @@ def test_one_file_set_per_motion_and_metrics(
         assert (tmp_path / "out" / path).stat().st_size > 500
     assert fish["warnings"] == ["Far from what it knows."]
     assert walk["metrics"]["jerk_m_s3"] > 0 and "jerk_m_s3=" in log
+    for entry in results["results"]:
+        assert entry["metrics"] == evaluated(tmp_path / "out", tmp_path, entry["name"])
+    means = {k: np.mean([walk["metrics"][k], fish["metrics"][k]]) for k in walk["metrics"]}
+    both = evaluated(tmp_path / "out", tmp_path, "000_a_person_walks", "001_a_fish_swims")
+    assert both == pytest.approx(means)
+    # what the panel shows is this, but for rounding
+    assert walk["meta"]["scores"] == pytest.approx(walk["metrics"], rel=1e-5)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
 
     code, results, log = run_batch(*options, "--skip-existing")

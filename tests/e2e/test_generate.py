@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.evaluation import take_scores
 from backend.motion.io import bvh, npz
 from backend.pipelines.registry import model_info
 
@@ -51,6 +52,25 @@ def test_samples_differ_and_each_can_be_made_again(
     assert kinetype_here(*common, "--seed", 4, "--out", "b.npz").returncode == 0
     again = npz.read_motion(tmp_path / "b.npz").data
     np.testing.assert_allclose(again, second, atol=1e-4)
+
+
+def test_the_best_of_several_says_which_it_was(
+    kinetype_here: Kinetype, tiny_model: Path, tmp_path: Path
+) -> None:
+    common = ("generate", "wave", "--model", tiny_model, "--seconds", 1)
+    asked = (*common, "--seed", 3, "--samples", 3)
+    assert kinetype_here(*asked, "--out", "all.npz").returncode == 0
+    every = [npz.read_motion(path) for path in sorted(tmp_path.glob("all_*.npz"))]
+    scores = [motion.meta["scores"] for motion in every]
+    assert kinetype_here(*asked, "--keep-best", "--out", "best.npz").returncode == 0
+    assert [path.name for path in tmp_path.glob("best*")] == ["best.npz"]
+    kept = npz.read_motion(tmp_path / "best.npz")
+    assert kept.meta["seed"] == 3 + take_scores.best(scores)
+    assert kept.meta["scores"] == scores[take_scores.best(scores)]
+    done = kinetype_here(*common, "--seed", kept.meta["seed"], "--out", "again.npz")
+    assert done.returncode == 0
+    again = npz.read_motion(tmp_path / "again.npz")
+    np.testing.assert_allclose(again.data, kept.data, atol=1e-4)
 
 
 def test_settings_reach_the_motion(
