@@ -33,16 +33,18 @@ def loss_curves(folder: Path, path: Path) -> None:
         for conditioning in CONDITIONINGS:
             log = run_folder(folder, conditioning) / "log.jsonl"
             rows = {}
-            for line in log.read_text(encoding="utf-8").splitlines():
+            # a training of less than 50 steps logs nothing
+            lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+            for line in lines:
                 row = json.loads(line)
                 rows[row["step"]] = row[part]  # a resumed run logs some steps twice
-            axes.semilogy(list(rows), list(rows.values()), label=conditioning.replace("_", "-"))
-        axes.set(xlabel="step", title=title)
+            axes.plot(list(rows), list(rows.values()), label=conditioning.replace("_", "-"))
+        axes.set(xlabel="step", title=title, yscale="log")
         axes.grid(alpha=0.3, which="both")
         axes.legend()
     chart.tight_layout()
     with atomic_path(path) as temporary:
-        chart.savefig(temporary)
+        chart.savefig(temporary, format="png")
 
 
 def shown(draw: Draw, count: int) -> list[int]:
@@ -50,13 +52,9 @@ def shown(draw: Draw, count: int) -> list[int]:
     found = []
     for word in WORDS:
         hits = [k for k, i in enumerate(draw.items) if i.content.startswith(word)]
-        # an upright number of frames reads best: neither the shortest nor the longest
+        # of middling length: the pictures of a long clip lie far apart
         found += sorted(hits, key=lambda k: draw.items[k].length)[len(hits) // 2 :][:1]
     return (found or list(range(len(draw.items))))[:count]
-
-
-def _clip(x: np.ndarray) -> np.ndarray:
-    return smplrifke205.to_motion135(x)
 
 
 def sheets(plan: Plan, folder: Path, draw: Draw, dataset: MotionDataset, out: Path) -> None:
@@ -64,15 +62,40 @@ def sheets(plan: Plan, folder: Path, draw: Draw, dataset: MotionDataset, out: Pa
     sampler = plan.samplers[len(plan.samplers) // 2]
     rows = []
     for k in shown(draw, 3):
-        rows.append((f"real: {draw.texts[k]}", _clip(dataset.item_features(draw.items[k]))))
+        rows.append(
+            (
+                f"real: {draw.texts[k]}",
+                smplrifke205.to_motion135(dataset.item_features(draw.items[k])),
+            )
+        )
         for conditioning in CONDITIONINGS:
             model = (conditioning, *sampler)
-            rows.append((label(model), _clip(read_samples(folder, model, draw)[k])))
-    sketched(rows, out / "lab_conditionings.png")
+            rows.append(
+                (label(model), smplrifke205.to_motion135(read_samples(folder, model, draw)[k]))
+            )
+    _draw(rows, out / "lab_conditionings.png")
     rows = []
     for k in shown(draw, 2):
-        rows.append((f"real: {draw.texts[k]}", _clip(dataset.item_features(draw.items[k]))))
+        rows.append(
+            (
+                f"real: {draw.texts[k]}",
+                smplrifke205.to_motion135(dataset.item_features(draw.items[k])),
+            )
+        )
         for name, steps in plan.samplers:
             model = ("adaln", name, steps)
-            rows.append((label(model), _clip(read_samples(folder, model, draw)[k])))
-    sketched(rows, out / "lab_samplers.png")
+            rows.append(
+                (label(model), smplrifke205.to_motion135(read_samples(folder, model, draw)[k]))
+            )
+    _draw(rows, out / "lab_samplers.png")
+
+
+def _draw(rows: list[tuple[str, np.ndarray]], path: Path) -> None:
+    """A contact sheet in a palette: a third of the size of one in full colour."""
+    from PIL import Image
+
+    sketched(rows, path)
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(colors=64, dither=Image.Dither.NONE)
+    with atomic_path(path) as temporary:
+        small.save(temporary, format="PNG", optimize=True)

@@ -39,7 +39,7 @@ class Plan:
 
     steps: int = 1350
     frames_per_batch: int = 2560
-    lr: float = 1.5e-3
+    lr: float = 1.2e-3
     warmup: int = 100
     runs: int = 10
     samples: int = 64

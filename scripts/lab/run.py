@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from backend.errors import KinetypeError
+from backend.errors import InvalidRequest, KinetypeError
 from backend.evaluation.evaluators import StarterEvaluator
 from backend.training import batches, text_cache
 from backend.training.dataset import MotionDataset
@@ -46,11 +46,16 @@ def lab(plan: Plan, options: argparse.Namespace) -> None:
                 print(f"trained {conditioning}: {time.perf_counter() - started:.0f} s", flush=True)
             training.record(folder, conditioning, dataset, text)
     if "sample" in options.stages:
-        for conditioning in options.conditionings:
-            sampling.sample_all(plan, folder, runs, text, conditioning, backwards=options.backwards)
+        sampling.sample_all(
+            plan, folder, runs, text, options.conditionings, backwards=options.backwards
+        )
     if "score" in options.stages:
         evaluator = StarterEvaluator.from_pretrained(options.evaluator)
-        scorer = scores.Scorer(plan, folder, evaluator, dataset, text, runs)
+        ready = sampling.complete(plan, folder, runs)
+        if not ready:
+            raise InvalidRequest("No run has been sampled to its end.", "Add the stage sample.")
+        print(f"{len(ready)} of {len(runs)} runs are complete", flush=True)
+        scorer = scores.Scorer(plan, folder, evaluator, dataset, text, ready)
         scores.write(scorer.real_rows() | scorer.model_rows(), plan, folder)
         print((folder / "table.md").read_text(encoding="utf-8"), flush=True)
         for conditioning in CONDITIONINGS:

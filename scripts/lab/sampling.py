@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,26 +77,35 @@ def generate(
 def sample_all(
     plan: Plan,
     folder: Path,
-    runs: list[Draw],
+    runs: Sequence[Draw],
     text: CaptionEmbeddings,
-    conditioning: str,
+    conditionings: Sequence[str],
     *,
     backwards: bool = False,
 ) -> None:
-    """Write every missing sample file of a conditioning.
+    """Write every missing sample file, run after run.
 
     ``backwards`` starts at the last one, so that a second process can share the work.
     """
-    net, mean, std, _ = load(folder, conditioning)
-    units = [(m, draw) for m in plan.models() if m[0] == conditioning for draw in runs]
-    for model, draw in reversed(units) if backwards else units:
+    nets = {name: load(folder, name)[:3] for name in conditionings}
+    units = [(draw, m) for draw in runs for m in plan.models() if m[0] in nets]
+    for draw, model in reversed(units) if backwards else units:
         path = sample_file(folder, model, draw.number)
         if path.is_file():
             continue
-        clips = generate(net, mean, std, draw, text, plan, *model[1:])
+        clips = generate(*nets[model[0]], draw, text, plan, *model[1:])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(path, {"features": np.concatenate(clips)})
         print(f"sampled {path.parent.name} run {draw.number}", flush=True)
+
+
+def complete(plan: Plan, folder: Path, runs: Sequence[Draw]) -> list[Draw]:
+    """The runs that every network and sampler has samples of."""
+    return [
+        draw
+        for draw in runs
+        if all(sample_file(folder, m, draw.number).is_file() for m in plan.models())
+    ]
 
 
 def read_samples(folder: Path, model: tuple[str, str, int], draw: Draw) -> list[np.ndarray]:

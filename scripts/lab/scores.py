@@ -22,7 +22,6 @@ from .plan import Draw, Plan, reference_items
 from .sampling import read_samples, sample_file
 
 METRICS = ("FD_TMR", "TMR-Score", "R1", "R2", "R3", "precision", "recall", "density", "coverage")
-HIGHER = {name: name != "FD_TMR" for name in METRICS}
 GT, SHUFFLED, TRAINING = "real, validation", "real, captions shuffled", "real, training recordings"
 
 Rows = dict[str, dict[str, list[float]]]
@@ -163,7 +162,8 @@ def differences(rows: Rows, plan: Plan) -> str:
     lines = ["| | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
     models = plan.models()
     first = plan.samplers[len(plan.samplers) // 2]
-    pairs = [(a, b) for a in models for b in models if a[1:] == b[1:] == first and a > b]
+    same = [m for m in models if m[1:] == first]
+    pairs = [(a, b) for k, b in enumerate(same) for a in same[k + 1 :]]
     pairs += [(a, b) for a in models for b in models if a[0] == b[0] and b[1:] == first and a != b]
     for a, b in pairs:
         one, two = rows[label(a)], rows[label(b)]
