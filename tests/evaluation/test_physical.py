@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError
+from backend.evaluation import physical
 from backend.evaluation.metrics import physical_metrics
 
 STANDING = np.zeros((22, 3))
@@ -46,6 +47,21 @@ def test_penetration_is_measured_from_the_ground() -> None:
     assert values["penetration_cm"] == pytest.approx(1.5)  # 3 cm for half of the frames
     assert values["ground_gap_cm"] == pytest.approx(-3.0)
     assert values["penetration"] == 0.0  # MBench's floor is the clip's own lowest foot
+
+
+def test_peaks_are_counted_as_scipy_does() -> None:
+    from scipy.signal import find_peaks
+
+    rng = np.random.default_rng(0)
+    answers = set()
+    for _ in range(300):
+        path = rng.integers(0, 3, (rng.integers(4, 14), 3)).astype(float)  # with plateaus
+        gone = path - path[0]
+        gone /= np.linalg.norm(gone, axis=-1, keepdims=True) + 1e-6
+        angle = np.degrees(np.arccos(np.clip(gone @ gone[-1], -1.0, 1.0)))
+        answers.add(physical._wobbles(path))
+        assert physical._wobbles(path) == (len(find_peaks(angle)[0]) > 2)
+    assert answers == {True, False}
 
 
 def test_what_it_refuses() -> None:

@@ -49,7 +49,7 @@ def test_progress_and_state(local: InProcessSession) -> None:
     assert local.state == "starting" or local.state == "busy"
     result, events = outcome(local, request_id)
     assert isinstance(result, Result) and isinstance(events[0], Ready)
-    assert [e.step for e in events if isinstance(e, Progress)] == [0, 1, 2, 3, 4, 5]
+    assert [e.step for e in events if isinstance(e, Progress)] == [0, 1, 2, 3, 4, 5, 0]
     assert local.state == "ready"
 
 

@@ -58,7 +58,9 @@ def test_a_request_makes_a_round_trip(session: ProcessSession) -> None:
     assert np.abs(result.motions[0].data - result.motions[1].data).max() > 0.01
     progress = [e for e in events if isinstance(e, Progress)]
     assert progress[0].stage == "loading model"
-    assert [(e.step, e.total) for e in progress[1:]] == [(i, 5) for i in range(1, 6)]
+    assert [(e.step, e.total) for e in progress[1:-1]] == [(i, 5) for i in range(1, 6)]
+    assert progress[-1].stage == "scoring"
+    assert all(motion.meta["scores"]["jerk_m_s3"] > 0 for motion in result.motions)
     assert isinstance(events[0], Ready)
     assert session.state == "ready" and session.in_flight == ()
 
