@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write; the suffix picks the format (.npz .bvh .npy .blend .mp4); repeatable",
     )
     parser.add_argument(
-        "--seconds", type=float, default=limits.DEFAULT_SECONDS, help="length (default %(default)g)"
+        "--seconds",
+        type=_seconds,
+        default=limits.DEFAULT_SECONDS,
+        help="length, or 'auto' where the model estimates it (default %(default)g)",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
     parser.add_argument(
@@ -65,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
+def _seconds(text: str) -> float | None:
+    """A number, or None for "auto"."""
+    return None if text == "auto" else float(text)
+
+
 def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, generate, write."""
     from . import outputs
@@ -95,7 +103,8 @@ def _request(options: argparse.Namespace) -> Request:
 
     return Request(
         prompt=options.prompt,
-        seconds=options.seconds,
+        seconds=limits.DEFAULT_SECONDS if options.seconds is None else options.seconds,
+        estimate_length=options.seconds is None,
         seed=options.seed,
         samples=options.samples,
         model=options.model,

@@ -40,6 +40,9 @@ _log = logging.getLogger(__name__)
 class MoGenTSPipeline(MoGenTSCore):
     """The networks of a model with its statistics and text encoder."""
 
+    estimates_length = True
+    """Requests may leave the length to the model."""
+
     def __init__(
         self,
         networks: Networks,
@@ -242,7 +245,7 @@ class MoGenTSPipeline(MoGenTSCore):
         request: Request,
         on_step: Callable[[Progress], None] | None = None,
         *,
-        estimate_length: bool = False,
+        estimate_length: bool | None = None,
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
@@ -251,12 +254,15 @@ class MoGenTSPipeline(MoGenTSCore):
 
         Args:
             on_step: receives a Progress at each step; it may raise ``Cancelled``.
-            estimate_length: the model's length estimator decides, ``request.seconds`` is ignored.
+            estimate_length: the model's length estimator decides, ``request.seconds`` is ignored;
+                as the request says when None.
 
         Raises:
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
+        if estimate_length is None:
+            estimate_length = request.estimate_length
         if self.config.vq.dim != SPEC.dim:
             raise InvalidRequest(
                 f"The model {self.name!r} makes KIT-ML features of another skeleton.",

@@ -75,6 +75,7 @@ class Engine:
             if info is not None:
                 info.check_seconds(request.seconds)
             pipeline = self._pipeline(request, report)
+            _check_estimate(request, pipeline)
             motions = pipeline.generate(request, on_step=report)
             motions = self._finished(request, motions, report)
         except KinetypeError:
@@ -184,6 +185,14 @@ def default_threads() -> int | None:
     else:
         cores = os.cpu_count() or 1
     return max(1, min(cores, MAX_THREADS))
+
+
+def _check_estimate(request: Request, pipeline: registry.Pipeline) -> None:
+    if request.estimate_length and not getattr(pipeline, "estimates_length", False):
+        raise InvalidRequest(
+            f"The model {request.model!r} does not estimate how long a motion takes.",
+            "Say how many seconds it should last.",
+        )
 
 
 def _cleaned(motion: Motion) -> Motion:

@@ -27,7 +27,8 @@ class Request:
     so that any one of them can be made again alone. ``guidance_scale``, ``steps`` and ``sampler``
     are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
-    ``samples`` and returns only the one with the best scores.
+    ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length to
+    a model that can estimate it; ``seconds`` is then ignored.
     """
 
     prompt: str
@@ -40,6 +41,7 @@ class Request:
     sampler: str | None = None
     cleanup: bool = True
     keep_best: bool = False
+    estimate_length: bool = False
     id: str = field(default_factory=new_id)
 
     def validated(self) -> Request:

@@ -121,3 +121,9 @@ def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert threads is not None and 1 <= threads <= min(MAX_THREADS, os.cpu_count() or 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert default_threads() is None
+
+
+def test_only_a_model_that_estimates_lengths_may_be_asked_to(fakes: ModuleType) -> None:
+    with pytest.raises(InvalidRequest, match="does not estimate") as caught:
+        Engine().run(ask(estimate_length=True))
+    assert "seconds" in caught.value.hint
