@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..motion.representations import motion135
 from ..wire.messages import Motion
-from .physical import MIN_FRAMES, physical_metrics
+from .physical import MIN_FRAMES, physical_metrics, support_sliding
 
 if TYPE_CHECKING:
     from .evaluators.starter import StarterEvaluator
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 TEXT_MATCH = "text_match"
 """Cosine of prompt and motion by the bundled evaluator, as (cos + 1) / 2: 0.5 is no relation."""
-SLIDING = "foot_sliding_cm_s"
+SLIDING = "support_sliding_cm_s"
 SLIDING_WEIGHT = 0.002
 """What a cm/s of sliding costs against text match: 10 cm/s weigh like 0.02."""
 
@@ -34,13 +34,15 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
         text: also ask the bundled evaluator, where it is installed; it reads the first 10 s.
 
     Returns:
-        :func:`backend.evaluation.physical.physical_metrics` and :data:`TEXT_MATCH`; nothing for a
+        :func:`backend.evaluation.physical.physical_metrics`, :data:`SLIDING` (of
+        :func:`backend.evaluation.physical.support_sliding`) and :data:`TEXT_MATCH`; nothing for a
         motion of fewer than 4 frames.
     """
     if len(motion.data) < MIN_FRAMES:
         return {}
     joints = motion135.joints(motion.data.astype("float64"))
     scores = physical_metrics(joints, motion.fps)
+    scores[SLIDING] = support_sliding(joints, motion.fps)
     evaluator = _evaluator() if text and prompt else None
     if evaluator is not None and len(motion.data) >= evaluator.min_frames:
         try:

@@ -116,7 +116,7 @@ def score_lines(meta: dict[str, Any]) -> list[str]:
     lines += [
         form.format(found[name])
         for name, form in (
-            ("foot_sliding_cm_s", "Foot sliding: {:.1f} cm/s"),
+            ("support_sliding_cm_s", "Foot sliding: {:.1f} cm/s"),
             ("penetration_cm", "Below the floor: {:.1f} cm"),
             ("jerk_m_s3", "Jerkiness: {:.0f} m/s³"),
         )

@@ -32,6 +32,19 @@ def test_speed_and_jerk_do_not_depend_on_the_frame_rate(fps: float) -> None:
     assert cubic["jerk_m_s3"] == pytest.approx(3.0)
 
 
+def test_a_swinging_foot_does_not_slide_while_the_other_stands() -> None:
+    joints = moving(np.arange(30) / 30, np.zeros(30))
+    joints[:, 10, 0] += np.arange(30) / 30  # 1 m/s, near the ground
+    assert physical.support_sliding(joints, 30) == 0.0
+    assert physical_metrics(joints, 30)["foot_sliding_cm_s"] == pytest.approx(50.0)
+    joints[:, 11, 0] += 0.2 * np.arange(30) / 30
+    assert physical.support_sliding(joints, 30) == pytest.approx(20.0)
+    joints[:, 11, 1] += 0.2
+    assert physical.support_sliding(joints, 30) == pytest.approx(100.0)
+    joints[:, 10, 1] += 0.2
+    assert physical.support_sliding(joints, 30) == 0.0
+
+
 def test_lifted_feet_do_not_slide() -> None:
     joints = moving(np.arange(10) / 30, np.linspace(0, 1, 10))
     joints[..., 1] += 0.2

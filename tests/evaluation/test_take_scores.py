@@ -30,6 +30,7 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
     motion = Motion(sliding(0.3), 30.0, {})
     npz.write_motion(tmp_path / "a.npz", motion)
     scores = take_scores.take_scores(motion, "a person walks", text=False)
+    assert scores.pop(take_scores.SLIDING) == pytest.approx(30.0, rel=1e-3)
     assert scores == pytest.approx(physical_rows.motion_metrics(tmp_path / "a.npz"))
     assert scores["foot_sliding_cm_s"] == pytest.approx(30.0, rel=1e-3)
     assert take_scores.take_scores(Motion(sliding(0.3, 3), 30.0, {}), "x") == {}
@@ -37,11 +38,11 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
 
 def test_the_best_take_fits_and_does_not_slide() -> None:
     def scores(match: float, slide: float) -> dict[str, float]:
-        return {"text_match": match, "foot_sliding_cm_s": slide}
+        return {"text_match": match, take_scores.SLIDING: slide}
 
     assert take_scores.best([scores(0.6, 10), scores(0.8, 20), scores(0.7, 5)]) == 1
     assert take_scores.best([scores(0.70, 40), scores(0.68, 5)]) == 1
-    assert take_scores.best([{"foot_sliding_cm_s": 9.0}, {"foot_sliding_cm_s": 3.0}]) == 1
+    assert take_scores.best([{take_scores.SLIDING: 9.0}, {take_scores.SLIDING: 3.0}]) == 1
 
 
 class Sliders:
@@ -60,7 +61,7 @@ def test_the_engine_scores_every_take_and_keeps_the_best(monkeypatch: pytest.Mon
     monkeypatch.setattr(take_scores, "_evaluator", lambda: None)
     request = Request("a person walks", 1.5, samples=4, model="sliders", cleanup=False)
     made = Engine().run(request).motions
-    slides = [motion.meta["scores"]["foot_sliding_cm_s"] for motion in made]
+    slides = [motion.meta["scores"][take_scores.SLIDING] for motion in made]
     assert slides == sorted(slides, reverse=True) and len(made) == 4
     [kept] = Engine().run(Request(**{**request.to_dict(), "keep_best": True})).motions
     assert kept.meta["seed"] == 3
