@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from plain_mogents import STEPS, PlainMoGenTS
+from plain_mogents import STEPS, PlainMoGenTS  # type: ignore[import-not-found]
 from torch import Tensor
 
 from backend.artifacts import Stats

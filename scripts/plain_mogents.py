@@ -26,7 +26,7 @@ EncodeText = Callable[[], Tensor]
 
 def _encoder(ours: nn.Module, width: int, heads: int, inner: int) -> nn.TransformerEncoder:
     layer = nn.TransformerEncoderLayer(width, heads, inner, 0.2, "gelu")
-    count = len(ours.layers)  # type: ignore[arg-type]
+    count = len(ours.layers)
     theirs = nn.TransformerEncoder(layer, count, enable_nested_tensor=False)
     theirs.load_state_dict(ours.state_dict())
     return theirs.eval().requires_grad_(False)

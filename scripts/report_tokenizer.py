@@ -77,7 +77,7 @@ def figures(axes: Axes, clip: np.ndarray, places: np.ndarray, step: float, colou
         side.set_visible(False)
 
 
-def picture(clips: list[np.ndarray], nets: list[tuple], path: Path) -> None:  # type: ignore[type-arg]
+def picture(clips: list[np.ndarray], nets: list[tuple], path: Path) -> None:
     """Per clip three rows: given, through the untrained tokens, through the trained tokens."""
     figure, axes = plt.subplots(3 * len(clips), 1, figsize=(9.0, 4.2 * len(clips)), dpi=130)
     for number, clip in enumerate(clips):

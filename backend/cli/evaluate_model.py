@@ -78,7 +78,7 @@ def generate(options: argparse.Namespace, prompts: list[str], seconds: list[floa
 
     engine = Engine(device=options.device)
     info = model_info(options.model)
-    motions = []
+    motions: list[Motion] = []
     for index, (prompt, wanted) in enumerate(
         zip(tqdm(prompts, desc="generating", unit="motion"), seconds, strict=True)
     ):

@@ -167,7 +167,7 @@ def find_text_encoder(folder: Path) -> None:
     """
     config = read_config(folder)
     kind = config.network_config(str(folder / CONFIG)).text_encoder
-    name = {"name": config.text_encoder} if config.text_encoder else {}
+    name: dict[str, Any] = {"name": config.text_encoder} if config.text_encoder else {}
     if kind == "bert":
         distilbert.DistilBertEncoder.load(folder, **name)
     elif kind == "clip":

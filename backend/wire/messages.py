@@ -27,8 +27,8 @@ class Request:
     so that any one of them can be made again alone. ``guidance_scale``, ``steps`` and ``sampler``
     are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
-    ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length to
-    a model that can estimate it; ``seconds`` is then ignored.
+    ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
+    to a model that can estimate it; ``seconds`` is then ignored.
     """
 
     prompt: str
