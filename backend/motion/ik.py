@@ -59,6 +59,8 @@ class Refinement:
         pose_weight: pull of the body pose to its initial value.
         smooth_weight: second differences over time, of the translation and (x 0.01) of the pose.
         joint_weights: preset name in :data:`JOINT_WEIGHTS`.
+        settle: after Adam's last step, put the root where it fits these rotations best
+            (:func:`_settle`); without it the steps are the published ones and nothing else.
     """
 
     method: str = "adam"
@@ -67,6 +69,7 @@ class Refinement:
     pose_weight: float = 1e-4
     smooth_weight: float = 1e-3
     joint_weights: str = "uniform"
+    settle: bool = True
 
 
 def _preset(groups: Sequence[tuple[float, Sequence[str]]]) -> np.ndarray:
@@ -240,7 +243,9 @@ def _refine(
     if settings.method != "adam":
         raise ValueError(f"unknown refinement {settings.method!r}")
     rotations, root = _adam(targets, offsets, rotations, root, lengths, settings)
-    return rotations, _settle(targets, offsets, rotations, root, lengths, settings)
+    if settings.settle:
+        root = _settle(targets, offsets, rotations, root, lengths, settings)
+    return rotations, root
 
 
 def _settle(
