@@ -145,8 +145,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write safetensors whole or not at all (save_file would make the file private)."""
+    # safetensors writes the memory as it lies: transposed arrays would come back scrambled
+    rows = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(save(arrays))
+        Path(temporary).write_bytes(save(rows))
 
 
 def _write_json(path: Path, value: Any) -> None:

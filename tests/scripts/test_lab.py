@@ -147,7 +147,11 @@ def test_the_lab_from_training_to_the_table(
     assert kept.stat().st_mtime_ns == before, "what is there is not made again"
     assert sampling.complete(PLAN, tmp_path, runs) == runs
     clips = sampling.read_samples(tmp_path, model, runs[0])
-    assert [len(c) for c in clips] == [i.length for i in runs[0].items]
+    net, mean, std, _ = training.load(tmp_path, "adaln")
+    made = sampling.generate(net, mean, std, runs[0], text, PLAN, "ddim", 3)
+    for clip, x, item in zip(clips, made, runs[0].items, strict=True):
+        assert len(clip) == item.length
+        np.testing.assert_allclose(clip, x, atol=1e-6)
 
     scorer = scores.Scorer(PLAN, tmp_path, evaluator, dataset, text, runs)
     rows = scorer.real_rows() | scorer.model_rows()
