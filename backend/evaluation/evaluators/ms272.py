@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ...errors import ArtifactError
 from ...models.actor import ActorEncoder, encoder_config, from_motionstreamer
 from ...text.distilbert import DistilBertEncoder
-from ..hml3d_items import Caption
 from . import base
+from .actor_pair import ActorPairEvaluator
 
 CHECKPOINTS = ("epoch=99.ckpt", "checkpoints/epoch=99.ckpt", "evaluator.safetensors")
 MEANS = ("mean_std/Mean.npy", "humanml3d_272/mean_std/Mean.npy", "Mean.npy", "mean.npy")
@@ -24,7 +21,7 @@ _HINT = (
 )
 
 
-class MotionStreamer272Evaluator(base.Evaluator):
+class MotionStreamer272Evaluator(ActorPairEvaluator):
     """Transformer encoders; the embedding is the mean of the latent."""
 
     name = "ms272"
@@ -33,20 +30,6 @@ class MotionStreamer272Evaluator(base.Evaluator):
     fps = 30.0
     min_frames = 60
     max_frames = 300
-
-    def __init__(
-        self,
-        motion: ActorEncoder,
-        text: ActorEncoder,
-        reader: Any,
-        mean: np.ndarray,
-        std: np.ndarray,
-        hashes: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(mean, std, hashes or {})
-        self.motion = motion.eval().requires_grad_(False)
-        self.text = text.eval().requires_grad_(False)
-        self.reader = reader
 
     @classmethod
     def from_pretrained(
@@ -76,16 +59,6 @@ class MotionStreamer272Evaluator(base.Evaluator):
         hashes = {str(path.relative_to(root)): base.sha256(path) for path in files}
         device = device or "cpu"
         return cls(motion_net.to(device), text_net.to(device), reader, mean, std, hashes)
-
-    def _embed_motion_batch(self, motions: Sequence[np.ndarray]) -> Tensor:
-        x, lengths = self._padded(motions), base.lengths_of(motions)
-        mask = torch.arange(x.shape[1]) < lengths[:, None]
-        device = self.motion.tokens.device
-        return self.motion(x.to(device), mask.to(device))[0]
-
-    def _embed_text_batch(self, captions: Sequence[Caption]) -> Tensor:
-        states, padding = self.reader.encode([c.text for c in captions])
-        return self.text(states.transpose(0, 1), ~padding)[0]
 
 
 def _encoder(weights: Mapping[str, Tensor], relu_first: bool, checkpoint: Path) -> ActorEncoder:

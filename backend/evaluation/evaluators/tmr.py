@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +11,8 @@ from torch import Tensor
 from ...errors import ArtifactError
 from ...models.actor import ActorEncoder, encoder_config
 from ...text.distilbert import DistilBertEncoder
-from ..hml3d_items import Caption
 from . import base
+from .actor_pair import ActorPairEvaluator
 
 WEIGHTS = ("last_weights", "latest_weights", ".")
 MEANS = ("stats/humanml3d/guoh3dfeats/mean.pt", "mean.pt", "mean.npy")
@@ -22,7 +20,7 @@ _HINT = "It is a TMR run: last_weights/{motion_encoder,text_encoder}.pt and its 
 _EPS = 1e-12
 
 
-class TMREvaluator(base.Evaluator):
+class TMREvaluator(ActorPairEvaluator):
     """Embeddings are the means of the latents; distances are cosines of them.
 
     The motions are HumanML3D features in TMR's own statistics (unweighted deviations of its
@@ -35,20 +33,6 @@ class TMREvaluator(base.Evaluator):
     fps = 20.0
     min_frames = 20
     max_frames = 200
-
-    def __init__(
-        self,
-        motion: ActorEncoder,
-        text: ActorEncoder,
-        reader: Any,
-        mean: np.ndarray,
-        std: np.ndarray,
-        hashes: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(mean, std + _EPS, hashes or {})
-        self.motion = motion.eval().requires_grad_(False)
-        self.text = text.eval().requires_grad_(False)
-        self.reader = reader
 
     @classmethod
     def from_pretrained(
@@ -80,17 +64,7 @@ class TMREvaluator(base.Evaluator):
         hashes = {str(path.relative_to(root)): base.sha256(path) for path in files}
         device = device or "cpu"
         motion, text = (nets[n].to(device) for n in ("motion_encoder", "text_encoder"))
-        return cls(motion, text, reader, mean, std, hashes)
-
-    def _embed_motion_batch(self, motions: Sequence[np.ndarray]) -> Tensor:
-        x, lengths = self._padded(motions), base.lengths_of(motions)
-        mask = torch.arange(x.shape[1]) < lengths[:, None]
-        device = self.motion.tokens.device
-        return self.motion(x.to(device), mask.to(device))[0]
-
-    def _embed_text_batch(self, captions: Sequence[Caption]) -> Tensor:
-        states, padding = self.reader.encode([c.text for c in captions])
-        return self.text(states.transpose(0, 1), ~padding)[0]
+        return cls(motion, text, reader, mean, std + _EPS, hashes)
 
 
 def _statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
