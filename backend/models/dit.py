@@ -22,8 +22,8 @@ from torch import Tensor, nn
 Conditioning = Literal["in_context", "adaln", "cross_attention"]
 
 
-_SIDE_SCALE = 6.0
-"""Two flags against hundreds of sentence elements: they need a voice."""
+_FLAG_SCALE = 6.0
+"""A few flags against hundreds of sentence elements: they need a voice."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DiTConfig:
 
     ``text_tokens`` also feeds the encoder's token states, not only the sentence vector: as prefix
     tokens (in_context, adaln) or as context (cross_attention). ``side_words`` feeds the flags of
-    ``text.sides`` (left, right). ``adaln_rank`` > 0 factorises the
+    ``text.sides`` (left, right), ``action_words`` that many flags of ``text.actions``. ``adaln_rank`` > 0 factorises the
     modulation of each block through that many channels. ``max_frames`` bounds positions.
     """
 
@@ -48,6 +48,7 @@ class DiTConfig:
     text_dim: int = 384
     text_tokens: bool = False
     side_words: bool = False
+    action_words: int = 0
     max_frames: int = 256
 
     def __post_init__(self) -> None:
@@ -200,7 +201,7 @@ class DiT(nn.Module):
         timesteps: ``[B]`` integers, 0-based, in the schedule's own range.
         y: ``lengths`` [B] valid frames; ``sentence`` [B, text_dim]; ``tokens`` [B, M, text_dim] and
             ``token_mask`` [B, M] (True = real) when ``text_tokens``; ``sides`` [B, 2] when
-            ``side_words``; optional ``drop`` [B] bool, True makes that row unconditional
+            ``side_words``; ``actions`` [B, action_words] when ``action_words``; optional ``drop`` [B] bool, True makes that row unconditional
             (classifier-free guidance).
 
     Returns the prediction, ``[B, T, input_dim]``; frames past a row's length are zero, and they
@@ -215,7 +216,8 @@ class DiT(nn.Module):
         self.embed = nn.Linear(c.patch_frames * c.stem_width, width)
         self.time_mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.length_proj = nn.Linear(width, width)
-        self.text_embed = nn.Linear(c.text_dim + (2 if c.side_words else 0), width)
+        flags = 2 * c.side_words + c.action_words
+        self.text_embed = nn.Linear(c.text_dim + flags, width)
         if c.text_tokens:
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
@@ -249,7 +251,9 @@ class DiT(nn.Module):
         # encoders give unit vectors: times the root of their width is unit variance
         text = y["sentence"].to(dtype) * self.config.text_dim**0.5
         if self.config.side_words:
-            text = torch.cat([text, _SIDE_SCALE * y["sides"].to(dtype)], -1)
+            text = torch.cat([text, _FLAG_SCALE * y["sides"].to(dtype)], -1)
+        if self.config.action_words:
+            text = torch.cat([text, _FLAG_SCALE * y["actions"].to(dtype)], -1)
         sentence = F.layer_norm(F.silu(self.text_embed(text)), (width,))
         if drop is not None:
             sentence = sentence.masked_fill(drop[:, None], 0.0)

@@ -22,6 +22,7 @@ from ..errors import ArtifactError, InvalidRequest
 from ..models.dit import DiT, DiTConfig
 from ..motion.representations import smplrifke205
 from ..text import minilm
+from ..text.actions import named_actions
 from ..text.sides import named_sides
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
@@ -171,6 +172,8 @@ class DiTPipeline:
         y = {"sentence": embedding.sentence.to(self.device)}
         if self.config.network.side_words:
             y["sides"] = named_sides(captions).to(self.device)
+        if self.config.network.action_words:
+            y["actions"] = named_actions(captions).to(self.device)
         if self.config.network.text_tokens:
             y["tokens"] = embedding.tokens.to(self.device)
             y["token_mask"] = embedding.mask.to(self.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,12 +21,13 @@ class SamplingConfig:
     """How training examples are drawn.
 
     ``balance`` is the exponent of 1 / count for each (content, style) pair; ``content_floor`` the
-    least share that a content gets. ``crop`` and ``stitch`` are the chances of a random window
+    least share that a content gets, ``emphasis`` a factor for the contents it names (after both). ``crop`` and ``stitch`` are the chances of a random window
     and of joining two takes of the same label; ``frames_per_batch`` bounds the padded size.
     """
 
     balance: float = 0.5
     content_floor: float = 0.02
+    emphasis: dict[str, float] = field(default_factory=dict)
     crop: float = 0.3
     stitch: float = 0.2
     min_frames: int = 24
@@ -38,13 +39,15 @@ class SamplingConfig:
 @dataclass(frozen=True)
 class Batch:
     """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384];
-    ``sides`` [B, 2] flags of the side words; ``labels`` [B] a number for each (content, style).
+    ``sides`` [B, 2] and ``actions`` [B, 16] flags of the words it names; ``labels`` [B] a number for
+    each (content, style).
     """
 
     x: np.ndarray
     lengths: np.ndarray
     sentence: np.ndarray
     sides: np.ndarray
+    actions: np.ndarray
     labels: np.ndarray
 
 
@@ -124,7 +127,9 @@ class BatchSampler:
             row[: len(x)] = (x - self.mean) / self.std
         rows = [caption for _, caption, _ in group]
         labels = np.array([label for _, _, label in group])
-        return Batch(out, lengths, self.text.sentence[rows], self.text.sides[rows], labels)
+        text = self.text
+        words = text.sentence[rows], text.sides[rows], text.actions[rows]
+        return Batch(out, lengths, *words, labels)
 
 
 def item_weights(items: list[Item], config: SamplingConfig) -> np.ndarray:
@@ -142,6 +147,7 @@ def item_weights(items: list[Item], config: SamplingConfig) -> np.ndarray:
         share = weights[mask].sum()
         if share < config.content_floor:
             weights[mask] *= config.content_floor / share
+        weights[mask] *= config.emphasis.get(str(content), 1.0)
     return weights / weights.sum()
 
 

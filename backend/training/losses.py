@@ -14,18 +14,30 @@ from torch import Tensor
 
 from ..motion.representations import smplrifke205
 from ..motion.rotations import rot6d_rows_to_matrix
-from ..motion.skeleton import FOOT_JOINTS, NUM_JOINTS, PARENTS, rest_offsets
+from ..motion.skeleton import FOOT_JOINTS, NUM_JOINTS, PARENTS, joint_index, rest_offsets
 
 _SPEC = smplrifke205.SPEC
+_ARMS = range(joint_index("left_shoulder"), joint_index("right_wrist") + 1)
+_ARM_COLUMNS = [
+    _SPEC.columns(block).start + size * (joint - skipped) + k
+    for block, size, skipped in (("rotations", 6, 0), ("joints", 3, 1))
+    for joint in _ARMS
+    for k in range(size)
+]
 _ROOT_STEPS = slice(_SPEC.columns("root_velocity").start, _SPEC.columns("yaw_velocity").stop)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms; errors are divided by the ``*_scale`` (m, m/frame, rad)."""
+    """Weights of the terms; errors are divided by the ``*_scale`` (m, m/frame, rad).
+
+    ``root`` and ``arms`` weigh columns of the feature terms: the two are few among 205, and what
+    the text asks for is often only there.
+    """
 
     root: float = 4.0
     feature_velocity: float = 2.0
+    arms: float = 1.0
     position: float = 0.5
     velocity: float = 0.5
     acceleration: float = 0.25
@@ -140,10 +152,13 @@ def motion_loss(
     weight[_SPEC.columns("root_velocity")] = config.root
     weight[_SPEC.columns("yaw_velocity")] = config.root
     weight[_SPEC.columns("root_height")] = config.root
+    weight[_ARM_COLUMNS] = config.arms
+    pace = torch.ones_like(mean)
+    pace[_ARM_COLUMNS] = config.arms
     error = predicted - target
     parts = {"feature": _average((error**2 * weight).mean(-1), mask)}
     slope = error[:, 1:] - error[:, :-1]
-    parts["feature_velocity"] = config.feature_velocity * _average((slope**2).mean(-1), pair)
+    parts["feature_velocity"] = config.feature_velocity * _average((slope**2 * pace).mean(-1), pair)
 
     # a turn is one column of 205 and small in every frame, but it is what the text asks for
     steps = (error * std)[..., _ROOT_STEPS] * mask[..., None]

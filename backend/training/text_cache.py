@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import FormatError
 from ..text.minilm import MiniLMEncoder
+from ..text.actions import named_actions
 from ..text.sides import named_sides
 from .dataset import read_arrays, write_arrays
 
@@ -18,13 +19,15 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class CaptionEmbeddings:
-    """``sentence`` [K, 384] and ``sides`` [K, 2] (``text.sides``) of K distinct sentences, float32.
+    """Of K distinct sentences, float32: ``sentence`` [K, 384], ``sides`` [K, 2] (``text.sides``) and
+    ``actions`` [K, 16] (``text.actions``).
 
     Pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``.
     """
 
     sentence: np.ndarray
     sides: np.ndarray
+    actions: np.ndarray
     rows: np.ndarray
     starts: np.ndarray
 
@@ -50,8 +53,8 @@ def embed_captions(
         if on_batch is not None:
             on_batch(min(start + _BATCH, len(texts)), len(texts))
     starts = np.cumsum([0] + [len(p) for p in pools])
-    sides = named_sides(texts).numpy()
-    return CaptionEmbeddings(sentence, sides, np.array(rows, np.int64), starts.astype(np.int64))
+    flags = named_sides(texts).numpy(), named_actions(texts).numpy()
+    return CaptionEmbeddings(sentence, *flags, np.array(rows, np.int64), starts.astype(np.int64))
 
 
 def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
@@ -59,6 +62,7 @@ def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
     arrays = {
         "sentence": embeddings.sentence,
         "sides": embeddings.sides,
+        "actions": embeddings.actions,
         "pool_rows": embeddings.rows,
         "pool_starts": embeddings.starts,
     }
@@ -68,7 +72,7 @@ def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
 def load(folder: Path) -> CaptionEmbeddings:
     """Read ``text.safetensors`` of a dataset folder."""
     arrays = read_arrays(folder / "text.safetensors")
-    names = ("sentence", "sides", "pool_rows", "pool_starts")
+    names = ("sentence", "sides", "actions", "pool_rows", "pool_starts")
     if missing := [name for name in names if name not in arrays]:
         raise FormatError(
             f"{folder / 'text.safetensors'} lacks {', '.join(missing)}.",

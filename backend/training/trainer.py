@@ -29,7 +29,8 @@ class TrainConfig:
     The learning rate warms up over ``warmup`` steps and then follows a cosine over the budget,
     counted over all resumed parts of the run. Time steps are drawn as ``1 - u ** timestep_power``:
     1 is uniform; above 1 the noisiest steps come more often. Whole clips are so redundant that
-    only the noisiest few percent leave the text anything to decide.
+    only the noisiest few percent leave the text anything to decide. ``drop_words`` rows lose their
+    action words, so that a wording without any is understood too.
     """
 
     model: DiTConfig = field(default_factory=DiTConfig)
@@ -46,6 +47,7 @@ class TrainConfig:
     ema: float = 0.999
     drop_condition: float = 0.1
     sentence_noise: float = 0.01
+    drop_words: float = 0.15
     steps: int = 20000
     minutes: float | None = None
     seed: int = 0
@@ -136,7 +138,15 @@ class Trainer:
         noise = torch.randn_like(x0)
         drop = torch.rand(rows, device=self.device) < self.config.drop_condition
         sides = torch.from_numpy(batch.sides).to(self.device)
-        y = {"lengths": lengths, "sentence": sentence, "sides": sides, "drop": drop}
+        actions = torch.from_numpy(batch.actions).to(self.device)
+        actions *= torch.rand(rows, 1, device=self.device) >= self.config.drop_words
+        y = {
+            "lengths": lengths,
+            "sentence": sentence,
+            "sides": sides,
+            "actions": actions,
+            "drop": drop,
+        }
         mask = torch.arange(x0.shape[1], device=self.device) < lengths[:, None]
         with self.autocast:
             predicted = self.net(self.schedule.q_sample(x0, timesteps, noise), timesteps, y)

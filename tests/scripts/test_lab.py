@@ -76,7 +76,11 @@ def text() -> CaptionEmbeddings:
     rng = np.random.default_rng(1)
     sentence = scores.unit(rng.normal(size=(4, 384))).astype(np.float32)
     return CaptionEmbeddings(
-        sentence, np.zeros((4, 2), np.float32), np.arange(4), np.array([0, 2, 4])
+        sentence,
+        np.zeros((4, 2), np.float32),
+        np.zeros((4, 16), np.float32),
+        np.arange(4),
+        np.array([0, 2, 4]),
     )
 
 

@@ -28,7 +28,8 @@ def _dataset(items: list[Item], rows: int) -> MotionDataset:
 
 def _text() -> CaptionEmbeddings:
     sentence, sides = np.eye(2, 384, dtype=np.float32), np.zeros((2, 2), np.float32)
-    return CaptionEmbeddings(sentence, sides, np.array([0, 1]), np.array([0, 2]))
+    actions = np.zeros((2, 16), np.float32)
+    return CaptionEmbeddings(sentence, sides, actions, np.array([0, 1]), np.array([0, 2]))
 
 
 def test_rare_contents_get_their_floor() -> None:
