@@ -32,8 +32,9 @@ class DiTConfig:
 
     ``text_tokens`` also feeds the encoder's token states, not only the sentence vector: as prefix
     tokens (in_context, adaln) or as context (cross_attention). ``side_words`` feeds the flags of
-    ``text.sides`` (left, right), ``action_words`` that many flags of ``text.actions``. ``adaln_rank`` > 0 factorises the
-    modulation of each block through that many channels. ``max_frames`` bounds positions.
+    ``text.sides`` (left, right), ``action_words`` that many flags of ``text.actions``.
+    ``adaln_rank`` > 0 factorises the modulation of each block through that many channels.
+    ``max_frames`` bounds positions.
     """
 
     input_dim: int = 205
@@ -201,8 +202,8 @@ class DiT(nn.Module):
         timesteps: ``[B]`` integers, 0-based, in the schedule's own range.
         y: ``lengths`` [B] valid frames; ``sentence`` [B, text_dim]; ``tokens`` [B, M, text_dim] and
             ``token_mask`` [B, M] (True = real) when ``text_tokens``; ``sides`` [B, 2] when
-            ``side_words``; ``actions`` [B, action_words] when ``action_words``; optional ``drop`` [B] bool, True makes that row unconditional
-            (classifier-free guidance).
+            ``side_words``; ``actions`` [B, action_words] when ``action_words``; optional ``drop``
+            [B] bool, True makes that row unconditional (classifier-free guidance).
 
     Returns the prediction, ``[B, T, input_dim]``; frames past a row's length are zero, and they
     never influence the others, so a clip comes out the same alone and in a batch.

@@ -21,8 +21,9 @@ class SamplingConfig:
     """How training examples are drawn.
 
     ``balance`` is the exponent of 1 / count for each (content, style) pair; ``content_floor`` the
-    least share that a content gets, ``emphasis`` a factor for the contents it names (after both). ``crop`` and ``stitch`` are the chances of a random window
-    and of joining two takes of the same label; ``frames_per_batch`` bounds the padded size.
+    least share that a content gets, ``emphasis`` a factor for the contents it names (after both).
+    ``crop`` and ``stitch`` are the chances of a random window and of joining two takes of the same
+    label; ``frames_per_batch`` bounds the padded size.
     """
 
     balance: float = 0.5
@@ -39,8 +40,8 @@ class SamplingConfig:
 @dataclass(frozen=True)
 class Batch:
     """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384];
-    ``sides`` [B, 2] and ``actions`` [B, 16] flags of the words it names; ``labels`` [B] a number for
-    each (content, style).
+    ``sides`` [B, 2] and ``actions`` [B, 16] flags of the words it names; ``labels`` [B] a number
+    for each (content, style).
     """
 
     x: np.ndarray

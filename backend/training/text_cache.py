@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError
-from ..text.minilm import MiniLMEncoder
 from ..text.actions import named_actions
+from ..text.minilm import MiniLMEncoder
 from ..text.sides import named_sides
 from .dataset import read_arrays, write_arrays
 
@@ -19,8 +19,8 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class CaptionEmbeddings:
-    """Of K distinct sentences, float32: ``sentence`` [K, 384], ``sides`` [K, 2] (``text.sides``) and
-    ``actions`` [K, 16] (``text.actions``).
+    """Of K distinct sentences, float32: ``sentence`` [K, 384], ``sides`` [K, 2] (``text.sides``)
+    and ``actions`` [K, 16] (``text.actions``).
 
     Pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``.
     """
