@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from .. import artifacts
 from ..artifacts import Stats
 from ..diffusion.float32_ddpm import Float32DDPM
-from ..diffusion.loop import sample, seeded_generators
+from ..diffusion.loop import StepCallback, sample, seeded_generators
 from ..diffusion.schedule import Schedule
 from ..errors import ArtifactError, InvalidRequest
 from ..models.action_mdm import ActionMDM, ActionMDMConfig
@@ -29,11 +28,19 @@ from ..wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
 from . import action_checkpoint
 from .action_coordinates import COORDINATES, Coordinates, to_joints
 from .action_names import closest_action
+from .calls import (
+    Stages,
+    check_frames,
+    check_one_each,
+    device_or_best,
+    drawn_seed,
+    frozen,
+    meta_of,
+)
 
 CONFIG = "action_mdm_config.json"
 EXACT = "exact"
 """Sampler that repeats the released sampling script number by number (all steps, float32)."""
-StepCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,8 @@ class ActionMDMPipeline:
         device: str | torch.device | None = None,
     ) -> None:
         self.config = config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
         self.stats = stats
 
     # ------------------------------------------------------------------ files
@@ -190,19 +197,14 @@ class ActionMDMPipeline:
                 sampling setting.
         """
         c = self.config
+        check_one_each(actions, lengths, "actions")
         wanted = [c.num_frames] * len(actions) if lengths is None else [int(n) for n in lengths]
-        if len(wanted) != len(actions):
-            raise InvalidRequest(
-                f"{len(actions)} actions but {len(wanted)} lengths.", "Give one each."
-            )
         for frames in wanted:
             self._check_length(frames)
         if not actions:
             return []
         classes = torch.tensor([self._class(a) for a in actions], device=self.device)
-        if seed is None:
-            seed = secrets.randbelow(limits.MAX_SEED)
-        x = self._sample(classes, seed, sampler or c.sampler, steps, on_step)
+        x = self._sample(classes, drawn_seed(seed), sampler or c.sampler, steps, on_step)
         clips = to_joints(self.stats.denormalise(x).float().cpu(), c.coordinates).numpy()
         return [clip[:frames] for clip, frames in zip(clips, wanted, strict=True)]
 
@@ -224,7 +226,7 @@ class ActionMDMPipeline:
                 the model's limits.
         """
         request = request.validated()
-        report = on_step or (lambda progress: None)
+        tell = Stages(request, on_step)
         c = self.config
         frames = max(1, round(request.seconds * c.fps))
         self._check_length(frames)
@@ -235,9 +237,9 @@ class ActionMDMPipeline:
             seed=request.seed,
             sampler=request.sampler,
             steps=request.steps,
-            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+            on_step=tell.steps(),
         )
-        report(Progress(request.id, "fitting the skeleton"))
+        tell("fitting the skeleton")
         length = max(1, round(request.seconds * MOTION_FPS))
         motions = []
         for index, clip in enumerate(clips):
@@ -259,12 +261,7 @@ class ActionMDMPipeline:
 
     def _check_length(self, frames: int) -> None:
         c = self.config
-        if not c.min_frames <= frames <= c.num_frames:
-            raise InvalidRequest(
-                f"The model {c.name!r} cannot make {frames / c.fps:g} seconds "
-                f"({frames} frames at {c.fps:g} fps).",
-                f"Choose from {c.min_frames / c.fps:g} to {c.num_frames / c.fps:g} seconds.",
-            )
+        check_frames(frames, c.min_frames, c.num_frames, fps=c.fps, model=c.name)
 
     def _sample(
         self,
@@ -300,16 +297,9 @@ class ActionMDMPipeline:
             "sampler": request.sampler or c.sampler,
             "steps": request.steps or c.steps,
         }
-        return {
-            "prompt": request.prompt,
-            "seed": seed,
-            "model": request.model,
-            "params": params,
-            "action": action,
-            "ik_error_mm": error_mm,
-            "warnings": [],
-            "licence": c.licence,
-        }
+        return meta_of(
+            request, seed, params, action=action, ik_error_mm=error_mm, licence=c.licence
+        )
 
 
 def to_motion135(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +14,9 @@ from .. import artifacts
 from ..artifacts import Stats
 from ..diffusion.guidance import Denoiser, guided
 from ..diffusion.inpaint import Inpainting, sample_masked
-from ..diffusion.loop import sample, seeded_generators
-from ..diffusion.schedule import Schedule, power_spaced
-from ..errors import ArtifactError, InvalidRequest
-from ..models.dit import DiT, DiTConfig
+from ..diffusion.loop import StepCallback, sample, seeded_generators
+from ..diffusion.schedule import power_spaced
+from ..models.dit import DiT
 from ..motion.representations import smplrifke205
 from ..text import minilm
 from ..text.actions import named_actions
@@ -28,57 +25,23 @@ from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from ..wire.skeleton import MOTION_FPS
 from . import editing, registry
+from .calls import (
+    Stages,
+    check_frames,
+    check_one_each,
+    cut_warning,
+    device_or_best,
+    drawn_seed,
+    frozen,
+    meta_of,
+)
 from .compose import Window, WindowedDenoiser, plan_windows
+from .dit_config import SPEC, DiTPipelineConfig
 from .edit_spaces import EditSpace, Smplrifke205Space
+from .editing import EditSampling
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .prompt_parts import split_prompt
 from .short_clips import frames_to_make, liveliest
-
-SPEC = smplrifke205.SPEC
-StepCallback = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class DiTPipelineConfig:
-    """``config.json`` of a model: the network, how it was trained, and its defaults.
-
-    ``min_frames`` and ``max_frames`` bound one window, in frames of ``fps``; longer motions are
-    made of several. ``step_power`` above 1 puts more of the DDIM and DDPM steps where it is noisy
-    (``diffusion.schedule.power_spaced``). ``name``, ``licence`` and ``description`` are shown to
-    people.
-    """
-
-    network: DiTConfig
-    schedule: Schedule
-    name: str = "dit"
-    licence: str = ""
-    description: str = ""
-    pipeline: Literal["dit"] = "dit"
-    representation: Literal["smplrifke205"] = "smplrifke205"
-    fps: float = SPEC.fps
-    prediction: Literal["x0", "eps"] = "x0"
-    text_encoder: Literal["all-MiniLM-L6-v2"] = "all-MiniLM-L6-v2"
-    min_frames: int = 20
-    max_frames: int = 196
-    sampler: str = "ddim"
-    steps: int = 25
-    guidance_scale: float = 2.5
-    step_power: float = 1.0
-    sha256: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.network.input_dim != SPEC.dim:
-            raise ValueError(f"the network is {self.network.input_dim} wide, not {SPEC.dim}")
-        if not smplrifke205.MIN_FRAMES <= self.min_frames <= self.max_frames:
-            raise ValueError(f"min_frames {self.min_frames}, max_frames {self.max_frames}")
-        if self.sampler not in limits.SAMPLERS:
-            raise ValueError(f"unknown sampler {self.sampler!r}")
-        if not 1 <= self.steps <= self.schedule.steps:
-            raise ValueError(f"{self.steps} of {self.schedule.steps} steps")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 class DiTPipeline:
@@ -98,8 +61,8 @@ class DiTPipeline:
         local_files_only: bool = False,
     ) -> None:
         self.config = config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
         self.stats = stats
         self.knowledge = knowledge
         self._encoder = encoder
@@ -212,17 +175,12 @@ class DiTPipeline:
         Raises:
             InvalidRequest: a length that the model cannot make, or a bad sampling setting.
         """
-        if len(captions) != len(lengths):
-            raise InvalidRequest(
-                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
-            )
-        if seed is None:
-            seed = secrets.randbelow(limits.MAX_SEED)
+        check_one_each(captions, lengths)
         plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
         return self._sample(
             plans,
             [int(n) for n in lengths],
-            seed,
+            drawn_seed(seed),
             guidance_scale=guidance_scale,
             steps=steps,
             sampler=sampler,
@@ -245,7 +203,7 @@ class DiTPipeline:
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
-        report = on_step or (lambda progress: None)
+        tell = Stages(request, on_step)
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
@@ -253,7 +211,7 @@ class DiTPipeline:
         if len(parts) == 1:
             made = frames_to_make(frames, self.config.fps, self.config.max_frames)
             plan = self._plan(parts, made)
-        report(Progress(request.id, "reading the prompt"))
+        tell("reading the prompt")
         warnings = self._warnings(parts)
         clips = self._sample(
             [plan] * request.samples,
@@ -262,9 +220,9 @@ class DiTPipeline:
             guidance_scale=request.guidance_scale,
             steps=request.steps,
             sampler=request.sampler,
-            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+            on_step=tell.steps(),
         )
-        report(Progress(request.id, "converting"))
+        tell("converting")
         length = max(1, round(request.seconds * MOTION_FPS))
         return [
             Motion(
@@ -284,31 +242,22 @@ class DiTPipeline:
         return editing.edit(self, motion, prompt, **options)
 
     def sample_edit(
-        self,
-        parts: Sequence[str],
-        frames: int,
-        known: Inpainting,
-        seed: int,
-        *,
-        guidance_scale: float | None = None,
-        steps: int | None = None,
-        sampler: str | None = None,
-        on_step: StepCallback | None = None,
+        self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
         """See :class:`backend.pipelines.editing.EditingModel`."""
         c = self.config
-        net, y = self._denoiser([self._plan(parts, frames)], [frames], guidance_scale)
-        sampler = sampler or c.sampler
+        net, y = self._denoiser([self._plan(parts, frames)], [frames], how.guidance_scale)
+        sampler = how.sampler or c.sampler
         return sample_masked(
             net,
             (1, frames, SPEC.dim),
             known,
             schedule=c.schedule,
             sampler=sampler,
-            steps=self._timesteps(sampler, c.steps if steps is None else steps),
+            steps=self._timesteps(sampler, c.steps if how.steps is None else how.steps),
             y=y,
-            generator=seeded_generators(seed, 1),
-            on_step=on_step,
+            generator=seeded_generators(how.seed, 1),
+            on_step=how.on_step,
             prediction=c.prediction,
             device=self.device,
         )
@@ -318,13 +267,7 @@ class DiTPipeline:
     def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
         c = self.config
         longest = round(limits.MAX_SECONDS * c.fps)
-        if not c.min_frames <= frames <= longest:
-            raise InvalidRequest(
-                f"The model {c.name!r} cannot make {frames / c.fps:g} seconds "
-                f"({frames} frames at {c.fps:g} fps).",
-                f"Choose from {c.min_frames / c.fps:g} to {longest / c.fps:g} seconds "
-                f"({c.min_frames} to {longest} frames).",
-            )
+        check_frames(frames, c.min_frames, longest, fps=c.fps, model=c.name)
         return plan_windows(parts, frames, min_frames=c.min_frames, max_frames=c.max_frames)
 
     def _sample(
@@ -385,7 +328,7 @@ class DiTPipeline:
         embedding = self.encoder.encode(list(parts))
         for part, cut in zip(parts, embedding.truncated.tolist(), strict=True):
             if cut:
-                warnings.append(f"Only the beginning of the prompt was read: “{part[:60]}…”.")
+                warnings.append(cut_warning(part))
         if self.knowledge is not None:
             for part, sentence in zip(parts, embedding.sentence, strict=True):
                 warning = self.knowledge.warning(part, sentence.cpu().numpy(), self.config.name)
@@ -398,25 +341,12 @@ class DiTPipeline:
     ) -> dict[str, Any]:
         c = self.config
         guidance = request.guidance_scale
-        return {
-            "prompt": request.prompt,
-            "seed": seed,
-            "model": request.model,
-            "params": {
-                "seconds": request.seconds,
-                "sampler": request.sampler or c.sampler,
-                "steps": request.steps or c.steps,
-                "guidance_scale": c.guidance_scale if guidance is None else guidance,
-            },
-            "parts": list(parts),
-            "warnings": list(warnings),
-            "licence": c.licence,
+        params = {
+            "seconds": request.seconds,
+            "sampler": request.sampler or c.sampler,
+            "steps": request.steps or c.steps,
+            "guidance_scale": c.guidance_scale if guidance is None else guidance,
         }
-
-
-def config_for(network: DiTConfig, schedule: Schedule, **options: Any) -> DiTPipelineConfig:
-    """A checked configuration, for trainers; :class:`ArtifactError` instead of ValueError."""
-    try:
-        return DiTPipelineConfig(network, schedule, **options)
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(f"The model cannot be configured so: {error}.", "") from error
+        return meta_of(
+            request, seed, params, parts=list(parts), warnings=warnings, licence=c.licence
+        )

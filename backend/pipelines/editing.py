@@ -7,7 +7,6 @@ data, bit for bit; only the rest comes from the model, and is joined to them in 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from ..artifacts import Stats
 from ..diffusion.inpaint import Inpainting
+from ..diffusion.loop import StepCallback
 from ..errors import InvalidRequest
 from ..motion import cleanup, seams
 from ..motion.contacts import ground_height
@@ -25,20 +25,30 @@ from ..motion.joint_sets import joint_mask
 from ..motion.representations import motion135
 from ..motion.rotations import transpose
 from ..motion.skeleton import JOINT_NAMES, PARENTS, global_rotations, joint_index
-from ..wire import limits
 from ..wire.messages import Motion, Request
 from ..wire.skeleton import SOLE_HEIGHT
+from .calls import drawn_seed
 from .edit_spaces import EditSpace, kept_rows
 from .prompt_parts import split_prompt
 
 FrameRange = tuple[int, int]
-StepCallback = Callable[[int, int], None]
 PELVIS = joint_index("pelvis")
 
 RESTARTS = (0.9, 0.6)
 """Where an edit is noised to and denoised again (see ``diffusion.inpaint``)."""
 SAMPLER = "ddpm"
 """Fresh noise at every step lets the new part follow the kept one; DDIM settles too early."""
+
+
+@dataclass(frozen=True)
+class EditSampling:
+    """How an edit is sampled; the model's own setting where None."""
+
+    seed: int
+    guidance_scale: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    on_step: StepCallback | None = None
 
 
 class EditingModel(Protocol):
@@ -48,16 +58,7 @@ class EditingModel(Protocol):
     stats: Stats
 
     def sample_edit(
-        self,
-        parts: Sequence[str],
-        frames: int,
-        known: Inpainting,
-        seed: int,
-        *,
-        guidance_scale: float | None,
-        steps: int | None,
-        sampler: str | None,
-        on_step: StepCallback | None,
+        self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
         """One sample ``[1, frames, D]`` around what is known, and the last raw prediction."""
 
@@ -151,7 +152,7 @@ def edit(
     """
     data = motion135.SPEC.check(motion.data)
     kept = select(len(data), keep_frames, keep_joints)
-    seed = secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+    seed = drawn_seed(seed)
     prompt = prompt.strip()
     Request(
         prompt=prompt or "nothing asked",
@@ -176,11 +177,7 @@ def edit(
         split_prompt(prompt) if prompt else [""],
         len(reference),
         known,
-        seed,
-        guidance_scale=guidance_scale if prompt else 0.0,
-        steps=steps,
-        sampler=sampler or SAMPLER,
-        on_step=on_step,
+        EditSampling(seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step),
     )
     made = space.decode(
         _features(model.stats, sample), _features(model.stats, raw), motion.fps, len(data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InternalError
+from ..errors import InternalError, InvalidRequest
 from ..motion import convert
 from ..motion.representations import hml263, motion135
 from ..wire.messages import Motion, Request
@@ -17,6 +17,22 @@ LOSS_NOTE = "ik_error_mm"
 """Key of ``Motion.meta``: mean joint distance between the model's joints and the rig's, mm."""
 FIT_SECONDS = 0.25
 """A clip this close to the asked length is held or cut to it: models count in units of frames."""
+
+
+def check_skeleton(
+    width: int,
+    model: str,
+    hint: str = "Use a HumanML3D model; infer_t2m gives the features themselves.",
+) -> None:
+    """Raise :class:`InvalidRequest` for features of another width: KIT-ML's have fewer joints.
+
+    Args:
+        model: its name, for the message.
+    """
+    if width != hml263.SPEC.dim:
+        raise InvalidRequest(
+            f"The model {model!r} makes KIT-ML features of another skeleton.", hint
+        )
 
 
 def to_motions(

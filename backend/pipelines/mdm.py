@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,39 +17,36 @@ from torch import Tensor
 from .. import artifacts
 from ..artifacts import Stats
 from ..diffusion.exact import LOOPS, ReleasedProcess, sample_exact
-from ..diffusion.loop import sample, seeded_generators
+from ..diffusion.loop import StepCallback, sample, seeded_generators
 from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError, InvalidRequest
+from ..errors import InvalidRequest
 from ..models.mdm import MDM
 from ..models.mdm_fast import FastMDM
-from ..motion.representations.hml263 import SPEC
-from ..text import clip, distilbert
-from ..text.minilm_sentences import MiniLMSentences
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from . import hml_statistics, mdm_artifact, registry
 from .artifact_folder import new_folder
-from .hml263_output import to_motions
+from .calls import (
+    Stages,
+    check_one_each,
+    chunks_of_like_length,
+    device_or_best,
+    drawn_seed,
+    frozen,
+    meta_of,
+    part_of,
+)
+from .hml263_output import check_skeleton, to_motions
 from .mdm_artifact import MDMPipelineConfig
 from .mdm_editing import MdmEditing
+from .mdm_text import MdmReading
 from .trained_lengths import request_length, trained_length, valid_frames
 
-CAPTION_TOKENS = 22
-"""CLIP tokens read of a caption, marks included, by models of HumanML3D and KIT-ML."""
 CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
 """Clips of one network call: more gain no speed and take memory."""
 
-StepCallback = Callable[[int, int], None]
 
-
-_ENCODERS = {
-    "clip": clip.ClipTextEncoder,
-    "bert": distilbert.DistilBertEncoder,
-    "minilm": MiniLMSentences,
-}
-
-
-class MDMPipeline(MdmEditing):
+class MDMPipeline(MdmReading, MdmEditing):
     """A network with its training statistics and text encoder."""
 
     def __init__(
@@ -66,8 +62,8 @@ class MDMPipeline(MdmEditing):
         local_files_only: bool = False,
     ) -> None:
         self.config = config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
         self.stats = stats
         self.spec = hml_statistics.SPECS[net.config.features]
         self.schedule = Schedule(net.config.noise_schedule, net.config.diffusion_steps)
@@ -135,7 +131,7 @@ class MDMPipeline(MdmEditing):
             OutputError: the folder is there already, or cannot be written.
         """
         if text_encoder is None:
-            text_encoder = self._encoder is not None or self._brought_encoder()
+            text_encoder = self._has_encoder()
         encoder = self.encoder if text_encoder else None
         weights = self.net.state_dict()
         with new_folder(directory, overwrite=overwrite) as folder:
@@ -143,47 +139,6 @@ class MDMPipeline(MdmEditing):
         return Path(directory)
 
     # ------------------------------------------------------------------ atoms
-
-    @property
-    def encoder(self) -> Any:
-        """The text encoder, loaded on first use: the model's own, else by name."""
-        if self._encoder is None:
-            kind: Any = _ENCODERS[self.net.config.text_encoder]
-            options = {"device": self.device, "local_files_only": self._local_files_only}
-            if self.config.text_encoder:
-                options["name"] = self.config.text_encoder
-            self._encoder = kind.load(self._folder, **options)
-        return self._encoder
-
-    @property
-    def _reads_tokens(self) -> bool:
-        return self.net.config.text_encoder == "bert"
-
-    def _brought_encoder(self) -> bool:
-        home = distilbert if self._reads_tokens else clip
-        return self._folder is not None and home.has_weights(self._folder)
-
-    @property
-    def _context(self) -> int | None:
-        return CAPTION_TOKENS if self.net.config.dataset in ("humanml", "kit") else None
-
-    def encode_text(self, captions: Sequence[str]) -> Any:
-        """What the network takes as ``y["text_embed"]``.
-
-        Returns:
-            CLIP ``[1, B, 512]`` float32; DistilBERT states ``[N, B, 768]`` and padding ``[B, N]``.
-        """
-        if self._reads_tokens:
-            states, padding = self.encoder.encode(list(captions))
-            return states.to(self.device), padding.to(self.device)
-        embedded = self.encoder.encode(list(captions), context=self._context)
-        if embedded.shape[-1] != self.net.embed_text.in_features:
-            raise ArtifactError(
-                f"The text encoder gives {embedded.shape[-1]} numbers, the network reads "
-                f"{self.net.embed_text.in_features}.",
-                f"Use the encoder that the model was trained with ({clip.HUB_ID}).",
-            )
-        return embedded.to(self.device)[None]
 
     @cached_property
     def _fast(self) -> FastMDM:
@@ -230,14 +185,10 @@ class MDMPipeline(MdmEditing):
         Raises:
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
-        if len(captions) != len(lengths):
-            raise InvalidRequest(
-                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
-            )
+        check_one_each(captions, lengths)
         self._refuse_completion()
         frames = [trained_length(n, self.spec.fps) for n in lengths]
-        if seed is None:
-            seed = secrets.randbelow(limits.MAX_SEED)
+        seed = drawn_seed(seed)
         if not frames:
             return []
         guidance = self._guidance(guidance_param)
@@ -315,14 +266,10 @@ class MDMPipeline(MdmEditing):
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
-        if self.spec != SPEC:
-            raise InvalidRequest(
-                f"The model {self.config.name!r} makes KIT-ML features of another skeleton.",
-                "Use a HumanML3D model; infer_t2m gives the features themselves.",
-            )
+        check_skeleton(self.spec.dim, self.config.name)
         frames = request_length(request.seconds, self.config.name)
-        report = on_step or (lambda progress: None)
-        report(Progress(request.id, "reading the prompt"))
+        tell = Stages(request, on_step)
+        tell("reading the prompt")
         warnings = self._warnings(request.prompt)
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
@@ -331,9 +278,9 @@ class MDMPipeline(MdmEditing):
             guidance_param=request.guidance_scale,
             sampler=request.sampler,
             steps=request.steps,
-            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+            on_step=tell.steps(),
         )
-        report(Progress(request.id, "converting"))
+        tell("converting")
         seeds = range(request.seed, request.seed + request.samples)
         return to_motions(clips, request, [self._meta(request, s, warnings) for s in seeds])
 
@@ -351,10 +298,7 @@ class MDMPipeline(MdmEditing):
         on_step: StepCallback | None,
     ) -> list[Tensor]:
         """Normalised clips ``[length, 263]`` in the order of the captions, sampled in chunks."""
-        # neighbours of like length waste the least padding
-        order = sorted(range(len(frames)), key=lambda i: frames[i])
-        size = self._chunk_size()
-        chunks = [order[start : start + size] for start in range(0, len(order), size)]
+        chunks = chunks_of_like_length(frames, self._chunk_size())
         rows: dict[int, Tensor] = {}
         for index, chunk in enumerate(chunks):
             lengths = [frames[i] for i in chunk]
@@ -371,7 +315,7 @@ class MDMPipeline(MdmEditing):
                 y=y,
                 generator=generators,
                 lengths=lengths,
-                on_step=_part(on_step, index, len(chunks)),
+                on_step=part_of(on_step, index, len(chunks)),
                 device=self.device,
             )
             rows |= {i: x[row, : frames[i]] for row, i in enumerate(chunk)}
@@ -405,31 +349,12 @@ class MDMPipeline(MdmEditing):
                 "Use a text-to-motion model.",
             )
 
-    def _warnings(self, prompt: str) -> list[str]:
-        if self.encoder.truncated([prompt], self._context)[0]:
-            return [f"Only the beginning of the prompt was read: “{prompt[:60]}…”."]
-        return []
-
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
-        c = self.config
-        return {
-            "prompt": request.prompt,
-            "seed": seed,
-            "model": request.model,
-            "params": {
-                "seconds": request.seconds,
-                "sampler": request.sampler or c.sampler,
-                "steps": request.steps or self._default_steps,
-                "guidance_scale": self._guidance(request.guidance_scale),
-            },
-            "parts": [request.prompt],
-            "warnings": list(warnings),
-            "licence": c.licence,
+        params = {
+            "seconds": request.seconds,
+            "sampler": request.sampler or self.config.sampler,
+            "steps": request.steps or self._default_steps,
+            "guidance_scale": self._guidance(request.guidance_scale),
         }
-
-
-def _part(on_step: StepCallback | None, index: int, count: int) -> StepCallback | None:
-    """Progress of one of ``count`` equal runs as progress of all."""
-    if on_step is None:
-        return None
-    return lambda done, total: on_step(index * total + done, count * total)
+        parts, licence = [request.prompt], self.config.licence
+        return meta_of(request, seed, params, parts=parts, warnings=warnings, licence=licence)

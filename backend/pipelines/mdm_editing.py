@@ -18,6 +18,8 @@ from ..wire.messages import Motion
 from . import editing
 from .edit_space_hml263 import Hml263Space
 from .edit_spaces import EditSpace
+from .editing import EditSampling
+from .hml263_output import check_skeleton
 from .mdm_artifact import MDMPipelineConfig
 from .trained_lengths import MAX_FRAMES
 
@@ -37,24 +39,11 @@ class MdmEditing:
 
     def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
         """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
-        if self.spec != SPEC:
-            raise InvalidRequest(
-                f"The model {self.config.name!r} makes KIT-ML features of another skeleton.",
-                "Edit with a HumanML3D model.",
-            )
+        check_skeleton(self.spec.dim, self.config.name, "Edit with a HumanML3D model.")
         return editing.edit(self, motion, prompt, **options)
 
     def sample_edit(
-        self,
-        parts: Sequence[str],
-        frames: int,
-        known: Inpainting,
-        seed: int,
-        *,
-        guidance_scale: float | None = None,
-        steps: int | None = None,
-        sampler: str | None = None,
-        on_step: Callable[[int, int], None] | None = None,
+        self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
         """See :class:`backend.pipelines.editing.EditingModel`; one window, one caption."""
         if frames > MAX_FRAMES:
@@ -63,16 +52,16 @@ class MdmEditing:
                 f"the clip has {frames / SPEC.fps:g}.",
                 "Cut the clip, or edit with a model that makes long clips (starter).",
             )
-        wanted = self.config.steps if steps is None else steps
+        steps = min(self.config.steps, self.schedule.steps) if how.steps is None else how.steps
         return sample_masked(
-            self._fast.guided(self._guidance(guidance_scale)),
+            self._fast.guided(self._guidance(how.guidance_scale)),
             (1, frames, SPEC.dim),
             known,
             schedule=self.schedule,
-            sampler=sampler or self.config.sampler,
-            steps=min(wanted, self.schedule.steps) if steps is None else steps,
+            sampler=how.sampler or self.config.sampler,
+            steps=steps,
             y={"text_embed": self.encode_text([", then ".join(parts)])},
-            generator=seeded_generators(seed, 1),
-            on_step=on_step,
+            generator=seeded_generators(how.seed, 1),
+            on_step=how.on_step,
             device=self.device,
         )

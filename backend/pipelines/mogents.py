@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,7 @@ from torch import Tensor
 
 from .. import artifacts
 from ..artifacts import Stats
-from ..diffusion.loop import seeded_generators
-from ..errors import ArtifactError, InvalidRequest
+from ..diffusion.loop import StepCallback, seeded_generators
 from ..models.mogents.draws import BatchDraws, ClipDraws, Draws
 from ..models.mogents.networks import Networks
 from ..models.mogents.sampling import MaskOptions, ResidualOptions
@@ -24,12 +22,20 @@ from ..motion.representations.hml263 import SPEC
 from ..text import clip
 from ..text.clip import ClipTextEncoder
 from ..text.clip_tokens import ClipTokens
-from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from . import mogents_files, registry
 from .artifact_folder import new_folder
-from .hml263_output import to_motions
-from .mogents_core import MoGenTSCore, StepCallback
+from .calls import (
+    Stages,
+    check_one_each,
+    chunks_of_like_length,
+    cut_warning,
+    drawn_seed,
+    meta_of,
+    part_of,
+)
+from .hml263_output import check_skeleton, to_motions
+from .mogents_core import MoGenTSCore
 from .trained_lengths import request_length, trained_length
 
 CLIPS_AT_ONCE = 32
@@ -156,13 +162,7 @@ class MoGenTSPipeline(MoGenTSCore):
             if cut:
                 _log.warning("only the beginning of this caption is read: %s…", caption[:60])
         text: Tensor = self.encoder.encode(list(captions)).to(self.device)
-        if text.shape[-1] != self.config.mask.clip_dim:
-            raise ArtifactError(
-                f"The text encoder gives {text.shape[-1]} numbers, the networks read "
-                f"{self.config.mask.clip_dim}.",
-                f"Use the encoder that the model was trained with ({clip.HUB_ID}).",
-            )
-        return text
+        return clip.fitting(text, self.config.mask.clip_dim)
 
     # ------------------------------------------------------------------ inference
 
@@ -200,19 +200,14 @@ class MoGenTSPipeline(MoGenTSCore):
         Raises:
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
-        if isinstance(captions, str):
-            raise TypeError("infer_t2m takes a list of captions, not one caption")
-        if lengths is not None and len(captions) != len(lengths):
-            raise InvalidRequest(
-                f"{len(captions)} captions but {len(lengths)} lengths.", "Give one each."
-            )
+        check_one_each(captions, lengths)
         if not captions:
             return []
         rows = None if lengths is None else [self._rows(n) for n in lengths]
         mask, residual = self._options(
             mask, residual, timesteps, guidance_scale, residual_guidance_scale
         )
-        seed = secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+        seed = drawn_seed(seed)
         text = self.encode_text(captions)
         if exact:
             draws: Draws = BatchDraws(seeded_generators(seed, 1)[0])
@@ -223,9 +218,7 @@ class MoGenTSPipeline(MoGenTSCore):
             return self.decode_tokens(*ids, rows, independent=False)
         generators = seeded_generators(seed, len(captions))
         rows = rows or self.estimate_lengths(text, ClipDraws(generators))
-        # neighbours of like length waste the least
-        order = sorted(range(len(rows)), key=lambda i: rows[i])
-        chunks = [order[k : k + CLIPS_AT_ONCE] for k in range(0, len(order), CLIPS_AT_ONCE)]
+        chunks = chunks_of_like_length(rows, CLIPS_AT_ONCE)
         clips: dict[int, np.ndarray] = {}
         for index, chunk in enumerate(chunks):
             own = [rows[i] for i in chunk]
@@ -235,7 +228,7 @@ class MoGenTSPipeline(MoGenTSCore):
                 ClipDraws([generators[i] for i in chunk]),
                 mask=mask,
                 residual=residual,
-                on_step=_part(on_step, index, len(chunks)),
+                on_step=part_of(on_step, index, len(chunks)),
             )
             clips |= zip(chunk, self.decode_tokens(*ids, own), strict=True)
         return [clips[i] for i in range(len(rows))]
@@ -263,16 +256,12 @@ class MoGenTSPipeline(MoGenTSCore):
         request = request.validated()
         if estimate_length is None:
             estimate_length = request.estimate_length
-        if self.config.vq.dim != SPEC.dim:
-            raise InvalidRequest(
-                f"The model {self.name!r} makes KIT-ML features of another skeleton.",
-                "Use a HumanML3D model; infer_t2m gives the features themselves.",
-            )
+        check_skeleton(self.config.vq.dim, self.name)
         lengths = None
         if not estimate_length:
             lengths = [request_length(request.seconds, self.name)] * request.samples
-        report = on_step or (lambda progress: None)
-        report(Progress(request.id, "reading the prompt"))
+        tell = Stages(request, on_step)
+        tell("reading the prompt")
         warnings = self._warnings(request)
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
@@ -280,9 +269,9 @@ class MoGenTSPipeline(MoGenTSCore):
             seed=request.seed,
             timesteps=request.steps,
             guidance_scale=request.guidance_scale,
-            on_step=lambda done, total: report(Progress(request.id, "sampling", done, total)),
+            on_step=tell.steps(),
         )
-        report(Progress(request.id, "converting"))
+        tell("converting")
         motions = []
         for seed, features in enumerate(clips, request.seed):
             seconds = len(features) / SPEC.fps if estimate_length else request.seconds
@@ -315,7 +304,7 @@ class MoGenTSPipeline(MoGenTSCore):
     def _warnings(self, request: Request) -> list[str]:
         warnings = []
         if self.encoder.truncated([request.prompt])[0]:
-            warnings.append(f"Only the beginning of the prompt was read: “{request.prompt[:60]}…”.")
+            warnings.append(cut_warning(request.prompt))
         if request.sampler is not None:
             warnings.append(
                 f"MoGenTS decodes tokens: the sampler {request.sampler!r} was left out."
@@ -324,23 +313,10 @@ class MoGenTSPipeline(MoGenTSCore):
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)
-        return {
-            "prompt": request.prompt,
-            "seed": seed,
-            "model": request.model,
-            "params": {
-                "seconds": request.seconds,
-                "steps": mask.timesteps,
-                "guidance_scale": mask.guidance_scale,
-                "residual_guidance_scale": residual.guidance_scale,
-            },
-            "warnings": list(warnings),
-            "licence": self.licence,
+        params = {
+            "seconds": request.seconds,
+            "steps": mask.timesteps,
+            "guidance_scale": mask.guidance_scale,
+            "residual_guidance_scale": residual.guidance_scale,
         }
-
-
-def _part(on_step: StepCallback | None, index: int, count: int) -> StepCallback | None:
-    """Progress of one of ``count`` equal runs as progress of all."""
-    if on_step is None:
-        return None
-    return lambda done, total: on_step(index * total + done, count * total)
+        return meta_of(request, seed, params, warnings=warnings, licence=self.licence)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..artifacts import Stats
+from ..diffusion.loop import StepCallback
 from ..errors import ArtifactError, FormatError, InvalidRequest
 from ..models.mogents.draws import Draws
 from ..models.mogents.layout import Layout
@@ -21,11 +22,10 @@ from ..models.mogents.sampling import (
     sample_masked,
     sample_residual,
 )
+from .calls import device_or_best
 
 DECODED_AT_ONCE = 8
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-StepCallback = Callable[[int, int], None]
 
 
 class MoGenTSCore:
@@ -49,7 +49,7 @@ class MoGenTSCore:
             raise InvalidRequest(
                 f"Unknown precision {precision!r}.", f"Use one of: {', '.join(PRECISIONS)}."
             )
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = device_or_best(device)
         self.networks = networks.to(self.device)
         self.config = networks.config
         self.stats = stats

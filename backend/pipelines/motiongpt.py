@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..diffusion.loop import StepCallback
 from ..errors import InvalidRequest
 from ..motion import convert
 from ..text.motion_prompts import FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode, Task
 from ..text.motion_tokens import MAX_TOKENS
 from ..wire.messages import Motion, Progress, Request
 from . import hml263_output, motiongpt_continuation, motiongpt_files, registry
+from .calls import Stages, check_one_each, drawn_seed, meta_of
 from .motiongpt_answers import Answer
 from .motiongpt_core import (
     MOTION_LENGTH,
     TEXT_LENGTH,
     MotionGPTCore,
     Precision,
-    drawn_seed,
     filled_prompts,
 )
 from .motiongpt_files import SPEC, MotionGPTFiles
-from .token_decoding import StepCallback
 
 MAX_FRAMES = (MOTION_LENGTH - 3) * FRAMES_PER_TOKEN
 """What an answer can hold beside its first token, the start and the end of the motion."""
@@ -178,29 +178,27 @@ class MotionGPTPipeline(MotionGPTCore):
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
-        report = on_step or (lambda progress: None)
+        tell = Stages(request, on_step)
         answers = self.answer_captions(
             [request.prompt] * request.samples,
             [max(1, round(request.seconds * SPEC.fps))] * request.samples,
             seed=request.seed,
-            on_step=lambda done, total: report(
-                Progress(request.id, "writing motion tokens", done, total)
-            ),
+            on_step=tell.steps("writing motion tokens"),
         )
-        report(Progress(request.id, "converting"))
+        tell("converting")
         unused = request.guidance_scale, request.steps, request.sampler
         extra = [_NO_GUIDANCE] if any(value is not None for value in unused) else []
+        params = {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode}
         metas = [
-            {
-                "prompt": request.prompt,
-                "seed": request.seed + index,
-                "model": request.model,
-                "params": {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode},
-                "tokens": list(answer.ids),
-                "warnings": [*extra, *answer.warnings],
-                "licence": self.config.licence,
-            }
-            for index, answer in enumerate(answers)
+            meta_of(
+                request,
+                seed,
+                dict(params),
+                tokens=list(answer.ids),
+                warnings=[*extra, *answer.warnings],
+                licence=self.config.licence,
+            )
+            for seed, answer in enumerate(answers, request.seed)
         ]
         return hml263_output.to_motions([answer.features for answer in answers], request, metas)
 
@@ -265,13 +263,8 @@ def _checked_mode(mode: str) -> PromptMode:
 def _checked_lengths(
     captions: Sequence[str], lengths: Sequence[int | None] | None, *, needed: bool
 ) -> list[int | None]:
-    if isinstance(captions, str):
-        raise InvalidRequest("The captions are one text.", "Give a list of texts.")
+    check_one_each(captions, lengths)
     targets = [None] * len(captions) if lengths is None else list(lengths)
-    if len(targets) != len(captions):
-        raise InvalidRequest(
-            f"{len(captions)} captions but {len(targets)} lengths.", "Give one each."
-        )
     if needed and None in targets:
         raise InvalidRequest("The prompt mode official_len needs lengths.", "Give one each.")
     for target in targets:

@@ -56,10 +56,5 @@ def read_answer(text: str, prompt: str) -> Answer:
     )
 
 
-def too_long(caption: str) -> str:
-    """The warning for a prompt that was cut to what the model reads."""
-    return f"Only the beginning of the prompt was read: “{_shortened(caption)}”."
-
-
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

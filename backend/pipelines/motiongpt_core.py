@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -15,15 +14,16 @@ import torch
 from torch import nn
 
 from ..artifacts import Stats
+from ..diffusion.loop import StepCallback
 from ..errors import FormatError, InvalidRequest
 from ..models.motiongpt import MotionGPT
 from ..text import motion_prompts as prompts
 from ..text.motion_prompts import CODES, FRAMES_PER_TOKEN, Task
 from ..text.motion_tokens import MotionTextTokenizer
-from ..wire import limits
-from .motiongpt_answers import Answer, read_answer, too_long
+from .calls import cut_warning, device_or_best, drawn_seed, frozen
+from .motiongpt_answers import Answer, read_answer
 from .motiongpt_files import SPEC, MotionGPTConfig
-from .token_decoding import TOP_K, StepCallback, generate_tokens
+from .token_decoding import TOP_K, generate_tokens
 
 MOTION_LENGTH, TEXT_LENGTH = 128, 40
 """Longest answers in tokens, as published."""
@@ -44,8 +44,8 @@ class MotionGPTCore:
         precision: Precision = "fp32",
     ) -> None:
         self.config, self.stats, self.tokenizer = config, stats, tokenizer
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
         self.precision = precision
         if precision == "bf16":
             for module in self.net.language_model.modules():
@@ -144,7 +144,7 @@ class MotionGPTCore:
         )
         answers = [read_answer(text, prompt) for text, prompt in zip(texts, asked, strict=True)]
         return [
-            answer.warned(too_long(answer.prompt)) if cut else answer
+            answer.warned(cut_warning(answer.prompt)) if cut else answer
             for answer, cut in zip(answers, truncated, strict=True)
         ]
 
@@ -164,11 +164,6 @@ class MotionGPTCore:
                 clip = features[i] if target is None else features[i][: max(1, target)]
             ready.append(replace(answer, features=clip))
         return ready
-
-
-def drawn_seed(seed: int | None) -> int:
-    """The seed, or one that nobody chose."""
-    return secrets.randbelow(limits.MAX_SEED) if seed is None else seed
 
 
 def filled_prompts(task: Task, seed: int, shared: bool, **values: Any) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from ..diffusion.loop import StepCallback
 from ..models.t5 import EOS, PAD, T5
 
-StepCallback = Callable[[int, int], None]
 TOP_K = 50
 """Candidates at each step. A default of the library that published results were made with."""
 

@@ -189,6 +189,20 @@ class ClipTextEncoder:
         return self._tokens
 
 
+def fitting(embedded: Tensor, width: int) -> Tensor:
+    """Embeddings ``[..., width]`` as they are; :class:`ArtifactError` where the width is another.
+
+    Args:
+        width: what the network reads.
+    """
+    if embedded.shape[-1] != width:
+        raise ArtifactError(
+            f"The text encoder gives {embedded.shape[-1]} numbers, the network reads {width}.",
+            f"Use the encoder that the model was trained with ({HUB_ID}).",
+        )
+    return embedded
+
+
 def _smallest(value: Tensor) -> Tensor:
     half = value.half()
     return (half if torch.equal(half.float(), value) else value).contiguous().clone()

@@ -8,7 +8,8 @@ from ..artifacts import Stats, write_json
 from ..diffusion.schedule import Schedule
 from ..errors import ArtifactError
 from ..models.dit import DiT
-from ..pipelines.dit import DiTPipeline, config_for
+from ..pipelines.dit import DiTPipeline
+from ..pipelines.dit_config import config_for
 from ..pipelines.knowledge import build_knowledge
 from ..text.minilm import MiniLMEncoder
 from .dataset import MotionDataset, read_json

@@ -1,0 +1,138 @@
+"""What every pipeline does alike: its networks, the arguments of a call, and its answer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ..diffusion.loop import StepCallback
+from ..errors import InvalidRequest
+from ..wire import limits
+from ..wire.messages import Progress, Request
+
+Network = TypeVar("Network", bound=nn.Module)
+_QUOTED = 60
+"""Characters of a prompt that a warning quotes."""
+
+
+# ------------------------------------------------------------------ networks
+
+
+def device_or_best(device: str | torch.device | None) -> torch.device:
+    """The device asked for; the GPU where torch has one, else the CPU, when None."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def frozen(net: Network, device: torch.device) -> Network:
+    """The network on its device, ready to infer: evaluation mode, no gradients."""
+    return net.to(device).eval().requires_grad_(False)
+
+
+# ------------------------------------------------------------------ arguments
+
+
+def check_one_each(
+    asked: Sequence[Any], lengths: Sequence[Any] | None, what: str = "captions"
+) -> None:
+    """Raise :class:`InvalidRequest` unless this is a list with a length for each entry.
+
+    Args:
+        lengths: None where the model decides.
+        what: name of the entries, for the message.
+    """
+    if isinstance(asked, str):
+        raise InvalidRequest(f"The {what} are one text.", "Give a list of texts.")
+    if lengths is not None and len(asked) != len(lengths):
+        raise InvalidRequest(f"{len(asked)} {what} but {len(lengths)} lengths.", "Give one each.")
+
+
+def check_frames(frames: int, shortest: int, longest: int, *, fps: float, model: str) -> None:
+    """Raise :class:`InvalidRequest` for a length that a model cannot make; all but fps in frames.
+
+    Args:
+        model: its name, for the message.
+    """
+    if not shortest <= frames <= longest:
+        raise InvalidRequest(
+            f"The model {model!r} cannot make {frames / fps:g} seconds "
+            f"({frames} frames at {fps:g} fps).",
+            f"Choose from {shortest / fps:g} to {longest / fps:g} seconds "
+            f"({shortest} to {longest} frames).",
+        )
+
+
+def drawn_seed(seed: int | None) -> int:
+    """The seed, or one that nobody chose."""
+    return secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+
+
+def chunks_of_like_length(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Row numbers in groups of at most ``size``: neighbours of like length waste little padding."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+# ------------------------------------------------------------------ progress
+
+
+class Stages:
+    """Tells who asked for a motion how far it is."""
+
+    def __init__(self, request: Request, on_step: Callable[[Progress], None] | None) -> None:
+        self._id = request.id
+        self._on_step = on_step
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Report a stage by its short name; the receiver may raise ``Cancelled``."""
+        if self._on_step is not None:
+            self._on_step(Progress(self._id, stage, done, total))
+
+    def steps(self, stage: str = "sampling") -> StepCallback:
+        """What a sampler calls at every step of a stage."""
+        return lambda done, total: self(stage, done, total)
+
+
+def part_of(on_step: StepCallback | None, index: int, count: int) -> StepCallback | None:
+    """Progress of one of ``count`` equal runs as progress of all."""
+    if on_step is None:
+        return None
+    return lambda done, total: on_step(index * total + done, count * total)
+
+
+# ------------------------------------------------------------------ answers
+
+
+def cut_warning(prompt: str) -> str:
+    """The warning for a prompt that is longer than what the model reads."""
+    return f"Only the beginning of the prompt was read: “{prompt[:_QUOTED]}…”."
+
+
+def meta_of(
+    request: Request,
+    seed: int,
+    params: dict[str, Any],
+    *,
+    warnings: Sequence[str] = (),
+    licence: str = "",
+    **more: Any,
+) -> dict[str, Any]:
+    """``Motion.meta`` of a motion made for a request.
+
+    Args:
+        seed: of this sample.
+        params: settings that it was made with.
+        more: what only this kind of model tells.
+    """
+    return {
+        "prompt": request.prompt,
+        "seed": seed,
+        "model": request.model,
+        "params": params,
+        **more,
+        "warnings": list(warnings),
+        "licence": licence,
+    }
