@@ -43,7 +43,7 @@ def encode(folder: Path, output: Path, fps: float) -> None:
         strip.elements.append(picture.name)
     scene.frame_start, scene.frame_end = 1, len(pictures)
     compat.set_video_output(scene)
-    scene.render.filepath = str(output)
+    scene.render.filepath = compat.render_path(output)
     scene.render.use_file_extension = False
     scene.render.use_sequencer = True
     bpy.ops.render.render(animation=True, scene=scene.name)

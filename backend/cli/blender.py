@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -112,13 +113,21 @@ def _program(path: str) -> Blender:
 
 
 def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> None:
-    """Write one motion as .blend, .mp4 or both, in one run of Blender.
+    """Write one motion as .blend and .mp4 files, one of each kind in one run of Blender.
 
     Raises:
         MissingDependency: no Blender.
         KinetypeError: what the add-on reports (no space, cannot render, ...).
         OutputError: Blender itself failed; its last lines are in ``detail``.
     """
+    by_kind: dict[str, list[Path]] = {}
+    for path in paths:
+        by_kind.setdefault(path.suffix.lower(), []).append(path)
+    for run in zip_longest(*by_kind.values()):
+        _export(motion, [path for path in run if path is not None], quiet=quiet)
+
+
+def _export(motion: Motion, paths: Sequence[Path], *, quiet: bool) -> None:
     from ..motion.io import npz
 
     blender = find()

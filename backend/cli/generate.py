@@ -70,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _seconds(text: str) -> float | None:
     """A number, or None for "auto"."""
-    return None if text == "auto" else float(text)
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'auto'") from error
 
 
 def run(options: argparse.Namespace) -> int:

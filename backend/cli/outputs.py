@@ -39,7 +39,10 @@ def plan(paths: Iterable[Path], samples: int, *, overwrite: bool = True) -> list
                 f"The output {str(path)!r} has no suffix that Kinetype writes.",
                 f"End it in one of: {', '.join(SUFFIXES)}.",
             )
-    repeated = sorted({str(path) for path in wanted if wanted.count(path) > 1})
+    places = [path.parent.resolve() / path.name for path in wanted]
+    repeated = [
+        str(path) for path, place in zip(wanted, places, strict=True) if places.count(place) > 1
+    ]
     if repeated:
         raise InvalidRequest(
             f"The output {repeated[0]!r} is given twice.", "Give every output its own name."
@@ -64,9 +67,15 @@ def _numbered(path: Path, index: int) -> Path:
 
 def check_writable(path: Path, *, overwrite: bool = True) -> None:
     """Raise :class:`OutputError` where writing ``path`` would fail; leaves nothing behind."""
-    if path.is_dir():
+    try:
+        is_folder, there = path.is_dir(), path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise OutputError(
+            f"Cannot write {path}: {error.strerror or error}.", "Choose another name or folder."
+        ) from error
+    if is_folder:
         raise OutputError(f"{path} is a folder.", "Give a file name.")
-    if path.exists() and not overwrite:
+    if there and not overwrite:
         raise OutputError(
             f"{path} exists already.", "Choose another name, or leave out --no-overwrite."
         )

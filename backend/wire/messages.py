@@ -56,6 +56,12 @@ class Request:
                 f"The prompt has {len(prompt)} characters; the limit is {limits.MAX_PROMPT_CHARS}.",
                 "Describe the motion in one or two sentences.",
             )
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:  # half a character: a terminal or file of another code
+            raise InvalidRequest(
+                "The prompt holds characters that cannot be read.", "Type it as UTF-8 text."
+            ) from error
         _check("duration", self.seconds, limits.MIN_SECONDS, limits.MAX_SECONDS, " seconds")
         _check("seed", self.seed, limits.MIN_SEED, limits.MAX_SEED, integer=True)
         _check(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..backend_access import OutputError
 
-_STEM_LENGTH = 80
+_STEM_LENGTH = 48
+"""Characters of the name: at most 192 bytes, which leaves room below the usual limit of 255."""
 
 
 @contextlib.contextmanager
@@ -17,12 +18,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block succeeds.
 
     Blender's own writers get the temporary name; a crash or a full disk leaves the old file as it
-    was. The suffix is kept, because Blender chooses formats by it.
+    was. The suffix is kept, because Blender chooses formats by it, but in small letters, because
+    Blender writes ``x.mp4`` where ``x.MP4`` was asked for.
 
     Raises:
         OutputError: the folder or file cannot be written.
     """
-    name = f".{path.stem[:_STEM_LENGTH]}.{uuid.uuid4().hex[:12]}{path.suffix}"
+    name = f".{path.stem[:_STEM_LENGTH]}.{uuid.uuid4().hex[:12]}{path.suffix.lower()}"
     temporary = path.with_name(name)
     try:
         if path.is_dir():

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -98,6 +99,12 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
         for bag in strip.channelbags
         for curve in bag.fcurves
     ]
+
+
+def render_path(path: Path) -> str:
+    """A path as ``render.filepath`` wants it: 5.0 takes ``{name}`` in it for a template."""
+    text = str(path)
+    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (5, 0, 0) else text
 
 
 def set_video_output(scene: bpy.types.Scene) -> None:

@@ -131,7 +131,7 @@ def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = 
     """
     compat.set_video_output(scene)
     with replacing(Path(path)) as temporary:
-        scene.render.filepath = str(temporary)
+        scene.render.filepath = compat.render_path(temporary.absolute())
         _render(scene, on_frame)
         if not (temporary.exists() and media.mp4_is_complete(temporary)):
             raise _incomplete(Path(path), "the video")
@@ -152,7 +152,7 @@ def render_frames(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as temporary:
-            scene.render.filepath = str(Path(temporary) / "frame_####")
+            scene.render.filepath = compat.render_path(Path(temporary).absolute() / "frame_####")
             _render(scene, on_frame)
             rendered = sorted(Path(temporary).iterdir())
             whole = sum(media.png_is_complete(frame) for frame in rendered)

@@ -71,6 +71,19 @@ def test_video_is_whole_and_has_every_frame(scene: bpy.types.Scene, tmp_path: Pa
     bpy.data.movieclips.remove(clip)
 
 
+@pytest.mark.parametrize("name", ["{blend_name}/a{x}.mp4", "UPPER.MP4", "h#1 %d 'q\".mp4"])
+def test_videos_get_the_very_name_that_was_asked_for(
+    scene: bpy.types.Scene, tmp_path: Path, name: str
+) -> None:
+    render.render_video(scene, tmp_path / name)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+
+
+def test_frames_in_a_folder_with_braces(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    frames = render.render_frames(scene, tmp_path / "{x}")
+    assert sorted((tmp_path / "{x}").iterdir()) == frames
+
+
 def test_cycles_renders_without_a_graphics_library(tmp_path: Path) -> None:
     settings = render.RenderSettings(64, 36, "cycles", 1)
     scene = headless.build_scene(synthetic.walk(1.0), settings, 30.0)

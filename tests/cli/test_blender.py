@@ -89,6 +89,18 @@ def test_the_motion_and_the_outputs_arrive(
     assert [path.read_text() for path in paths] == [str(len(motion.data))] * 2
 
 
+def test_several_files_of_one_kind_take_a_run_each(
+    program: Program, motion: Motion, tmp_path: Path
+) -> None:
+    program(
+        "given = [w for word, w in zip(sys.argv, sys.argv[1:]) if word == '--out']\n"
+        "for path in given: open(path, 'w').write(str(len(given)))\n" + emit("done", files=[])
+    )
+    paths = [tmp_path / name for name in ("a.blend", "b.blend", "a.mp4", "c.BLEND")]
+    blender.export(motion, paths, quiet=True)
+    assert [path.read_text() for path in paths] == ["2", "1", "2", "1"]
+
+
 def test_warnings_are_passed_on(
     program: Program, motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,23 @@ def test_same_output_twice(tmp_path: Path) -> None:
         outputs.plan([tmp_path / "walk.npz", tmp_path / "walk.npz"], samples=1)
 
 
+def test_same_output_by_another_way(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="twice"):
+        outputs.plan([tmp_path / "walk.npz", tmp_path / "x" / ".." / "walk.npz"], samples=1)
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="too long"):
+        outputs.plan([tmp_path / f"{'w' * 300}.npz"], samples=1)
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path, clip: np.ndarray) -> None:
+    path = tmp_path / f"{'走' * 83}.npz"  # 253 bytes; file systems allow 255
+    outputs.plan([path], samples=1)
+    outputs.write_motion(path, Motion(clip))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "walk.npz").mkdir()
     with pytest.raises(OutputError, match="is a folder"):

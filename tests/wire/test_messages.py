@@ -26,3 +26,10 @@ def test_a_seed_out_of_bounds_is_told_the_exact_bound() -> None:
 def test_a_seed_is_a_whole_number(seed: object) -> None:
     with pytest.raises(InvalidRequest, match="seed must be a whole number"):
         Request("a person walks", seed=seed).validated()  # type: ignore[arg-type]
+
+
+def test_a_prompt_with_half_characters_is_refused() -> None:
+    broken = b"a person \xff walks".decode(errors="surrogateescape")
+    with pytest.raises(InvalidRequest, match="characters that cannot be read") as caught:
+        Request(broken).validated()
+    caught.value.message.encode()

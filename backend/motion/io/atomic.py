@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...errors import OutputError
 
-_STEM, _UNIQUE = 80, 12  # characters of the name and of what makes it unique
+_STEM, _UNIQUE = 48, 12
+"""Characters of the name (at most 192 bytes: file systems allow 255) and of what makes it unique"""
 
 
 @contextlib.contextmanager
