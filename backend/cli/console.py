@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,21 @@ def detail(text: str) -> None:
     """Technical text under an error (``--debug``)."""
     if text:
         note(text.rstrip())
+
+
+@contextmanager
+def training_bar(*, quiet: bool = False) -> Iterator[Callable[[int, float, str], None]]:
+    """A bar over the budget of a training; the block gets ``move(step, share 0..1, loss)``."""
+    from tqdm import tqdm
+
+    form = "{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
+    with tqdm(total=1000, disable=quiet, bar_format=form) as bar:
+
+        def move(step: int, share: float, loss: str) -> None:
+            bar.n = round(1000 * share)
+            bar.set_description_str(f"step {step} {loss}", refresh=step % 20 == 0)
+
+        yield move
 
 
 class ProgressBars:

@@ -106,7 +106,6 @@ def _bar_update(bar: Any) -> Any:
 
 def _dit(options: argparse.Namespace) -> None:
     import torch
-    from tqdm import tqdm
 
     from .. import artifacts
     from ..training import batches, text_cache
@@ -133,15 +132,10 @@ def _dit(options: argparse.Namespace) -> None:
         trainer.start_from(options.init)
     size = sum(p.numel() for p in trainer.net.parameters())
     console.note(f"{size / 1e6:.2f} M parameters, {len(sampler.items)} training items")
-    with tqdm(
-        total=1000, bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
-    ) as bar:
-
-        def on_step(step: int, progress: float, parts: dict[str, float]) -> None:
-            bar.n = round(1000 * progress)
-            bar.set_description_str(f"step {step} loss {parts['loss']:.4f}", refresh=step % 20 == 0)
-
-        trainer.fit(on_step=on_step)
+    with console.training_bar() as move:
+        trainer.fit(
+            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}")
+        )
     console.note(f"{trainer.step} steps -> {options.run_dir}")
 
 

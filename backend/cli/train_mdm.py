@@ -150,17 +150,5 @@ def _vectors(
 
 
 def _fit(trainer: Any, *, quiet: bool) -> None:
-    from tqdm import tqdm
-
-    with tqdm(
-        total=1000,
-        disable=quiet,
-        bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}",
-        mininterval=0.5,
-    ) as bar:
-
-        def on_step(step: int, share: float, loss: float) -> None:
-            bar.n = round(1000 * share)
-            bar.set_description_str(f"step {step} loss {loss:.4f}", refresh=step % 20 == 0)
-
-        trainer.fit(on_step)
+    with console.training_bar(quiet=quiet) as move:
+        trainer.fit(lambda step, share, loss: move(step, share, f"loss {loss:.4f}"))

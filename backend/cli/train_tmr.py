@@ -25,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and export when asked to."""
     import torch
-    from tqdm import tqdm
 
     from ..training import batches, text_cache
     from ..training.dataset import MotionDataset
@@ -42,16 +41,10 @@ def run(options: argparse.Namespace) -> int:
     trainer = TMRTrainer(options.run_dir, config, sampler)
     if options.resume:
         trainer.resume()
-    with tqdm(
-        total=1000, bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
-    ) as bar:
-
-        def on_step(step: int, progress: float, parts: dict[str, float]) -> None:
-            bar.n = round(1000 * progress)
-            text = f"step {step} contrastive {parts['contrastive']:.3f}"
-            bar.set_description_str(text, refresh=step % 10 == 0)
-
-        trainer.fit(on_step)
+    with console.training_bar() as move:
+        trainer.fit(
+            lambda step, share, parts: move(step, share, f"contrastive {parts['contrastive']:.3f}")
+        )
     console.note(f"{trainer.step} steps -> {options.run_dir}")
     if options.out:
         from ..training import tmr_export

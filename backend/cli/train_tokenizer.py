@@ -36,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, then say how well clips come back from their tokens."""
     import torch
-    from tqdm import tqdm
 
     from ..training import tokenizer_data
     from ..training.tokenizer_trainer import MODEL_FOLDER, TokenizerTrainer
@@ -54,15 +53,10 @@ def run(options: argparse.Namespace) -> int:
     )
     trainer.start_codes()
     before = trainer.evaluate()
-    with tqdm(
-        total=1000, bar_format="{desc} {percentage:5.1f}%|{bar:24}| {elapsed}<{remaining}"
-    ) as bar:
-
-        def on_step(step: int, progress: float, parts: dict[str, float]) -> None:
-            bar.n = round(1000 * progress)
-            bar.set_description_str(f"step {step} loss {parts['loss']:.4f}", refresh=step % 20 == 0)
-
-        trainer.fit(on_step=on_step)
+    with console.training_bar() as move:
+        trainer.fit(
+            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}")
+        )
     after = trainer.evaluate()
     print(f"reconstruction of {len(trainer.checked)} test clips, MPJPE in mm")
     for name, found in (("before", before), ("after", after)):

@@ -11,7 +11,6 @@ with zero shape, whose joints are the same chain of rotations about its own rest
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,11 +26,11 @@ from ..errors import ArtifactError
 from ..models import mdm_checkpoint
 from ..models.mdm import MDM
 from ..motion.action_body import SMPL24_PARENTS, ActionBody
-from ..motion.io.atomic import atomic_path
 from ..wire.skeleton import HAND_OFFSETS, REST_OFFSETS
 from .humanact12 import HumanAct12, RotationWindows
+from .training_run import append_row, save_torch
 
-LOG, LOG_EVERY = "log.jsonl", 20
+LOG_EVERY = 20
 
 
 def neutral_rest_joints() -> Tensor:
@@ -131,17 +130,14 @@ class RotationTrainer:
         self.save()
 
     def _log(self, losses: dict[str, float]) -> None:
-        self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, **losses}) + "\n")
+        append_row(self.run, {"step": self.step, **losses})
 
     def save(self) -> None:
         """Write ``args.json``, and the optimiser and network of this step."""
         write_json(self.run / mdm_checkpoint.ARGS, dict(sorted(asdict(self.config).items())))
         # the optimiser first: a checkpoint that is there can be resumed
         for name, module in (("opt", self.optimizer), ("model", self.net)):
-            with atomic_path(self.run / f"{name}{self.step:09d}.pt") as temporary:
-                torch.save(module.state_dict(), temporary)
+            save_torch(self.run / f"{name}{self.step:09d}.pt", module.state_dict())
 
     def resume(self) -> None:
         """Go on from the newest checkpoint; :class:`ArtifactError` if none fits."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 from collections.abc import Callable
@@ -20,11 +19,11 @@ from ..artifacts import Stats
 from ..diffusion.float32_ddpm import Float32DDPM
 from ..errors import ArtifactError
 from ..models.action_mdm import ActionMDM, ActionMDMConfig
-from ..motion.io.atomic import atomic_path
 from ..pipelines.action_mdm import ActionMDMPipeline, ActionMDMPipelineConfig
 from .action_data import ActionWindows, WindowBatch, WindowConfig
+from .training_run import STATE, append_row, save_torch, set_rate
 
-TRAIN_CONFIG, STATE, LOG = "train_config.json", "state.pt", "log.jsonl"
+TRAIN_CONFIG = "train_config.json"
 
 
 @dataclass(frozen=True)
@@ -185,8 +184,7 @@ class ActionTrainer:
     def _one_epoch(self, on_step: Callable[[int, int, float], None] | None) -> dict[str, float]:
         started = time.monotonic()
         rate = self.learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, rate)
         self.net.train()
         totals: dict[str, float] = {}
         batches = self.windows.epoch(self.config.batch_size)
@@ -208,9 +206,7 @@ class ActionTrainer:
 
     def _log(self, losses: dict[str, float]) -> None:
         row = {"epoch": self.epoch, "minutes": round(self.elapsed / 60, 2), **losses}
-        self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.run, row)
 
     def pipeline(self) -> ActionMDMPipeline:
         """A copy of the model as it is now; random numbers are not touched."""
@@ -240,8 +236,7 @@ class ActionTrainer:
             "mean": self.windows.mean,
             "std": self.windows.std,
         }
-        with atomic_path(self.run / STATE) as temporary:
-            torch.save(state, temporary)
+        save_torch(self.run / STATE, state)
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""

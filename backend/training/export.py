@@ -13,7 +13,8 @@ from ..pipelines.dit_config import config_for
 from ..pipelines.knowledge import build_knowledge
 from ..text.minilm import MiniLMEncoder
 from .dataset import MotionDataset, read_json
-from .trainer import ema_weights, load_state
+from .trainer import ema_weights
+from .training_run import load_state
 
 CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""

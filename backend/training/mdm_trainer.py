@@ -8,7 +8,6 @@ trains on its own part of each pass (DistributedDataParallel) and the first one 
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,9 +29,9 @@ from ..models.mdm import MDM
 from ..motion.io.atomic import atomic_path
 from .caption_vectors import CaptionVectors
 from .hml3d_data import TextMotionBatches
+from .training_run import append_row, save_torch
 
 LOG_EVERY = 20
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -234,9 +233,7 @@ class MdmTrainer:
     def _log(self, loss: float, running: float) -> None:
         row = {"step": self.step, "minutes": round(self.elapsed / 60, 3)}
         row |= {"loss": round(loss, 5), "running": round(running, 5)}
-        self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.run, row)
 
     # ------------------------------------------------------------------ files
 
@@ -258,8 +255,7 @@ class MdmTrainer:
             optimizer = {"optimizer": self.optimizer.state_dict(), "elapsed": self.elapsed}
             # the optimiser first: a checkpoint that is there can be resumed
             for name, content in (("opt", optimizer), ("model", state)):
-                with atomic_path(self.run / f"{name}{self.step:09d}.pt") as temporary:
-                    torch.save(content, temporary)
+                save_torch(self.run / f"{name}{self.step:09d}.pt", content)
         self.process.wait()
 
     def resume(self) -> None:

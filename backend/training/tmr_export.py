@@ -18,7 +18,7 @@ from ..models.tmr import SentenceTMR, TMRConfig
 from ..motion.io.atomic import atomic_path
 from ..motion.representations import motion135
 from .dataset import Clip, Item, MotionDataset, read_json
-from .trainer import load_state
+from .training_run import load_state
 
 CAPTIONS_EACH = 8
 """Captions kept for each reference motion, drawn evenly from its pool."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,15 @@ from ..models.tmr import SentenceTMR, TMRConfig
 from ..motion.io.atomic import atomic_path
 from . import contrastive
 from .batches import Batch, BatchSampler
+from .training_run import (
+    STATE,
+    append_row,
+    load_state,
+    save_torch,
+    set_rate,
+    share_spent,
+    warm_cosine,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class TMRTrainer:
 
     def progress(self) -> float:
         """Share of the time that is spent, 0..1."""
-        return min(1.0, self.elapsed / (60 * self.config.minutes))
+        return share_spent(self.step, self.elapsed, steps=0, minutes=self.config.minutes)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of a batch and its parts."""
@@ -100,9 +108,8 @@ class TMRTrainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-            cosine = 0.5 * (1 + math.cos(math.pi * self.progress()))
-            for group in self.optimizer.param_groups:
-                group["lr"] = c.lr * min(1.0, (self.step + 1) / c.warmup) * cosine
+            rate = warm_cosine(self.step, self.progress(), lr=c.lr, warmup=c.warmup)
+            set_rate(self.optimizer, rate)
             self.optimizer.step()
             self.step += 1
             now = time.monotonic()
@@ -118,12 +125,10 @@ class TMRTrainer:
         self.save()
 
     def _log(self, parts: dict[str, float]) -> None:
-        self.run.mkdir(parents=True, exist_ok=True)
         row = {"step": self.step, "minutes": round(self.elapsed / 60, 2)} | {
             name: round(value, 5) for name, value in parts.items()
         }
-        with (self.run / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.run, row)
 
     def save(self) -> None:
         """Write ``config.json`` and ``state.pt``."""
@@ -136,13 +141,10 @@ class TMRTrainer:
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        with atomic_path(self.run / "state.pt") as temporary:
-            torch.save(state, temporary)
+        save_torch(self.run / STATE, state)
 
     def resume(self) -> None:
         """Go on from ``state.pt``."""
-        from .trainer import load_state
-
         state = load_state(self.run)
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])

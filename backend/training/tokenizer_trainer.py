@@ -7,8 +7,6 @@ codebook that is averaged instead of trained.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -23,14 +21,13 @@ from .. import artifacts
 from ..artifacts import Stats
 from ..errors import ArtifactError
 from ..models.motion_vqvae import MotionVQVAE, VQVAEConfig
-from ..motion.io.atomic import atomic_path
 from ..motion.representations import hml263
 from . import tokenizer_data
 from .tokenizer_codebook import CodebookTrainer
 from .tokenizer_data import FeatureClips
+from .training_run import STATE, append_row, save_torch, set_rate, share_spent, warm_cosine
 
 SPEC = hml263.SPEC
-STATE, LOG = "state.pt", "log.jsonl"
 MODEL_FOLDER = "model"
 """Folder of a run that holds the tokenizer for use."""
 
@@ -139,15 +136,12 @@ class TokenizerTrainer:
 
     def progress(self) -> float:
         """Share of the budget that is spent, 0..1."""
-        if self.config.minutes is not None:
-            return min(1.0, self.elapsed / (60 * self.config.minutes))
-        return min(1.0, self.step / self.config.steps)
+        c = self.config
+        return share_spent(self.step, self.elapsed, steps=c.steps, minutes=c.minutes)
 
     def _learning_rate(self) -> float:
         c = self.config
-        warm = min(1.0, (self.step + 1) / c.warmup)
-        cosine = 0.5 * (1 + math.cos(math.pi * self.progress()))
-        return c.lr * warm * (c.final_lr + (1 - c.final_lr) * cosine)
+        return warm_cosine(self.step, self.progress(), lr=c.lr, warmup=c.warmup, final=c.final_lr)
 
     def _batch(self) -> torch.Tensor:
         c = self.config
@@ -183,8 +177,7 @@ class TokenizerTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), c.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+        set_rate(self.optimizer, self._learning_rate())
         self.optimizer.step()
         self.step += 1
         values = {name: float(value.detach()) for name, value in parts.items()}
@@ -228,9 +221,7 @@ class TokenizerTrainer:
     def _log(self, parts: dict[str, float], found: Reconstruction) -> None:
         row = {"step": self.step, "minutes": round(self.elapsed / 60, 3)}
         row |= {name: round(value, 5) for name, value in {**parts, **asdict(found)}.items()}
-        self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.run, row)
 
     def save(self) -> None:
         """Write ``config.json`` and ``state.pt``."""
@@ -243,8 +234,7 @@ class TokenizerTrainer:
             "codes": self.codes.state(),
             "random": torch.get_rng_state(),
         }
-        with atomic_path(self.run / STATE) as temporary:
-            torch.save(state, temporary)
+        save_torch(self.run / STATE, state)
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""

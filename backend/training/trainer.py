@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,15 @@ from ..models.dit import DiT, DiTConfig
 from ..motion.io.atomic import atomic_path
 from .batches import BatchSampler, SamplingConfig
 from .losses import LossConfig, motion_loss
+from .training_run import (
+    STATE,
+    append_row,
+    load_state,
+    save_torch,
+    set_rate,
+    share_spent,
+    warm_cosine,
+)
 
 
 @dataclass(frozen=True)
@@ -116,15 +124,12 @@ class Trainer:
 
     def progress(self) -> float:
         """Share of the budget that is spent, 0..1."""
-        if self.config.minutes is not None:
-            return min(1.0, self.elapsed / (60 * self.config.minutes))
-        return min(1.0, self.step / self.config.steps)
+        c = self.config
+        return share_spent(self.step, self.elapsed, steps=c.steps, minutes=c.minutes)
 
     def _learning_rate(self) -> float:
         c = self.config
-        warm = min(1.0, (self.step + 1) / c.warmup)
-        cosine = 0.5 * (1 + math.cos(math.pi * self.progress()))
-        return c.lr * warm * (c.final_lr + (1 - c.final_lr) * cosine)
+        return warm_cosine(self.step, self.progress(), lr=c.lr, warmup=c.warmup, final=c.final_lr)
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step on the next batch; returns the loss parts."""
@@ -162,8 +167,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+        set_rate(self.optimizer, self._learning_rate())
         self.optimizer.step()
         self._update_ema()
         self.step += 1
@@ -210,9 +214,7 @@ class Trainer:
     def _log(self, parts: dict[str, float]) -> None:
         row = {"step": self.step, "minutes": round(self.elapsed / 60, 2)}
         row |= {k: round(v, 5) for k, v in parts.items()}
-        self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.run, row)
 
     def save(self) -> None:
         """Write ``config.json`` and ``state.pt``."""
@@ -228,8 +230,7 @@ class Trainer:
             "mean": self.mean.cpu(),
             "std": self.std.cpu(),
         }
-        with atomic_path(self.run / "state.pt") as temporary:
-            torch.save(state, temporary)
+        save_torch(self.run / STATE, state)
 
     def start_from(self, folder: Path) -> None:
         """Begin with the weights of a model folder; :class:`ArtifactError` if they do not fit."""
@@ -244,22 +245,11 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError(
-                f"{self.run / 'state.pt'} does not fit the configuration ({error}).",
+                f"{self.run / STATE} does not fit the configuration ({error}).",
                 "Resume with the configuration that started the run.",
             ) from error
         self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
         self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
-
-
-def load_state(run: Path) -> dict[str, Any]:
-    """``state.pt`` of a run directory, tensors on the CPU; :class:`ArtifactError` if unreadable."""
-    path = run / "state.pt"
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read ({error}).", "Start the run again without --resume."
-        ) from error
 
 
 def ema_weights(run: Path) -> tuple[TrainConfig, dict[str, Tensor], Tensor, Tensor]:

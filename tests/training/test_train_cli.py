@@ -12,7 +12,7 @@ from backend.cli.main import main
 from backend.errors import FormatError
 from backend.pipelines.dit import DiTPipeline
 from backend.training.dataset import MotionDataset
-from backend.training.trainer import load_state
+from backend.training.training_run import load_state
 
 from .bvh_files import write_dataset
 

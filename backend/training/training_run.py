@@ -1,0 +1,68 @@
+"""What trainers do alike: the budget, the learning rate, the log and the state of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ArtifactError
+from ..motion.io.atomic import atomic_path
+
+STATE, LOG = "state.pt", "log.jsonl"
+
+
+def share_spent(step: int, elapsed: float, *, steps: int, minutes: float | None) -> float:
+    """Share of a budget that is spent, 0..1: of the ``minutes`` if given, else of the ``steps``.
+
+    Args:
+        elapsed: seconds of training, over all resumed parts of the run.
+    """
+    done = step / steps if minutes is None else elapsed / (60 * minutes)
+    return min(1.0, done)
+
+
+def warm_cosine(step: int, share: float, *, lr: float, warmup: int, final: float = 0.0) -> float:
+    """Learning rate that rises over ``warmup`` steps and follows a cosine over the budget.
+
+    Args:
+        share: of the budget that is spent, 0..1.
+        final: what is left of ``lr`` at the end, 0..1.
+    """
+    warm = min(1.0, (step + 1) / warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * share))
+    return lr * warm * (final + (1 - final) * cosine)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of an optimiser this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def append_row(run: Path, row: Mapping[str, Any]) -> None:
+    """Add one line to ``log.jsonl`` of a run."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def save_torch(path: Path, content: Any) -> None:
+    """Write tensors and plain values whole or not at all, for ``torch.load(weights_only=True)``."""
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_state(run: Path) -> dict[str, Any]:
+    """``state.pt`` of a run directory, tensors on the CPU; :class:`ArtifactError` if unreadable."""
+    path = run / STATE
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error}).", "Start the run again without --resume."
+        ) from error
