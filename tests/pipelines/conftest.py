@@ -50,10 +50,16 @@ def standing_stats() -> Stats:
     return Stats(torch.from_numpy(x[0]).float(), torch.full((205,), 0.05))
 
 
-def tiny_pipeline(text_tokens: bool = True, **options) -> DiTPipeline:
+def tiny_pipeline(text_tokens: bool = True, action_words: int = 0, **options) -> DiTPipeline:
     torch.manual_seed(0)
     network = DiTConfig(
-        width=32, depth=2, heads=2, stem_width=16, text_dim=WIDTH, text_tokens=text_tokens
+        width=32,
+        depth=2,
+        heads=2,
+        stem_width=16,
+        text_dim=WIDTH,
+        text_tokens=text_tokens,
+        action_words=action_words,
     )
     net = DiT(network)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelNotFou
 from backend.pipelines import registry
 from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.knowledge import Knowledge
+from backend.text.actions import ACTION_WORDS
 from backend.wire.control import ModelInfo
 from backend.wire.messages import Request
 
@@ -191,6 +192,28 @@ def test_round_trip(pipeline: DiTPipeline, tmp_path: Path, half: bool) -> None:
     assert replace(loaded.config, sha256={}) == replace(pipeline.config, sha256={})
     ours, theirs = (p.infer_t2m(["walk"], [30], seed=1)[0] for p in (pipeline, loaded))
     np.testing.assert_allclose(ours, theirs, atol=5e-3 if half else 1e-6)
+
+
+def test_a_model_from_before_action_words_loads_as_it_was(
+    pipeline: DiTPipeline, saved: Path
+) -> None:
+    path = saved / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    assert values["network"].pop("action_words") == 0
+    path.write_text(json.dumps(values), encoding="utf-8")
+    loaded = DiTPipeline.from_pretrained(saved, device="cpu", local_files_only=True)
+    loaded._encoder = HashEncoder()
+    ours, theirs = (p.infer_t2m(["she waves"], [30], seed=1)[0] for p in (pipeline, loaded))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_action_words_are_read_from_the_caption() -> None:
+    pipeline = tiny_pipeline(action_words=len(ACTION_WORDS))
+    flags = pipeline.encode_text(["she waves", "greet a friend"])["actions"]
+    assert [w for w, f in zip(ACTION_WORDS, flags[0], strict=True) if f] == ["wave"]
+    assert not flags[1].any()
+    assert pipeline.infer_t2m(["she waves"], [30], seed=1)[0].shape == (30, 205)
+    assert "actions" not in tiny_pipeline().encode_text(["she waves"])
 
 
 def test_knowledge_travels_with_the_model(tmp_path: Path) -> None:

@@ -39,6 +39,30 @@ def test_rare_contents_get_their_floor() -> None:
     assert weights[-1] == pytest.approx(0.05, rel=0.1)
 
 
+def test_an_emphasised_content_is_drawn_that_much_more_often() -> None:
+    items = [_item("walk", 40 * k) for k in range(4)]
+    items += [_item("wave", 40 * k) for k in range(4, 8)]
+    plain = item_weights(items, SamplingConfig())
+    strong = item_weights(items, SamplingConfig(emphasis={"wave": 3.0}))
+    assert plain[:4].sum() == pytest.approx(plain[4:].sum())
+    assert strong[4:].sum() == pytest.approx(3.0 * strong[:4].sum())
+    assert strong.sum() == pytest.approx(1.0)
+
+    data = _dataset(items, 320)
+    config = SamplingConfig(emphasis={"wave": 3.0}, crop=0.0, stitch=0.0, frames_per_batch=400)
+    sampler = BatchSampler(data, _text(), *feature_statistics(data), config, seed=5)
+    labels = np.concatenate([sampler.next().labels for _ in range(150)])
+    assert (labels == 1).mean() == pytest.approx(0.75, abs=0.04)  # labels: walk 0, wave 1
+
+
+def test_emphasis_stands_above_the_floor() -> None:
+    items = [_item("walk")] * 400 + [_item("kick")]
+    floor = item_weights(items, SamplingConfig(content_floor=0.05))
+    twice = item_weights(items, SamplingConfig(content_floor=0.05, emphasis={"kick": 2.0}))
+    ratios = [w[-1] / w[0] for w in (floor, twice)]
+    assert ratios[1] == pytest.approx(2.0 * ratios[0])
+
+
 def test_stitching_fades_between_two_takes() -> None:
     rng = np.random.default_rng(1)
     a = rng.normal(size=(60, 205)).astype(np.float32)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from backend.motion.representations import smplrifke205
+from backend.motion.skeleton import joint_index
 from backend.training.losses import (
     LossConfig,
     joint_velocities,
@@ -64,3 +65,42 @@ def test_a_sliding_planted_foot_costs_through_the_contact_term(features: torch.T
     mean, std = torch.zeros(205), torch.ones(205)
     _, parts = motion_loss(sliding, still, mask, torch.ones(1), mean, std, LossConfig())
     assert parts["contact"] > 0.05
+
+
+def _column(block: str, joint: str) -> int:
+    """First column of a joint; the pelvis has rotations but no position of its own."""
+    first = smplrifke205.SPEC.columns(block).start
+    index = joint_index(joint)
+    return first + (6 * index if block == "rotations" else 3 * (index - 1))
+
+
+@pytest.mark.parametrize("block", ["rotations", "joints"])
+@pytest.mark.parametrize(
+    ("joint", "factor"),
+    [
+        ("left_shoulder", 5.0),
+        ("right_elbow", 5.0),
+        ("right_wrist", 5.0),
+        ("left_knee", 1.0),
+        ("left_foot", 1.0),
+        ("head", 1.0),
+    ],
+)
+def test_errors_of_arm_columns_count_as_often_as_asked(
+    features: torch.Tensor, block: str, joint: str, factor: float
+) -> None:
+    target = features.float()
+    predicted = target.clone()
+    # every other frame, so that the change from frame to frame is wrong too
+    predicted[:, ::2, _column(block, joint)] += 0.5
+    mask = torch.ones(target.shape[:2], dtype=torch.bool)
+    mean, std = torch.zeros(205), torch.ones(205)
+
+    def parts(arms: float) -> dict[str, float]:
+        config = LossConfig(arms=arms)
+        return motion_loss(predicted, target, mask, torch.ones(2), mean, std, config)[1]
+
+    plain, weighed = parts(1.0), parts(5.0)
+    assert plain["feature"] > 0 and plain["feature_velocity"] > 0
+    assert weighed["feature"] == pytest.approx(factor * plain["feature"])
+    assert weighed["feature_velocity"] == pytest.approx(factor * plain["feature_velocity"])
