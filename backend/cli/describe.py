@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidRequest
-from . import console
+from . import abilities, console
 
 if TYPE_CHECKING:
     import numpy as np
 
 HELP = "say in words what happens in motion files"
-DEFAULT_MODEL = "motiongpt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
+        default=abilities.READER,
         help="a model that reads motions: name, folder or hub id (default %(default)s)",
     )
     parser.add_argument("--fps", type=float, help="frame rate of files that do not say it")
@@ -40,37 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read every file first, so that a bad one costs no loading; print one sentence a file."""
     motions = [_read(path, options.fps) for path in options.files]
-    if options.offline:
-        # read by huggingface_hub when it is imported
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    from ..pipelines import registry
-
-    kind = registry.kind_of(_place(options.model), local_files_only=options.offline)
-    if not hasattr(registry.pipeline_class(kind), "describe"):
-        raise InvalidRequest(
-            f"The model {options.model!r} makes motions but cannot describe them.",
-            f"Use MotionGPT: --model {DEFAULT_MODEL}, or the folder of one.",
-        )
-    pipeline = registry.load_pipeline(
-        options.model, device=options.device, local_files_only=options.offline
-    )
-    texts = pipeline.describe(  # type: ignore[attr-defined]
-        motions, with_length=options.with_length, on_warning=console.warning
-    )
+    pipeline = abilities.load(options, "describe", "cannot describe them")
+    texts = pipeline.describe(motions, with_length=options.with_length, on_warning=console.warning)
     for path, text in zip(options.files, texts, strict=True):
         if options.json:
             print(json.dumps({"file": str(path), "text": text}, ensure_ascii=False))
         else:
             print(f"{path}: {text}" if len(texts) > 1 else text)
     return 0
-
-
-def _place(model: str) -> str:
-    from ..pipelines import registry
-
-    registry.check(model)
-    info = registry.model_info(model)
-    return model if info is None else info.hub_id or info.path
 
 
 def _read(path: Path, fps: float | None) -> np.ndarray:

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
-    motion = _read(options)
+    motion = read_motion(options.input, options.fps)
     if options.offline:
         # read by huggingface_hub and transformers when they are imported
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -132,17 +132,22 @@ def _levels(text: str) -> tuple[float, ...]:
     return tuple(level for level in levels if level > 0.0)
 
 
-def _read(options: argparse.Namespace) -> Motion:
+def read_motion(path: Path, fps: float | None) -> Motion:
+    """A motion file in motion_135; what its conversion loses is noted.
+
+    Args:
+        fps: rate of a file that does not say it.
+    """
     from ..motion import convert
     from ..motion.io import load
     from ..wire.messages import Motion
 
-    clip = load.read_clip(options.input, fps=options.fps)
+    clip = load.read_clip(path, fps=fps)
     if clip.representation != "motion135":
         clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
         for step in clip.lossy_steps:
-            console.note(f"{options.input.name}: {step.name} loses {step.loses}")
-    return Motion(clip.data, clip.fps, {"source": options.input.name})
+            console.note(f"{path.name}: {step.name} loses {step.loses}")
+    return Motion(clip.data, clip.fps, {"source": path.name})
 
 
 def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:
@@ -165,7 +170,7 @@ def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int,
         if not hasattr(pipeline, "edit"):
             raise InvalidRequest(
                 f"The model {options.model!r} cannot edit.",
-                "Diffusion models can: starter, or an MDM.",
+                "Diffusion models can: starter, or an MDM. What MotionGPT can: kinetype continue.",
             )
         settings = {} if options.restarts is None else {"restarts": _levels(options.restarts)}
         return pipeline.edit(

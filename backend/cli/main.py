@@ -25,6 +25,7 @@ COMMANDS = {
     "convert-checkpoint": "convert_checkpoint",
     "describe": "describe",
     "edit": "edit",
+    "continue": "continue_motion",
     "sample": "sample",
     "visualise": "visualise",
 }

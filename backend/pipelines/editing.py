@@ -163,7 +163,7 @@ def edit(
         sampler=sampler,
     ).validated()
     space = model.edit_space
-    ground = _ground(data, kept)
+    ground = ground_under(data, kept)
     reference = space.encode(_on_ground(data, ground), motion.fps)
     rows = kept_rows(kept.frames, motion.fps, space.fps, len(reference))
     mask = space.mask(rows, kept.joints)
@@ -185,7 +185,7 @@ def edit(
     made[0][:, 1] += ground
     if space.fitted:
         made = _in_given_frames(made, motion135.unpack(data.astype(np.float64)), kept)
-    result = _assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
+    result = assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
     return Motion(result, motion.fps, {**motion.meta, **_notes(prompt, seed, kept, motion)})
 
 
@@ -200,7 +200,7 @@ def _notes(prompt: str, seed: int, kept: Kept, motion: Motion) -> dict[str, Any]
 # --------------------------------------------------------------------------- to the model
 
 
-def _ground(data: np.ndarray, kept: Kept) -> float:
+def ground_under(data: np.ndarray, kept: Kept) -> float:
     """Height of the ground under what is kept: frames that go must not move it."""
     lowest = motion135.joints(data.astype(np.float64))[..., 1].min(axis=1)
     used = lowest[kept.frames] if kept.frames.any() else lowest
@@ -238,7 +238,7 @@ def _meeting(
 # --------------------------------------------------------------------------- back to the motion
 
 
-def _assemble(
+def assemble(
     data: np.ndarray,
     made: tuple[np.ndarray, np.ndarray],
     kept: Kept,
@@ -246,7 +246,14 @@ def _assemble(
     blend_seconds: float,
     foot_lock: bool,
 ) -> np.ndarray:
-    """The motion ``[T, 135]`` with what is not kept taken from ``made``, joined at the seams."""
+    """The motion with what is not kept taken from ``made``, joined at the seams.
+
+    Args:
+        data: ``[T, 135]``; what is kept of it comes back as it is.
+        made: root ``[T, 3]`` and rotations ``[T, 22, 3, 3]`` on the ground of ``data``, in any
+            place and heading.
+        foot_lock: keep standing feet of what is made in place.
+    """
     given = tuple(a.astype(np.float64) for a in motion135.unpack(data))
     made = _with_kept_joints(made, given, kept)
     out = _joined(given, made, kept, fps, blend_seconds)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend.motion.io import npz
+from backend.motion.io import bvh, load, npz
+from backend.wire.messages import Motion
 
 from .conftest import Kinetype
 
 ARTIFACT = Path(__file__).parents[1] / "parity/golden/motiongpt/artifact"
+CONTINUE = ("continue", "--out", "o.npz")
 
 
 def test_generate_then_describe(kinetype_here: Kinetype, tmp_path: Path) -> None:
@@ -34,6 +37,58 @@ def test_generate_then_describe(kinetype_here: Kinetype, tmp_path: Path) -> None
     assert [row["text"] for row in rows] == [told.stdout.strip()] * 2
 
 
+def test_continue_keeps_what_is_given_and_numbers_what_is_new(
+    kinetype_here: Kinetype, tmp_path: Path, make_motion: Callable[..., np.ndarray]
+) -> None:
+    given = make_motion(frames=90, seed=1).astype(np.float32)
+    npz.write_motion(tmp_path / "in.npz", Motion(given, 30.0))
+    common = ("--model", ARTIFACT, "--quiet", "--offline")
+    done = kinetype_here(
+        "continue", "in.npz", "--share", 0.2, "--seconds", 1, "--samples", 4, "--seed", 2,
+        "--out", "on.npz", "--out", "on.bvh", *common,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = [tmp_path / line for line in done.stdout.split()]
+    takes = [path for path in written if path.suffix == ".npz"]
+    assert takes and {path.with_suffix(".bvh") for path in takes} < set(written)
+    assert all(path.is_file() for path in written)
+    # the tiny model does not always write a motion: every sample is told of or written
+    assert len(takes) + done.stderr.count("wrote") == 4
+    for path in takes:
+        motion = npz.read_at_own_rate(path)
+        np.testing.assert_array_equal(motion.data[:18], given[:18])
+        assert 18 < len(motion.data) <= 18 + 32
+        assert motion.meta["seed"] == 2 + int(path.stem[-2:])
+
+    again = kinetype_here(
+        "continue", "in.npz", "--share", 0.2, "--seconds", 1, "--out", "one.npz", *common,
+        "--seed", npz.read_at_own_rate(takes[0]).meta["seed"],
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    alone, among = (npz.read_at_own_rate(path).data for path in (tmp_path / "one.npz", takes[0]))
+    np.testing.assert_allclose(alone, among, atol=1e-5)
+
+
+def test_continue_in_between_from_a_bvh_file(
+    kinetype_here: Kinetype, tmp_path: Path, make_motion: Callable[..., np.ndarray]
+) -> None:
+    given = make_motion(frames=90, seed=1).astype(np.float32)
+    bvh.write_motion(tmp_path / "in.bvh", Motion(given, 30.0))
+    read = load.read_clip(tmp_path / "in.bvh").data
+    done = kinetype_here(
+        "continue", "in.bvh", "--in-between", "--samples", 3, "--model", ARTIFACT,
+        "--out", "between.npz",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "writing motion tokens" in done.stderr
+    takes = [npz.read_at_own_rate(tmp_path / line) for line in done.stdout.split()]
+    assert takes
+    for motion in takes:
+        [(_, first), (last, end)] = motion.meta["in_between"]["kept_frames"]
+        np.testing.assert_array_equal(motion.data[:first], read[:first])
+        np.testing.assert_array_equal(motion.data[last:end], read[last - end :])
+
+
 def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: Path) -> None:
     done = kinetype_here("convert-checkpoint", "motiongpt", ARTIFACT, "own", "--verify")
     assert done.returncode == 0, done.stderr
@@ -51,16 +106,32 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
         (("describe", "short.npy", "--model", ARTIFACT), 1, "4 or more"),
         (("describe", "short.npy", "--model", "starter"), 2, "cannot describe"),
         (("describe", "short.npy", "--model", "nothing-like-it"), 2, "no model"),
+        ((*CONTINUE, "none.npz", "--model", ARTIFACT), 1, "none.npz"),
+        ((*CONTINUE, "short.npy", "--fps", 30, "--model", ARTIFACT), 1, "too short"),
+        ((*CONTINUE, "long.npz", "--model", "starter"), 2, "cannot let one go on"),
+        ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--share", 0), 2, "share"),
+        ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seconds", -1), 2, "seconds"),
+        ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seed", -1), 2, "seed"),
+        ((*CONTINUE, "long.npz", "--in-between", "--share", 0.5), 2, "Leave them out"),
+        ((*CONTINUE, "long.npz", "--in-between", "--model", ARTIFACT), 2, "up to 9.8"),
+        (("continue", "long.npz", "--model", ARTIFACT, "--out", "o.gif"), 2, "suffix"),
+        (
+            ("edit", "long.npz", "--keep-frames", "0-1s", "--model", ARTIFACT, "--out", "o.npz"),
+            2,
+            "kinetype continue",
+        ),
     ],
 )
 def test_bad_input(
     kinetype_here: Kinetype,
     tmp_path: Path,
+    make_motion: Callable[..., np.ndarray],
     arguments: tuple[object, ...],
     code: int,
     message: str,
 ) -> None:
     np.save(tmp_path / "short.npy", np.zeros((3, 263), np.float32))
+    npz.write_motion(tmp_path / "long.npz", Motion(make_motion(frames=320), 30.0))
     done = kinetype_here(*arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr

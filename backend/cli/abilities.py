@@ -1,0 +1,42 @@
+"""Models that can do more than make a motion from a prompt: found out before they are loaded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from ..errors import InvalidRequest
+
+READER = "motiongpt"
+"""The registered model that reads motions."""
+
+
+def load(options: argparse.Namespace, ability: str, cannot: str) -> Any:
+    """The pipeline of ``--model``, on ``--device``, from this computer alone with ``--offline``.
+
+    Args:
+        ability: method that it must have.
+        cannot: end of the message when it has not ("cannot describe them").
+
+    Raises:
+        InvalidRequest: it lacks the ability.
+        ModelNotFound: there is no such model.
+    """
+    if options.offline:
+        # read by huggingface_hub when it is imported
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from ..pipelines import registry
+
+    registry.check(options.model)
+    info = registry.model_info(options.model)
+    place = options.model if info is None else info.hub_id or info.path
+    kind = registry.kind_of(place, local_files_only=options.offline)
+    if not hasattr(registry.pipeline_class(kind), ability):
+        raise InvalidRequest(
+            f"The model {options.model!r} makes motions but {cannot}.",
+            f"Use MotionGPT: --model {READER}, or the folder of one.",
+        )
+    return registry.load_pipeline(
+        options.model, device=options.device, local_files_only=options.offline
+    )
