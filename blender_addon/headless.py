@@ -115,8 +115,8 @@ def export(
     return {"frames": count, "fps": fps, "seconds": motion.seconds}
 
 
-def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> bpy.types.Scene:
-    """A new file with character, keyed motion, stage and camera; returns its scene."""
+def check_settings(settings: render.RenderSettings, fps: float) -> None:
+    """:class:`InvalidRequest` for a rate or a picture size that cannot be."""
     if not MIN_FPS <= fps <= MAX_FPS:
         raise InvalidRequest(
             f"The frame rate is {fps:g}.", f"Choose one from {MIN_FPS:g} to {MAX_FPS:g}."
@@ -126,6 +126,11 @@ def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> 
             f"The picture size is {settings.width} x {settings.height}.",
             f"Choose {SIZES[0]} to {SIZES[1]} pixels for each side.",
         )
+
+
+def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> bpy.types.Scene:
+    """A new file with character, keyed motion, stage and camera; returns its scene."""
+    check_settings(settings, fps)
     # not read_factory_settings: that would also reset preferences and disable add-ons
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene

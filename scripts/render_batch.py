@@ -11,7 +11,7 @@ required. A prompt that fails does not stop the others. ``--skip-existing`` take
 earlier run of the same request finished. Motions come from the same backend as in the panel: in
 this process when it has torch, else in another one (``--backend-python``, ``--backend-command``).
 
-Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage.
+Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,31 +37,29 @@ if str(ROOT) not in sys.path:  # Blender starts scripts without their folder or 
     sys.path.insert(0, str(ROOT))
 
 
-from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError  # noqa: E402
+from backend.cli.outputs import check_writable  # noqa: E402
+from backend.errors import (  # noqa: E402
+    FormatError,
+    InternalError,
+    InvalidRequest,
+    KinetypeError,
+    ServiceError,
+)
 from backend.motion.io import npz  # noqa: E402
 from backend.motion.io.atomic import atomic_path  # noqa: E402
 from backend.wire import limits  # noqa: E402
 from backend.wire.messages import Failure, Motion, Progress, Request, Result  # noqa: E402
+from scripts.render_jobs import Job, read_jobs, sample_names  # noqa: E402
 
 if TYPE_CHECKING:
     from blender_addon.client import Session
+    from blender_addon.scene.render import RenderSettings
 
 RESULTS = "results.json"
+BACKEND_HINT = "Check --backend-python or --backend-command."
+EXIT_CANCELLED = 130
 POLL_SECONDS = 0.05
-SLUG_LENGTH = 40
 COMPLAINT = re.compile(r"\b(?:error|warning|failed|cannot|fatal)\b", re.IGNORECASE)
-JOB_KEYS = (
-    "prompt", "seconds", "seed", "samples", "model", "guidance_scale", "steps", "sampler",
-    "cleanup", "name",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Job:
-    """One request and the stem of its files."""
-
-    name: str
-    request: dict[str, Any]  # without id; checked when it is this job's turn
 
 
 class Batch:
@@ -88,7 +85,7 @@ class Batch:
         return all(result["status"] != "failed" for result in self.results)
 
     def _one(self, job: Job) -> Iterator[dict[str, Any]]:
-        names = _sample_names(job)
+        names = sample_names(job)
         kept = [self._kept(name, job) for name in names]
         if all(kept):
             for result in kept:
@@ -142,19 +139,19 @@ class Batch:
 
     def _write_files(self, name: str, motion: Motion) -> dict[str, Any]:
         from blender_addon import headless
-        from blender_addon.scene.render import RenderSettings
 
         options = self.options
         files = self._files(name)
         started = time.monotonic()
         npz.write_motion(files["npz"], motion)
-        settings = RenderSettings(
-            options.width, options.height, options.engine, options.render_samples
-        )
         outputs = headless.Outputs(files["blend"], files.get("mp4"), files.get("frames"))
         with quiet_blender():
             summary = headless.export(
-                motion, outputs, settings, fps=options.fps, on_progress=_progress
+                motion,
+                outputs,
+                _render_settings(options),
+                fps=options.fps,
+                on_progress=_progress,
             )
         entry: dict[str, Any] = {
             "files": {kind: path.relative_to(self.out).as_posix() for kind, path in files.items()},
@@ -212,6 +209,24 @@ def _open_session(options: argparse.Namespace) -> Session:
     return ProcessSession(*default_command(options.backend_python, offline=options.offline))
 
 
+def check_before_work(options: argparse.Namespace) -> None:
+    """What would fail after minutes of work otherwise: a folder, a rate or a size that cannot be.
+
+    Raises:
+        OutputError: the output folder cannot be written. InvalidRequest: wrong rate or size.
+    """
+    from blender_addon import headless
+
+    check_writable(options.out / RESULTS)
+    headless.check_settings(_render_settings(options), options.fps)
+
+
+def _render_settings(options: argparse.Namespace) -> RenderSettings:
+    from blender_addon.scene.render import RenderSettings
+
+    return RenderSettings(options.width, options.height, options.engine, options.render_samples)
+
+
 def check_measurable(python: Path | None) -> None:
     """:class:`InvalidRequest` where :func:`measure` could not work, before hours of rendering."""
     if find_spec("scipy") is None and python is None:
@@ -241,84 +256,13 @@ def measure(path: Path, python: Path | None = None) -> dict[str, float]:
 def _failed(name: str, job: Job, error: Exception) -> dict[str, Any]:
     if not isinstance(error, KinetypeError):
         error = InternalError(f"Unexpected error: {error}.", "", traceback.format_exc())
+    if isinstance(error, ServiceError):  # its own hint speaks of buttons
+        error.hint = BACKEND_HINT
     _say(f"  failed: {error}")
     problem = {"code": error.code, "message": error.message, "hint": error.hint}
     if error.detail:
         problem["detail"] = error.detail
     return {"name": name, "status": "failed", "request": job.request, "error": problem}
-
-
-# --------------------------------------------------------------------------- what to do
-
-
-def read_jobs(options: argparse.Namespace) -> list[Job]:
-    """Jobs of ``--prompts`` and ``--jobs``, in that order, with the options as defaults.
-
-    Raises:
-        InvalidRequest: nothing to do, unknown keys, or two jobs of one name.
-        FormatError: a file that cannot be read.
-    """
-    entries: list[dict[str, Any]] = []
-    if options.prompts is not None:
-        lines = (line.strip() for line in _read(options.prompts).splitlines())
-        entries += [{"prompt": line} for line in lines if line and not line.startswith("#")]
-    if options.jobs is not None:
-        entries += _read_job_file(options.jobs)
-    if not entries:
-        raise InvalidRequest("There is nothing to do.", "Give prompts with --prompts or --jobs.")
-    defaults = {
-        "seconds": options.seconds, "seed": options.seed, "samples": options.samples,
-        "model": options.model,
-    }  # fmt: skip
-    jobs = []
-    for index, entry in enumerate(entries):
-        request = {**defaults, **entry}
-        name = request.pop("name", None) or f"{index:03d}_{slug(str(request['prompt']))}"
-        if Path(name).name != name:
-            raise InvalidRequest(f"The name {name!r} is not a file name.", "Leave out folders.")
-        jobs.append(Job(name, request))
-    names = [name for job in jobs for name in _sample_names(job)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidRequest(f"Two jobs are named {twice[0]!r}.", "Give each its own name.")
-    return jobs
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path} cannot be read: {error}.", "Give a UTF-8 text file.") from error
-
-
-def _read_job_file(path: Path) -> list[dict[str, Any]]:
-    try:
-        entries = json.loads(_read(path))
-    except ValueError as error:
-        raise FormatError(f"{path} is not JSON: {error}.", "") from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FormatError(f"{path} must hold a list of objects.", "See --help.")
-    for number, entry in enumerate(entries):
-        unknown = sorted(set(entry) - set(JOB_KEYS))
-        if unknown or "prompt" not in entry:
-            problem = f"unknown keys {unknown}" if unknown else "no prompt"
-            raise InvalidRequest(
-                f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(JOB_KEYS)}."
-            )
-    return entries
-
-
-def slug(prompt: str) -> str:
-    """A prompt as part of a file name."""
-    words = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")
-    return words[:SLUG_LENGTH].rstrip("_") or "motion"
-
-
-def _sample_names(job: Job) -> list[str]:
-    samples = job.request.get("samples", 1)
-    if not isinstance(samples, int) or samples <= 1:
-        return [job.name]
-    return [f"{job.name}_{index:02d}" for index in range(min(samples, limits.MAX_SAMPLES))]
 
 
 def _earlier_results(path: Path) -> dict[str, dict[str, Any]]:
@@ -402,11 +346,15 @@ def main(arguments: Sequence[str]) -> int:
         if options.evaluate:
             check_measurable(options.backend_python)
         jobs = read_jobs(options)
+        check_before_work(options)
         batch = Batch(options)
         succeeded = batch.run(jobs)
     except KinetypeError as error:
         _say(f"error: {error.message}\nhint: {error.hint}")
         return 2 if isinstance(error, InvalidRequest | FormatError) else 1
+    except KeyboardInterrupt:
+        _say("cancelled; go on later with --skip-existing")
+        return EXIT_CANCELLED
     failed = sum(result["status"] == "failed" for result in batch.results)
     _say(f"{len(batch.results) - failed} done, {failed} failed; see {options.out / RESULTS}")
     return 0 if succeeded else 1

@@ -153,6 +153,8 @@ def test_metrics_that_cannot_be_computed_are_refused_first(
         '[{"seed": 1}]',
         '[{"prompt": "x", "sneed": 1}]',
         '[{"prompt": "x", "name": "../up"}]',
+        '[{"prompt": "x", "name": ".."}]',
+        '[{"prompt": "x", "name": 5}]',
         '[{"prompt": "x", "name": "a"}, {"prompt": "y", "name": "a"}]',
     ],
 )
@@ -163,3 +165,42 @@ def test_wrong_job_files_are_named_before_any_work(
     assert script.main(["--jobs", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "error: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [
+        (("--fps", "0"), 2, "frame rate"),
+        (("--width", "1"), 2, "picture size"),
+        (("--out", "taken/deeper"), 1, "Cannot write"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_work(
+    script: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, str],
+    code: int,
+    word: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prompts = write(tmp_path / "p.txt", "walk")
+    write(tmp_path / "taken", "mine")
+    assert script.main(["--prompts", str(prompts), "--out", "out", *options]) == code
+    said = capsys.readouterr().err
+    assert word in said and "hint: " in said and "[1/1]" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.txt", "taken"]
+
+
+def test_a_backend_that_cannot_start_names_the_options(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts, out = write(tmp_path / "p.txt", "walk"), tmp_path / "out"
+    missing = tmp_path / "no-such-python"
+    words = ["--prompts", prompts, "--out", out, "--backend-python", missing]
+    assert script.main(list(map(str, words))) == 1
+    (result,) = json.loads((out / "results.json").read_text())["results"]
+    assert "no-such-python" in result["error"]["message"]
+    assert "--backend-python" in result["error"]["hint"]
+    assert "--backend-python" in capsys.readouterr().err
