@@ -7,22 +7,22 @@ A model folder holds ``config.json``, ``model.safetensors`` and ``stats.safetens
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from .config_files import COPY_HINT
+from .config_files import config_from_dict as config_from_dict
+from .config_files import read_json as read_json
 from .errors import ArtifactError, ModelNotFound
 from .motion.io.atomic import atomic_path
 
@@ -31,12 +31,8 @@ WEIGHTS = "model.safetensors"
 STATS = "stats.safetensors"
 CHECKSUMS_KEY = "sha256"
 """Key of ``config.json``: file name to sha256 of the files saved with it."""
-MAX_CONFIG_BYTES = 1_000_000
-COPY_HINT = "Copy or download the model again."
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HALF_LIMIT = torch.finfo(torch.float16).max
-
-Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -157,86 +153,6 @@ def _from_hub(
     return Path(folder)
 
 
-# ---------------------------------------------------------------- config
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or :class:`ArtifactError`."""
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ValueError("it is far too large")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing.", COPY_HINT) from error
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
-    if not isinstance(values, dict):
-        raise ArtifactError(f"{path} must hold a JSON object.", COPY_HINT)
-    return values
-
-
-def config_from_dict(cls: type[Config], values: Any, where: str) -> Config:
-    """Build a (nested) frozen dataclass from JSON values.
-
-    Args:
-        where: file and section, for messages.
-
-    Raises:
-        ArtifactError: an unknown, missing or ill-typed entry, or one that the class refuses.
-    """
-    if not isinstance(values, Mapping):
-        raise ArtifactError(f"{where} must be an object, not {values!r}.", COPY_HINT)
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ArtifactError(
-            f"{where} has unknown entries: {', '.join(unknown)}.",
-            "The model was made by another version of Kinetype; update it.",
-        )
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in values
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ArtifactError(f"{where} lacks {', '.join(missing)}.", COPY_HINT)
-    hints = typing.get_type_hints(cls)
-    ready = {
-        name: _checked_value(hints[name], value, f"{where}: {name}")
-        for name, value in values.items()
-    }
-    try:
-        return cls(**ready)
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(f"{where}: {error}.", COPY_HINT) from error
-
-
-def _checked_value(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return config_from_dict(hint, value, where)
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
-            return None
-        hint = next(a for a in arguments if a is not type(None))
-        return _checked_value(hint, value, where)
-    if origin is typing.Literal:
-        fits = value in arguments
-    elif origin is dict:
-        fits = isinstance(value, dict)
-    elif hint is float:
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-    elif isinstance(hint, type):
-        fits = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
-    else:
-        fits = True
-    if not fits:
-        raise ArtifactError(f"{where} cannot be {value!r}.", COPY_HINT)
-    return value
-
-
 # ---------------------------------------------------------------- tensors
 
 
@@ -279,21 +195,38 @@ def load_weights(
     tensors = {k: v for k, v in load_tensors(path).items() if not k.endswith(ignored)}
     state = module.state_dict()
     expected = {name: value.shape for name, value in state.items() if not name.endswith(ignored)}
+    hint = "The two files must come from the same model. " + COPY_HINT
+    check_fit(tensors, expected, f"{path} does not fit {config}", hint)
+    module.load_state_dict(tensors, strict=not ignored)
+
+
+def check_fit(
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, Sequence[int]],
+    complaint: str,
+    hint: str,
+    *,
+    finite: bool = False,
+) -> None:
+    """Raise :class:`ArtifactError` unless names and shapes are those of a network.
+
+    Args:
+        expected: shape of each tensor of the network.
+        complaint: beginning of the message; what does not fit follows, all of it in the detail.
+        finite: complain of NaN and infinite values too.
+    """
     problems = [f"missing {name}" for name in expected if name not in tensors]
     problems += [f"unexpected {name}" for name in tensors if name not in expected]
-    problems += [
-        f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the configuration"
-        for name, shape in expected.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
+    for name, shape in expected.items():
+        if name in tensors and tuple(tensors[name].shape) != tuple(shape):
+            given = list(tensors[name].shape)
+            problems.append(f"{name} is {given} in the file, {list(shape)} in the configuration")
+        elif name in tensors and finite and not torch.isfinite(tensors[name]).all():
+            problems.append(f"{name} holds NaN or infinite values")
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ArtifactError(
-            f"{path} does not fit {config}: {'; '.join(problems[:5])}{more}.",
-            "The two files must come from the same model. " + COPY_HINT,
-            "\n".join(problems),
-        )
-    module.load_state_dict(tensors, strict=not ignored)
+        text = f"{complaint}: {'; '.join(problems[:5])}{more}."
+        raise ArtifactError(text, hint, "\n".join(problems))
 
 
 def load_stats(path: Path, dim: int) -> Stats:

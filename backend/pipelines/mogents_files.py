@@ -119,20 +119,9 @@ def fill(module: nn.Module, tensors: Any, path: Path) -> None:
         raise ArtifactError(f"{path} holds no weights.", COPY_HINT)
     weights = {k: v for k, v in tensors.items() if not k.startswith(TEXT_PREFIX)}
     expected = {name: value.shape for name, value in module.state_dict().items()}
-    problems = [f"missing {name}" for name in expected if name not in weights]
-    problems += [f"unexpected {name}" for name in weights if name not in expected]
-    for name in expected.keys() & weights.keys():
-        value = weights[name]
-        if value.shape != expected[name]:
-            problems.append(f"{name} is {list(value.shape)}, not {list(expected[name])}")
-        elif not torch.isfinite(value).all():
-            problems.append(f"{name} holds NaN or infinite values")
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ArtifactError(
-            f"{path} does not fit the configuration: {'; '.join(problems[:5])}{more}.",
-            "Configuration and weights must come from the same model. " + COPY_HINT,
-        )
+    complaint = f"{path} does not fit the configuration"
+    hint = "Configuration and weights must come from the same model. " + COPY_HINT
+    artifacts.check_fit(weights, expected, complaint, hint, finite=True)
     module.load_state_dict({name: value.float() for name, value in weights.items()})
 
 

@@ -8,10 +8,9 @@ Ours: ``config.json``, ``model.safetensors``, ``stats.safetensors``, ``tokenizer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 from .. import artifacts
 from ..artifacts import COPY_HINT, Stats
 from ..errors import ArtifactError
+from ..models.checkpoint_file import load_checkpoint, unwrapped
 from ..models.motion_vqvae import VQVAEConfig
 from ..models.motiongpt import (
     EMBEDDING,
@@ -161,20 +161,8 @@ def _filled(vae: VQVAEConfig, t5: T5Config, state: Mapping[str, Tensor], where: 
     with torch.device("meta"):
         net = MotionGPT(vae, t5)
     expected = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    problems = [f"missing {name}" for name in expected if name not in state]
-    problems += [f"unexpected {name}" for name in state if name not in expected]
-    problems += [
-        f"{name} is {list(state[name].shape)}, not {list(shape)}"
-        for name, shape in expected.items()
-        if name in state and tuple(state[name].shape) != shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ArtifactError(
-            f"{where} does not fit its configuration: {'; '.join(problems[:5])}{more}.",
-            "The files must come from the same model. " + COPY_HINT,
-            "\n".join(problems),
-        )
+    hint = "The files must come from the same model. " + COPY_HINT
+    artifacts.check_fit(state, expected, f"{where} does not fit its configuration", hint)
     net.load_state_dict(state, assign=True)
     return net.eval().requires_grad_(False)
 
@@ -237,12 +225,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         ArtifactError: damaged, without these networks, not finite, or with an input embedding that
             encoder and decoder do not share.
     """
-    content = load_torch(path)
+    content = load_checkpoint(path, stand_ins=True)
     state = content.get("state_dict") if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping):
         raise ArtifactError(f"{path} has no state_dict.", COPY_HINT)
     tensors: dict[str, Tensor] = {}
-    for name, value in state.items():
+    for name, value in unwrapped(state).items():
         if any(part in name for part in _DROPPED):
             continue
         if not isinstance(value, Tensor) or not value.is_floating_point():
@@ -261,56 +249,6 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
                 f"{path}: {name} differs from {EMBEDDING}; MotionGPT shares them.", COPY_HINT
             )
     return {name: value for name, value in tensors.items() if name not in EMBEDDING_COPIES}
-
-
-class _StandIn:
-    """Takes the place of whatever class a checkpoint names beside its tensors; does nothing."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        pass
-
-    def __new__(cls, *arguments: Any, **options: Any) -> _StandIn:
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-
-def load_torch(path: Path) -> Any:
-    """A torch checkpoint without running anything that it names.
-
-    A training framework leaves settings and the like in a checkpoint. Where the tensors-only
-    reader meets a class it does not know, a class that does nothing stands in for it.
-
-    Raises:
-        ArtifactError: missing, damaged, or it names what the reader refuses even so.
-    """
-    if not path.is_file():
-        raise ArtifactError(f"{path} is missing.", COPY_HINT)
-    try:
-        with _stand_ins(path):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage raises whatever it meets
-        raise ArtifactError(
-            f"{path} is damaged, or names more than tensors; nothing of it was run "
-            f"({path.stat().st_size} bytes).",
-            COPY_HINT,
-            str(error),
-        ) from error
-
-
-def _stand_ins(path: Path) -> AbstractContextManager[Any]:
-    """Makes :class:`_StandIn` of every class that a checkpoint names beside its tensors."""
-    listed = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
-    with path.open("rb") as file:
-        is_archive = file.read(2) == b"PK"
-    unknown = listed(str(path)) if listed is not None and is_archive else []
-    if not unknown:
-        return nullcontext()
-    return torch.serialization.safe_globals([(_StandIn, name) for name in unknown])
 
 
 def _read_statistic(path: Path) -> Tensor:

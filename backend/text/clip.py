@@ -10,7 +10,6 @@ embeddings differ from these by float16 rounding.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..artifacts import load_tensors, read_json
+from ..artifacts import check_fit, load_tensors, read_json, sha256_of
 from ..errors import ArtifactError, MissingDependency
 from ..motion.io.atomic import atomic_path
 from . import clip_tokens
@@ -171,11 +170,7 @@ class ClipTextEncoder:
         with atomic_path(folder / WEIGHTS) as temporary:
             temporary.write_bytes(save(tensors, metadata=metadata))
         names = [WEIGHTS] + ([] if self._tokens is None else self._tokens.save(folder))
-        digests = {}
-        for name in names:
-            with (folder / name).open("rb") as stream:
-                digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return digests
+        return {name: sha256_of(folder / name) for name in names}
 
     def _limit(self, context: int | None) -> int:
         limit = self.context if context is None else context
@@ -353,22 +348,7 @@ def tower_from(
     except (KeyError, ValueError, IndexError) as error:
         raise ArtifactError(f"{where} holds no CLIP text encoder ({error}).", hint) from error
     expected = {name: value.shape for name, value in tower.state_dict().items()}
-    problems = [f"missing {name}" for name in expected if name not in weights]
-    problems += [f"unexpected {name}" for name in weights if name not in expected]
-    problems += [
-        f"{name} has shape {list(weights[name].shape)}, not {list(shape)}"
-        for name, shape in expected.items()
-        if name in weights and weights[name].shape != shape
-    ]
-    problems += [
-        f"{name} holds NaN or infinite values"
-        for name, value in weights.items()
-        if name in expected and not torch.isfinite(value).all()
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ArtifactError(
-            f"{where} does not fit a CLIP text encoder: {'; '.join(problems[:5])}{more}.", hint
-        )
+    complaint = f"{where} does not fit a CLIP text encoder"
+    check_fit(weights, expected, complaint, hint, finite=True)
     tower.load_state_dict(dict(weights))
     return tower

@@ -6,7 +6,6 @@ in the Hugging Face cache, or on the hub where the network may be used.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..artifacts import sha256_of
 from ..errors import ArtifactError, MissingDependency
 
 HUB_ID = "distilbert/distilbert-base-uncased"
@@ -100,12 +100,7 @@ class DistilBertEncoder:
         place = Path(folder) / FOLDER
         self._model.save_pretrained(place)
         self._tokenizer.save_pretrained(place)
-        digests = {}
-        for path in sorted(place.iterdir()):
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            digests[f"{FOLDER}/{path.name}"] = digest
-        return digests
+        return {f"{FOLDER}/{path.name}": sha256_of(path) for path in sorted(place.iterdir())}
 
 
 def has_weights(folder: Path) -> bool:

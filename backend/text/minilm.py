@@ -8,7 +8,6 @@ model trained on these embeddings meets the same embeddings everywhere.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..artifacts import sha256_of
 from ..errors import ArtifactError, MissingDependency
 from .cache import LRUCache
 
@@ -227,8 +227,7 @@ def verify(folder: Path) -> None:
         raise ArtifactError(
             f"The text encoder in {folder} lacks {', '.join(missing)}.", INSTALL_HINT
         )
-    with (folder / WEIGHTS).open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256_of(folder / WEIGHTS)
     if digest != WEIGHTS_SHA256:
         raise ArtifactError(
             f"{folder / WEIGHTS} is not the known all-MiniLM-L6-v2 (sha256 {digest[:12]}…, "

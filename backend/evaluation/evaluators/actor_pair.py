@@ -29,7 +29,7 @@ class ActorPairEvaluator(base.Evaluator):
         std: np.ndarray,
         hashes: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(mean, std, hashes or {})
+        super().__init__(mean, std, hashes)
         self.motion = motion.eval().requires_grad_(False)
         self.text = text.eval().requires_grad_(False)
         self.reader = reader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,9 +40,11 @@ class Evaluator(ABC):
     min_frames: int
     max_frames: int
 
-    def __init__(self, mean: np.ndarray, std: np.ndarray, hashes: Mapping[str, str]) -> None:
+    def __init__(
+        self, mean: np.ndarray, std: np.ndarray, hashes: Mapping[str, str] | None = None
+    ) -> None:
         self.mean, self.std = mean.astype(np.float32), std.astype(np.float32)
-        self.hashes = dict(hashes)
+        self.hashes = dict(hashes or {})
 
     def embed_motions(
         self,
@@ -179,12 +180,6 @@ def statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]
     if not (found[1] > 0).all():
         raise ArtifactError(f"{std} holds deviations that are not positive.", "")
     return found[0], found[1]
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...artifacts import sha256_of
 from ...errors import ArtifactError
 from ...models.t2m_evaluator import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
 from ..hml3d_items import MIN_FRAMES, PADDED_FRAMES, Caption
@@ -54,7 +55,7 @@ class HumanML263Evaluator(base.Evaluator):
         std: np.ndarray,
         hashes: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(mean, std, hashes or {})
+        super().__init__(mean, std, hashes)
         self.net = net.eval().requires_grad_(False)
         self.vocabulary = vocabulary
         self.dim = net.config.pose
@@ -94,7 +95,7 @@ class HumanML263Evaluator(base.Evaluator):
             )
         glove = root / "glove"
         hashes = {
-            str(path.relative_to(root)): base.sha256(path)
+            str(path.relative_to(root)): sha256_of(path)
             for path in (checkpoint, mean_file, std_file, *(glove / n for n in GLOVE_FILES))
             if path.is_file()
         }

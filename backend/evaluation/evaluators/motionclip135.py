@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...artifacts import sha256_of
 from ...errors import ArtifactError
 from ...models.motionclip import MotionCLIP, TowerConfig
 from ...motion.representations import motion135
@@ -44,7 +45,7 @@ class MotionCLIP135Evaluator(base.Evaluator):
         std: np.ndarray,
         hashes: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(mean, std, hashes or {})
+        super().__init__(mean, std, hashes)
         self.net = net.eval().requires_grad_(False)
         self.tokenizer = tokenizer
 
@@ -79,7 +80,7 @@ class MotionCLIP135Evaluator(base.Evaluator):
             tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)
         except Exception as error:  # transformers raises many kinds for a damaged folder
             raise ArtifactError(f"{root} holds no CLIP tokenizer.", _HINT, str(error)) from error
-        hashes = {p.name: base.sha256(p) for p in (path, stats)}
+        hashes = {p.name: sha256_of(p) for p in (path, stats)}
         return cls(net.to(device or "cpu"), tokenizer, mean, std, hashes)
 
     def checked(self, motion: np.ndarray, what: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ...artifacts import sha256_of
 from ...errors import ArtifactError
 from ...models.actor import ActorEncoder, encoder_config, from_motionstreamer
 from ...text.distilbert import DistilBertEncoder
@@ -56,7 +57,7 @@ class MotionStreamer272Evaluator(ActorPairEvaluator):
         mean, std = base.statistics(mean_file, std_file, motion_net.config.features)
         reader = DistilBertEncoder.load(root, device=device, local_files_only=local_files_only)
         files = (checkpoint, mean_file, std_file)
-        hashes = {str(path.relative_to(root)): base.sha256(path) for path in files}
+        hashes = {str(path.relative_to(root)): sha256_of(path) for path in files}
         device = device or "cpu"
         return cls(motion_net.to(device), text_net.to(device), reader, mean, std, hashes)
 

@@ -16,7 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...artifacts import CONFIG, STATS, WEIGHTS, Stats, config_from_dict, load_stats, read_json
+from ...artifacts import (
+    CONFIG,
+    STATS,
+    WEIGHTS,
+    Stats,
+    config_from_dict,
+    load_stats,
+    read_json,
+    sha256_of,
+)
 from ...errors import ArtifactError
 from ...models.tmr import SentenceTMR, TMRConfig
 from ...motion.representations import smplrifke205
@@ -66,7 +75,7 @@ class StarterEvaluator(base.Evaluator):
         reader: Any = None,
         hashes: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(stats.mean.numpy(), stats.std.numpy(), hashes or {})
+        super().__init__(stats.mean.numpy(), stats.std.numpy(), hashes)
         self.net = net.eval().requires_grad_(False)
         self.reference = reference
         self._reader = reader
@@ -95,7 +104,7 @@ class StarterEvaluator(base.Evaluator):
         base.load_exact(net, own | weights, str(path))
         stats = load_stats(root / STATS, config.features)
         hashes = {
-            name: base.sha256(root / name)
+            name: sha256_of(root / name)
             for name in (WEIGHTS, STATS, REFERENCE, REFERENCE_JSON)
             if (root / name).is_file()
         }

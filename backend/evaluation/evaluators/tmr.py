@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...artifacts import sha256_of
 from ...errors import ArtifactError
 from ...models.actor import ActorEncoder, encoder_config
 from ...text.distilbert import DistilBertEncoder
@@ -61,7 +62,7 @@ class TMREvaluator(ActorPairEvaluator):
         mean, std = _statistics(mean_file, std_file, nets["motion_encoder"].config.features)
         reader = DistilBertEncoder.load(root, device=device, local_files_only=local_files_only)
         files += [mean_file, std_file]
-        hashes = {str(path.relative_to(root)): base.sha256(path) for path in files}
+        hashes = {str(path.relative_to(root)): sha256_of(path) for path in files}
         device = device or "cpu"
         motion, text = (nets[n].to(device) for n in ("motion_encoder", "text_encoder"))
         return cls(motion, text, reader, mean, std + _EPS, hashes)
