@@ -20,12 +20,11 @@ class KINETYPE_OT_add_mannequin(KinetypeOperator):
         ready = context.mode in placement.MODES_WITH_GLOBAL_UNDO
         return "" if ready else "Go back to Object Mode first"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         # loads the mannequin's geometry, which enabling the add-on does not wait for
         from ..scene.character import create_character
 
         settings_of(context.scene).character = create_character(context)
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_use_new_mannequin(KinetypeOperator):
@@ -35,10 +34,9 @@ class KINETYPE_OT_use_new_mannequin(KinetypeOperator):
     bl_label = "Use a New Mannequin"
     bl_options = {"INTERNAL", "UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         settings_of(context.scene).target = "NEW"
         board.dismiss()
-        return {"FINISHED"}
 
 
 CLASSES = (KINETYPE_OT_add_mannequin, KINETYPE_OT_use_new_mannequin)

@@ -3,7 +3,7 @@
 import bpy
 
 from .. import environment, installing, pump
-from ..backend_access import KinetypeError, package_root
+from ..backend_access import package_root
 from ..fixes import OfflineError
 from ..jobs import board
 from ..preferences import (
@@ -42,24 +42,20 @@ class KINETYPE_OT_install_environment(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return _busy() or ("" if bpy.app.online_access else str(offline_error()))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         preferences = preferences_of(context)
-        try:
-            plan = environment.make_plan(
-                environment_folder(),
-                base_python(preferences),
-                package_root(),
-                log_folder(preferences) / INSTALL_LOG_NAME,
-                cpu_only=preferences.torch_build == "CPU",
-            )
-        except KinetypeError as error:
-            return self.fail(error)
+        plan = environment.make_plan(
+            environment_folder(),
+            base_python(preferences),
+            package_root(),
+            log_folder(preferences) / INSTALL_LOG_NAME,
+            cpu_only=preferences.torch_build == "CPU",
+        )
         # a running backend holds files of the environment open
         board.stop_session()
         board.dismiss()
         installing.start(plan)
         pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_cancel_install(KinetypeOperator):
@@ -73,11 +69,10 @@ class KINETYPE_OT_cancel_install(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return "" if installing.running() else "Nothing is being installed"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         if installing.current is not None:
             installing.current.cancel()
         pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_remove_environment(KinetypeOperator):
@@ -95,13 +90,9 @@ class KINETYPE_OT_remove_environment(KinetypeOperator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         board.shut_down()
-        try:
-            environment.remove(environment_folder())
-        except KinetypeError as error:
-            return self.fail(error)
-        return {"FINISHED"}
+        environment.remove(environment_folder())
 
 
 CLASSES = (

@@ -80,29 +80,21 @@ class KINETYPE_OT_generate(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return str(problem_with(context) or "")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> set[str] | None:
         settings = settings_of(context.scene)
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
-        try:
-            submit(context, request_from(settings), placement.capture(context))
-        except KinetypeError as error:
-            return self.fail(error)
-        return self._wait() if self.wait else {"FINISHED"}
+        submit(context, request_from(settings), placement.capture(context))
+        return self._wait() if self.wait else None
 
-    def _wait(self) -> set[str]:
+    def _wait(self) -> set[str] | None:
         if not pump.wait(self.timeout or None):
             board.cancel_all()
-            self.report({"ERROR"}, f"No motion within {self.timeout:g} seconds")
-            return {"CANCELLED"}
+            return self.refuse(f"No motion within {self.timeout:g} seconds")
         if board.error is not None:
-            self.report({"ERROR"}, f"{board.error.message} {board.error.hint}")
-            return {"CANCELLED"}
+            return self.refuse(f"{board.error.message} {board.error.hint}")
         held = next((item.reason for item in board.finished if item.reason), "")
-        if held:
-            self.report({"ERROR"}, held)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return self.refuse(held) if held else None
 
 
 class KINETYPE_OT_cancel(KinetypeOperator):
@@ -116,10 +108,9 @@ class KINETYPE_OT_cancel(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return "" if board.jobs else "Nothing is being generated"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         board.cancel_all()
         pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_randomize_seed(KinetypeOperator):
@@ -133,10 +124,9 @@ class KINETYPE_OT_randomize_seed(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return "The seed is locked" if settings_of(context.scene).lock_seed else ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
         settings.seed = new_seed(settings.samples)
-        return {"FINISHED"}
 
 
 CLASSES = (KINETYPE_OT_generate, KINETYPE_OT_cancel, KINETYPE_OT_randomize_seed)

@@ -29,16 +29,15 @@ class KINETYPE_OT_place_result(KinetypeOperator):
         except KinetypeError as error:
             return str(error)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> set[str] | None:
         item = kept()
         if item is None:
             return {"CANCELLED"}
         item.placement = placement.capture(context)
         if not pump.place_now(context, item):
-            self.report({"ERROR"}, board.error.message if board.error else item.reason)
-            return {"CANCELLED"}
+            return self.refuse(board.error.message if board.error else item.reason)
         board.error = None
-        return {"FINISHED"}
+        return None
 
 
 class KINETYPE_OT_discard_result(KinetypeOperator):
@@ -52,11 +51,10 @@ class KINETYPE_OT_discard_result(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return "No motion is waiting" if kept() is None else ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         item = kept()
         if item is not None:
             board.finished.remove(item)
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_dismiss(KinetypeOperator):
@@ -66,9 +64,8 @@ class KINETYPE_OT_dismiss(KinetypeOperator):
     bl_label = "Dismiss"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         board.dismiss()
-        return {"FINISHED"}
 
 
 CLASSES = (KINETYPE_OT_place_result, KINETYPE_OT_discard_result, KINETYPE_OT_dismiss)

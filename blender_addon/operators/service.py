@@ -3,7 +3,6 @@
 import bpy
 
 from .. import model_list, pump
-from ..backend_access import KinetypeError
 from ..jobs import board
 from ..preferences import PACKAGE, backend_settings
 from ..sessions import open_session
@@ -19,13 +18,9 @@ class KINETYPE_OT_restart_backend(KinetypeOperator):
     bl_label = "Restart Backend"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            board.restart(backend_settings(context), open_session)
-        except KinetypeError as error:
-            return self.fail(error)
+    def run(self, context: bpy.types.Context) -> None:
+        board.restart(backend_settings(context), open_session)
         pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_stop_backend(KinetypeOperator):
@@ -40,10 +35,9 @@ class KINETYPE_OT_stop_backend(KinetypeOperator):
         running = board.session is not None and board.session.state != "stopped"
         return "" if running else "The backend is not running"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         board.stop_session()
         pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_refresh_models(KinetypeOperator):
@@ -53,12 +47,11 @@ class KINETYPE_OT_refresh_models(KinetypeOperator):
     bl_label = "Refresh Models"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         model_list.forget()
         if board.session is not None and board.session.state in {"ready", "busy"}:
             board.session.list_models()
             pump.start()
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_show_log(KinetypeOperator):
@@ -68,7 +61,7 @@ class KINETYPE_OT_show_log(KinetypeOperator):
     bl_label = "Show Log"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         lines = board.log_lines()
         text = bpy.data.texts.get(LOG_TEXT) or bpy.data.texts.new(LOG_TEXT)
         text.clear()
@@ -77,7 +70,6 @@ class KINETYPE_OT_show_log(KinetypeOperator):
             if area.type == "TEXT_EDITOR":
                 area.spaces.active.text = text
         self.report({"INFO"}, f"See the text {LOG_TEXT!r} in a Text Editor")
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_open_preferences(KinetypeOperator):
@@ -87,9 +79,8 @@ class KINETYPE_OT_open_preferences(KinetypeOperator):
     bl_label = "Open Preferences"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         bpy.ops.preferences.addon_show(module=PACKAGE)
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_open_network_preferences(KinetypeOperator):
@@ -99,9 +90,8 @@ class KINETYPE_OT_open_network_preferences(KinetypeOperator):
     bl_label = "Online Access"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         bpy.ops.screen.userpref_show(section="SYSTEM")
-        return {"FINISHED"}
 
 
 CLASSES = (

@@ -82,12 +82,16 @@ class _TakeOperator(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return _problem(context, needs_character=cls.needs_character)
 
-    def chosen(self, context: bpy.types.Context) -> bpy.types.Action | None:
+    def run(self, context: bpy.types.Context) -> set[str] | None:
         action = highlighted(context) if not self.take else bpy.data.actions.get(self.take)
         if action is None or not takes.is_take(action):
-            self.report({"ERROR"}, f"No take {self.take!r}" if self.take else "Choose a take")
-            return None
-        return action
+            return self.refuse(f"No take {self.take!r}" if self.take else "Choose a take")
+        self.use(context, action)
+        return None
+
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
+        """The work on the take."""
+        raise NotImplementedError
 
 
 class KINETYPE_OT_take_assign(_TakeOperator):
@@ -98,12 +102,8 @@ class KINETYPE_OT_take_assign(_TakeOperator):
     bl_options = {"REGISTER", "UNDO"}
     needs_character = True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        action = self.chosen(context)
-        if action is None:
-            return {"CANCELLED"}
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         assign(context, action)
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_take_step(KinetypeOperator):
@@ -126,7 +126,7 @@ class KINETYPE_OT_take_step(KinetypeOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         return _problem(context, needs_character=True)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def run(self, context: bpy.types.Context) -> None:
         found = takes.all_takes()
         armature = character_of(context)
         data = armature.animation_data if armature is not None else None
@@ -137,7 +137,6 @@ class KINETYPE_OT_take_step(KinetypeOperator):
         else:
             index = 0 if step > 0 else len(found) - 1
         assign(context, found[index])
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_take_delete(_TakeOperator):
@@ -150,17 +149,13 @@ class KINETYPE_OT_take_delete(_TakeOperator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        action = self.chosen(context)
-        if action is None:
-            return {"CANCELLED"}
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         bpy.data.actions.remove(action)
         settings = settings_of(context.scene)
         remaining = takes.all_takes()
         if remaining:
             indices = [list(bpy.data.actions).index(take) for take in remaining]
             settings.take_index = min(indices, key=lambda i: abs(i - settings.take_index))
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_take_regenerate(_TakeOperator):
@@ -170,17 +165,10 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
     bl_label = "Make Again"
     bl_options = {"REGISTER"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        action = self.chosen(context)
-        if action is None:
-            return {"CANCELLED"}
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         start = round(action.frame_range[0])
-        try:
-            request = replace(takes.request_of(action), id=messages.new_id())
-            submit(context, request, placement.capture(context, start_frame=start))
-        except KinetypeError as error:
-            return self.fail(error)
-        return {"FINISHED"}
+        request = replace(takes.request_of(action), id=messages.new_id())
+        submit(context, request, placement.capture(context, start_frame=start))
 
 
 class KINETYPE_OT_take_recall(_TakeOperator):
@@ -190,16 +178,9 @@ class KINETYPE_OT_take_recall(_TakeOperator):
     bl_label = "Copy Settings"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        action = self.chosen(context)
-        if action is None:
-            return {"CANCELLED"}
-        try:
-            request = takes.request_of(action)
-        except KinetypeError as error:
-            return self.fail(error)
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
+        request = takes.request_of(action)
         recall(settings_of(context.scene), request)
-        return {"FINISHED"}
 
 
 class KINETYPE_OT_fit_frame_range(_TakeOperator):
@@ -209,13 +190,9 @@ class KINETYPE_OT_fit_frame_range(_TakeOperator):
     bl_label = "Fit Frame Range"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        action = self.chosen(context)
-        if action is None:
-            return {"CANCELLED"}
+    def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         first, last = action.frame_range
         context.scene.frame_start, context.scene.frame_end = round(first), round(last)
-        return {"FINISHED"}
 
 
 CLASSES = (
