@@ -42,6 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--caption", choices=("first", "random"), default="first")
     parser.add_argument("--limit", type=int, help="use so many motions, the first ones")
     parser.add_argument("--no-cleanup", action="store_true", help="with --model: as sampled")
+    parser.add_argument(
+        "--multimodality",
+        action="store_true",
+        help="with --model: also how much motions of one caption differ (makes many more motions)",
+    )
+    for name, what in (
+        ("captions", "captions it is measured on (100)"),
+        ("samples", "motions of each caption (30)"),
+        ("pairs", "pairs of them in each repeat (10)"),
+    ):
+        parser.add_argument(f"--mm-{name}", type=int, metavar="N", help=f"MultiModality: {what}")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ...")
     parser.add_argument("--out", type=Path, help=f"folder for {RESULT}")
 
@@ -51,6 +62,11 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if options.limit is not None and options.limit < 1:
         raise InvalidRequest(f"--limit {options.limit} leaves nothing.", "Give 1 or more.")
+    if options.multimodality and not options.model:
+        raise InvalidRequest(
+            "MultiModality needs several motions of one caption, so the model itself.",
+            "Give it with --model, or leave out --multimodality.",
+        )
     if options.model:
         if options.evaluator != "starter" or options.gt or options.pred:
             raise InvalidRequest(

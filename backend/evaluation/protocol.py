@@ -98,9 +98,9 @@ def evaluate(
             "Evaluate more motions, or use --evaluator physical, which judges each alone.",
         )
     if protocol.unit:
-        texts = Texts(_unit(texts.embeddings), texts.starts)
-        real = _unit(real)
-        generated = None if generated is None else _unit(generated)
+        texts = Texts(unit(texts.embeddings), texts.starts)
+        real = unit(real)
+        generated = None if generated is None else unit(generated)
     rng = np.random.default_rng(protocol.seed)
     orders = [rng.permutation(len(real)) for _ in range(protocol.repeats)]
     drawn = [texts.choose(protocol.caption, rng) for _ in range(protocol.repeats)]
@@ -153,7 +153,8 @@ def _frechet(real: np.ndarray, motion: np.ndarray) -> Interval:
     return bootstrap(distance, len(motion), repeats=BOOTSTRAPS)
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
+def unit(x: np.ndarray) -> np.ndarray:
+    """Rows ``[..., D]`` scaled to length 1."""
     return x / np.linalg.norm(x, axis=-1, keepdims=True).clip(1e-12)
 
 

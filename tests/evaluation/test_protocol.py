@@ -139,6 +139,10 @@ def test_physical_command(folders: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--gt", "gt"], "no folder of predictions"),
         (["--model", "starter", "--evaluator", "hml263"], "own captions"),
         (["--model", "starter", "--limit", "0"], "leaves nothing"),
+        (["--multimodality", "--gt", "gt", "--pred", "pred"], "the model itself"),
+        (["--model", "starter", "--mm-pairs", "3"], "Add --multimodality"),
+        (["--model", "starter", "--multimodality", "--mm-samples", "5"], "10 pairs"),
+        (["--model", "starter", "--multimodality", "--mm-captions", "0"], "captions"),
     ],
 )  # fmt: skip
 def test_bad_commands(
