@@ -43,6 +43,10 @@ TEXT_DIMS = {"clip": 512, "bert": 768, "minilm": 384}
 sentence vector (models trained here; no release has it)."""
 
 
+MAX_WIDTH, MAX_LAYERS, MAX_POSITIONS = 16_384, 256, 100_000
+"""Beyond what any model has: a configuration that asks for more is damaged."""
+
+
 @dataclass(frozen=True)
 class MDMConfig:
     """Shape of an :class:`MDM` and the diffusion process it was trained with.
@@ -90,6 +94,19 @@ class MDMConfig:
             raise ValueError("token states (bert) need arch trans_dec")
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} is not a multiple of twice {self.heads} heads")
+        sizes = {
+            "width": (self.width, MAX_WIDTH),
+            "layers": (self.layers, MAX_LAYERS),
+            "max_positions": (self.max_positions, MAX_POSITIONS),
+            "diffusion_steps": (self.diffusion_steps, MAX_POSITIONS),
+        }
+        for name, (size, largest) in sizes.items():
+            if not 1 <= size <= largest:
+                raise ValueError(f"{name} is {size}, not 1 to {largest}")
+        if self.noise_schedule not in ("cosine", "linear"):
+            raise ValueError(f"unknown noise schedule {self.noise_schedule!r}")
+        if not 0 <= self.cond_mask_prob <= 1:
+            raise ValueError(f"cond_mask_prob is {self.cond_mask_prob}, not 0 to 1")
         if self.max_positions < self.diffusion_steps:
             raise ValueError(
                 f"{self.max_positions} positions cannot name {self.diffusion_steps} steps"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArtifactError
-from .checkpoint_file import load_checkpoint
+from .checkpoint_file import load_checkpoint, unwrapped
 from .mdm import MDM, Condition, MDMConfig
 
 FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
@@ -78,19 +78,20 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
         ArtifactError: no or an unknown ``dataset``, or values that make no network.
     """
     dataset = args.get("dataset")
-    if dataset not in FRAME_SHAPES:
+    if not isinstance(dataset, str) or dataset not in FRAME_SHAPES:
         raise ArtifactError(
             f"{where}: dataset is {dataset!r}; an MDM release names one of "
             f"{', '.join(FRAME_SHAPES)}.",
             "Take the args.json that belongs to the checkpoint.",
         )
-    value = {name: args.get(name, default) for name, default in DEFAULTS.items()}
+    # entries that the parser of their time knew but did not set are null
+    value = {n: default if args.get(n) is None else args[n] for n, default in DEFAULTS.items()}
     joints, channels = FRAME_SHAPES[dataset]
     free = value["unconstrained"] or args.get("cond_mode") == "no_cond"
     condition: Condition = "none" if free else "action" if dataset in ACTIONS else "text"
-    target = bool(value["multi_target_cond"] or value["lambda_target_loc"] > 0)
     pred_len = value["pred_len"] or value["context_len"]
     try:
+        target = bool(value["multi_target_cond"]) or float(value["lambda_target_loc"]) > 0
         return MDMConfig(
             joints=joints,
             channels=channels,
@@ -115,7 +116,7 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
             diffusion_steps=int(value["diffusion_steps"]),
             sigma_small=bool(value["sigma_small"]),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{where}: {error}.", _COPY_HINT) from error
 
 
@@ -138,6 +139,8 @@ def find_checkpoint(folder: Path) -> Path:
 def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
     """Float32 tensors of a ``model*.pt``, without CLIP and positional buffers.
 
+    A prefix that multi-GPU training put before all names is taken off.
+
     Raises:
         ArtifactError: damaged, no dictionary of tensors, names code to run, or NaN in a tensor.
     """
@@ -150,13 +153,14 @@ def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
             "Set use_ema to false in args.json to take the plain weights.",
         )
     state: dict[str, Tensor] = {}
-    for name, value in content.items():
+    for name, value in unwrapped(content).items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ArtifactError(f"{path}: {name!r} is no tensor.", _COPY_HINT)
         if name.startswith("clip_model.") or name.endswith("sequence_pos_encoder.pe"):
             continue
-        tensor = value.detach()
-        state[name] = tensor.float().contiguous() if tensor.is_floating_point() else tensor
+        if not value.is_floating_point():
+            raise ArtifactError(f"{path}: {name} is {value.dtype}, no real weights.", _COPY_HINT)
+        state[name] = value.detach().float().contiguous()
         if not torch.isfinite(state[name]).all():
             raise ArtifactError(f"{path}: {name} holds NaN or infinite values.", _COPY_HINT)
     return state

@@ -141,6 +141,23 @@ def test_a_pickle_that_runs_code_does_not_run(folder: Path, zipped: bool) -> Non
     assert not trace.exists()
 
 
+def test_weights_of_multi_gpu_training(folder: Path) -> None:
+    expected = load_upstream(folder).state_dict()
+    state = torch.load(folder / MODEL, weights_only=True)
+    torch.save({f"module.{name}": value for name, value in state.items()}, folder / MODEL)
+    read = load_upstream(folder).state_dict()
+    assert all(torch.equal(read[name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64])
+def test_weights_that_are_no_real_numbers(folder: Path, dtype: torch.dtype) -> None:
+    state = torch.load(folder / MODEL, weights_only=True)
+    name = "output_process.poseFinal.bias"
+    state[name] = torch.ones(state[name].shape, dtype=dtype)
+    torch.save(state, folder / MODEL)
+    assert name in message(folder) and "no real weights" in message(folder)
+
+
 def test_use_ema_without_average(folder: Path) -> None:
     torch.save({"model": state_of(folder)}, folder / MODEL)
     change_args(folder, use_ema=True)
@@ -165,11 +182,26 @@ def test_old_args_take_the_released_defaults() -> None:
         {"layers": "many"},
         {"text_encoder_type": "bert"},
         {"diffusion_steps": 9000},
+        {"diffusion_steps": -1},
+        {"latent_dim": 0},
+        {"latent_dim": 10**9},
+        {"layers": 0},
+        {"layers": float("inf")},
+        {"pos_embed_max_len": 10**12},
+        {"noise_schedule": "sqrt"},
+        {"cond_mask_prob": float("nan")},
+        {"lambda_target_loc": "much"},
+        {"dataset": ["humanml"]},
     ],
 )
 def test_arguments_that_make_no_network(values: dict[str, Any]) -> None:
-    with pytest.raises(ArtifactError):
-        config_from_args({"dataset": "humanml", **values})
+    with pytest.raises(ArtifactError, match=r"^some/args\.json: "):
+        config_from_args({"dataset": "humanml", **values}, "some/args.json")
+
+
+def test_arguments_that_are_null_take_the_defaults() -> None:
+    values = {"layers": None, "lambda_target_loc": None, "context_len": None}
+    assert config_from_args({"dataset": "humanml", **values}) == MDMConfig()
 
 
 # --------------------------------------------------------------------- inference form
