@@ -209,7 +209,8 @@ def fit(
     root = everything[:, 0] - offsets[0]
     lengths = [len(c) for c in clips]
     if refinement is not None and refinement.iterations > 0:
-        rotations, root = _refine(everything, offsets, rotations, root, lengths, refinement)
+        task = _Task(everything, offsets, lengths, refinement)
+        rotations, root = _refine(task, rotations, root)
     joints = forward_kinematics(rotations, root, offsets)
     if foot_align:
         lowest = [a[:, FOOT_JOINTS, 1].min(axis=1) for a in (everything, joints)]
@@ -221,19 +222,28 @@ def fit(
     return [IkFit(*part) for part in zip(*parts, strict=True)]
 
 
-def _refine(
-    targets: np.ndarray,
-    offsets: np.ndarray,
-    rotations: np.ndarray,
-    root: np.ndarray,
-    lengths: list[int],
-    settings: Refinement,
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Task:
+    """Targets ``[sum(lengths), 22, 3]`` of clips, the skeleton's offsets, and how to refine."""
+
+    targets: np.ndarray
+    offsets: np.ndarray
+    lengths: list[int]
+    settings: Refinement
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Share of each joint in the mean, ``[22]``."""
+        return np.asarray(JOINT_WEIGHTS[self.settings.joint_weights] / NUM_JOINTS)
+
+
+def _refine(task: _Task, rotations: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotations and root after ``settings.iterations`` steps of the chosen method."""
+    settings = task.settings
     if settings.method == "gauss_newton":
         return gauss_newton.refine(
-            targets,
-            offsets,
+            task.targets,
+            task.offsets,
             rotations,
             root,
             iterations=settings.iterations,
@@ -242,28 +252,21 @@ def _refine(
         )
     if settings.method != "adam":
         raise ValueError(f"unknown refinement {settings.method!r}")
-    rotations, root = _adam(targets, offsets, rotations, root, lengths, settings)
+    rotations, root = _adam(task, rotations, root)
     if settings.settle:
-        root = _settle(targets, offsets, rotations, root, lengths, settings)
+        root = _settle(task, rotations, root)
     return rotations, root
 
 
-def _settle(
-    targets: np.ndarray,
-    offsets: np.ndarray,
-    rotations: np.ndarray,
-    root: np.ndarray,
-    lengths: list[int],
-    settings: Refinement,
-) -> np.ndarray:
+def _settle(task: _Task, rotations: np.ndarray, root: np.ndarray) -> np.ndarray:
     """The root where the position objective has its minimum for these rotations.
 
     That is where the weighted mean residual vanishes. Least squares and mean distance are not the
     same: a clip that would end with a larger mean distance keeps its root.
     """
-    joints = forward_kinematics(rotations, root, offsets)
-    weights = JOINT_WEIGHTS[settings.joint_weights] / NUM_JOINTS
-    shift = np.einsum("j,tjk->tk", weights, targets - joints)
+    targets, lengths = task.targets, task.lengths
+    joints = forward_kinematics(rotations, root, task.offsets)
+    shift = np.einsum("j,tjk->tk", task.weights, targets - joints)
     before, after = (
         np.linalg.norm(j - targets, axis=-1).mean(axis=1) for j in (joints, joints + shift[:, None])
     )
@@ -272,25 +275,19 @@ def _settle(
     return np.asarray(root + shift * np.repeat(closer, lengths)[:, None])
 
 
-def _adam(
-    targets: np.ndarray,
-    offsets: np.ndarray,
-    rotations: np.ndarray,
-    root: np.ndarray,
-    lengths: list[int],
-    settings: Refinement,
-) -> tuple[np.ndarray, np.ndarray]:
+def _adam(task: _Task, rotations: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Adam on the axis-angles and the root of all clips, each with its own mean objective."""
+    settings, lengths = task.settings, task.lengths
     first = matrix_to_axis_angle(rotations)
     share = np.concatenate([np.full(n, 1.0 / n) for n in lengths])
     inside = _second_difference_shares(lengths)
-    weights = JOINT_WEIGHTS[settings.joint_weights] / NUM_JOINTS
+    weights = task.weights
     parameters = np.concatenate([first.reshape(len(root), -1), root], axis=1)
     mean, square = np.zeros_like(parameters), np.zeros_like(parameters)
     for step in range(1, settings.iterations + 1):
         pose = parameters[:, :-3].reshape(first.shape)
         place = parameters[:, -3:]
-        by_pose, by_place = _position_gradient(pose, place, targets, offsets, weights)
+        by_pose, by_place = _position_gradient(pose, place, task.targets, task.offsets, weights)
         by_pose[:, 1:] += settings.pose_weight * 2.0 / 63 * (pose - first)[:, 1:]
         by_pose, by_place = by_pose * share[:, None, None], by_place * share[:, None]
         by_place += settings.smooth_weight * 2.0 / 3 * _smoothness_gradient(place, inside)

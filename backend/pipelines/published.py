@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..wire.control import ModelInfo
 
-_LICENCE = "research use (HumanML3D, AMASS)"
+_HUMANML3D = ModelInfo(
+    name="",
+    title="",
+    licence="research use (HumanML3D, AMASS)",
+    representation="hml263",
+    fps=20.0,
+    min_seconds=2.0,
+    max_seconds=9.8,
+)
+"""What all models of HumanML3D features have in common."""
 
 PUBLISHED: tuple[ModelInfo, ...] = (
-    ModelInfo(
+    replace(
+        _HUMANML3D,
         name="mdm",
         title="MDM",
         description="Human Motion Diffusion Model (Tevet et al. 2023) trained on HumanML3D.",
-        licence=_LICENCE,
-        representation="hml263",
-        fps=20.0,
-        min_seconds=2.0,
-        max_seconds=9.8,
         text_encoder="CLIP ViT-B/32 (in the model's folder, else from the hub)",
         hub_id="ZeyuLing/hftrainer-mdm-humanml3d",
     ),
-    ModelInfo(
+    replace(
+        _HUMANML3D,
         name="motiongpt",
         title="MotionGPT",
         description="Motion tokens and a T5 language model (Jiang et al. 2023); also describes"
         " motions in words.",
-        licence=_LICENCE,
-        representation="hml263",
-        fps=20.0,
-        min_seconds=2.0,
-        max_seconds=9.8,
         text_encoder="its own language model (FLAN-T5 tokenizer in the model's folder)",
         hub_id="ZeyuLing/hftrainer-motiongpt-humanml3d",
     ),
-    ModelInfo(
+    replace(
+        _HUMANML3D,
         name="mogents",
         title="MoGenTS",
         description="Spatial-temporal joint tokens and masked transformers (Yuan et al. 2024).",
-        licence=_LICENCE,
-        representation="hml263",
-        fps=20.0,
-        min_seconds=2.0,
-        max_seconds=9.8,
         text_encoder="CLIP ViT-B/32 (in the model's folder)",
         ready=False,
         problem="No packaged MoGenTS has a known place on the hub.",
