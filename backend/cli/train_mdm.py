@@ -58,12 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, encode the captions, train. Under torchrun every process runs this."""
-    import torch
-
+    from ..pipelines.calls import device_or_best
     from ..training import hml3d_data
     from ..training.mdm_trainer import MdmTrainer, process_group
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = str(device_or_best(options.device))
     config = _config(options)
     with process_group(device) as process:
         if process.world > 1 and device == "cuda":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,17 @@ class ActorConfig:
     relu_first: bool = False
 
 
+def _layer_options(config: ActorConfig) -> dict[str, Any]:
+    return {
+        "d_model": config.latent,
+        "nhead": config.heads,
+        "dim_feedforward": config.feed_forward,
+        "dropout": 0.1,
+        "activation": "gelu",
+        "batch_first": True,
+    }
+
+
 class ActorEncoder(nn.Module):
     """Features ``[B, T, F]`` to the mean and log-variance ``[B, D]`` of their latent.
 
@@ -55,14 +67,7 @@ class ActorEncoder(nn.Module):
         self.config = config
         self.projection = nn.Linear(config.features, config.latent)
         self.tokens = nn.Parameter(torch.randn(2, config.latent))
-        layer = nn.TransformerEncoderLayer(
-            config.latent,
-            config.heads,
-            config.feed_forward,
-            dropout=0.1,
-            activation="gelu",
-            batch_first=True,
-        )
+        layer = nn.TransformerEncoderLayer(**_layer_options(config))
         self.seqTransEncoder = nn.TransformerEncoder(
             layer, config.layers, enable_nested_tensor=False
         )
@@ -83,14 +88,7 @@ class ActorDecoder(nn.Module):
     def __init__(self, config: ActorConfig) -> None:
         super().__init__()
         self.config = config
-        layer = nn.TransformerDecoderLayer(
-            config.latent,
-            config.heads,
-            config.feed_forward,
-            dropout=0.1,
-            activation="gelu",
-            batch_first=True,
-        )
+        layer = nn.TransformerDecoderLayer(**_layer_options(config))
         self.seqTransDecoder = nn.TransformerDecoder(layer, config.layers)
         self.final_layer = nn.Linear(config.latent, config.features)
 

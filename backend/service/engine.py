@@ -163,8 +163,10 @@ def choose_device(device: str | None) -> str:
     """
     import torch
 
+    from ..pipelines.calls import device_or_best
+
     if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return str(device_or_best(None))
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backend.errors import InvalidRequest
+from backend.pipelines import calls
+from backend.wire import limits
+from backend.wire.messages import Progress, Request
+
+
+def test_one_text_is_no_list_of_captions() -> None:
+    with pytest.raises(InvalidRequest, match="captions are one text"):
+        calls.check_one_each("walk", [1, 2, 3, 4])
+    calls.check_one_each(["walk", "run"], None)
+    calls.check_one_each(["walk"], [40])
+    with pytest.raises(InvalidRequest, match="1 actions but 2 lengths"):
+        calls.check_one_each(["walk"], [40, 40], "actions")
+
+
+@pytest.mark.parametrize(("frames", "fits"), [(19, False), (20, True), (60, True), (61, False)])
+def test_lengths_out_of_range_name_the_range(frames: int, fits: bool) -> None:
+    if fits:
+        calls.check_frames(frames, 20, 60, fps=20.0, model="tiny")
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        calls.check_frames(frames, 20, 60, fps=20.0, model="tiny")
+    assert "'tiny'" in caught.value.message and "1 to 3 seconds" in caught.value.hint
+
+
+def test_a_seed_is_kept_or_drawn() -> None:
+    assert calls.drawn_seed(0) == 0
+    drawn = {calls.drawn_seed(None) for _ in range(20)}
+    assert len(drawn) > 1 and all(0 <= seed < limits.MAX_SEED for seed in drawn)
+
+
+def test_chunks_hold_every_row_once_beside_its_like() -> None:
+    lengths = [196, 40, 120, 44, 192]
+    chunks = calls.chunks_of_like_length(lengths, 2)
+    assert [[lengths[i] for i in chunk] for chunk in chunks] == [[40, 44], [120, 192], [196]]
+
+
+def test_progress_of_parts_is_progress_of_the_whole() -> None:
+    seen: list[tuple[int, int]] = []
+    for index in range(2):
+        step = calls.part_of(lambda done, total: seen.append((done, total)), index, 2)
+        assert step is not None
+        step(1, 2)
+        step(2, 2)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls.part_of(None, 0, 2) is None
+
+
+def test_stages_carry_the_id_of_the_request() -> None:
+    request, seen = Request("walk", id="r1"), list[Progress]()
+    tell = calls.Stages(request, seen.append)
+    tell("reading the prompt")
+    tell.steps()(3, 10)
+    expected = [Progress("r1", "reading the prompt"), Progress("r1", "sampling", 3, 10)]
+    assert seen == expected
+    calls.Stages(request, None).steps()(1, 2)  # nobody listens
+
+
+def test_a_frozen_network_neither_trains_nor_drops_out() -> None:
+    net = calls.frozen(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout()),
+                       calls.device_or_best("cpu"))  # fmt: skip
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+def test_meta_tells_what_was_asked_and_what_else_is_known() -> None:
+    meta = calls.meta_of(
+        Request("walk", model="m"), 7, {"steps": 4}, warnings=("w",), licence="l", action="a"
+    )
+    assert meta == {
+        "prompt": "walk",
+        "seed": 7,
+        "model": "m",
+        "params": {"steps": 4},
+        "action": "a",
+        "warnings": ["w"],
+        "licence": "l",
+    }

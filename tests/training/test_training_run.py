@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.errors import ArtifactError
+from backend.training.training_run import (
+    STATE,
+    append_row,
+    load_state,
+    save_torch,
+    set_rate,
+    share_spent,
+    warm_cosine,
+)
+
+
+def test_minutes_go_before_steps_and_no_budget_is_overspent() -> None:
+    assert share_spent(50, 30.0, steps=100, minutes=None) == 0.5
+    assert share_spent(50, 30.0, steps=100, minutes=2.0) == 0.25
+    assert share_spent(500, 30.0, steps=100, minutes=None) == 1.0
+
+
+def test_the_rate_warms_up_and_ends_at_its_floor() -> None:
+    assert warm_cosine(0, 0.0, lr=1.0, warmup=4) == 0.25
+    assert warm_cosine(3, 0.0, lr=1.0, warmup=4) == 1.0
+    assert warm_cosine(99, 0.5, lr=2.0, warmup=4, final=0.2) == pytest.approx(1.2)
+    assert warm_cosine(99, 1.0, lr=2.0, warmup=4, final=0.2) == pytest.approx(0.4)
+    assert warm_cosine(99, 1.0, lr=2.0, warmup=4) == pytest.approx(0.0)
+
+
+def test_every_group_gets_the_rate() -> None:
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, 0.2)]
+    optimizer = torch.optim.SGD(groups)
+    set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
+
+
+def test_rows_are_added_and_states_come_back(tmp_path: Path) -> None:
+    run = tmp_path / "deep" / "run"
+    append_row(run, {"step": 1})
+    append_row(run, {"step": 2, "loss": 0.5})
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert rows == [{"step": 1}, {"step": 2, "loss": 0.5}]
+    save_torch(run / STATE, {"step": 2, "net": {"w": torch.ones(2)}})
+    state = load_state(run)
+    assert state["step"] == 2 and torch.equal(state["net"]["w"], torch.ones(2))
+
+
+def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
+    for content in (None, b"", b"no state"):
+        if content is not None:
+            (tmp_path / STATE).write_bytes(content)
+        with pytest.raises(ArtifactError, match=r"state\.pt cannot be read"):
+            load_state(tmp_path)
