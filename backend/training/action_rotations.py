@@ -28,7 +28,7 @@ from ..models.mdm import MDM
 from ..motion.action_body import SMPL24_PARENTS, ActionBody
 from ..wire.skeleton import HAND_OFFSETS, REST_OFFSETS
 from .humanact12 import HumanAct12, RotationWindows
-from .training_run import append_row, save_torch
+from .training_run import append_row, resuming, save_torch
 
 LOG_EVERY = 20
 
@@ -143,16 +143,10 @@ class RotationTrainer:
         """Go on from the newest checkpoint; :class:`ArtifactError` if none fits."""
         path = mdm_checkpoint.find_checkpoint(self.run)
         step = int(path.stem.removeprefix("model"))
-        try:
+        with resuming(path):
             for file, module in (
                 (path, self.net),
                 (path.with_name(f"opt{step:09d}.pt"), self.optimizer),
             ):
                 module.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        except Exception as error:  # what damage raises depends on where it is
-            raise ArtifactError(
-                f"{path} cannot be continued.",
-                "Resume with the settings that started the run.",
-                str(error),
-            ) from error
         self.step = step

@@ -21,7 +21,7 @@ from ..errors import ArtifactError
 from ..models.action_mdm import ActionMDM, ActionMDMConfig
 from ..pipelines.action_mdm import ActionMDMPipeline, ActionMDMPipelineConfig
 from .action_data import ActionWindows, WindowBatch, WindowConfig
-from .training_run import STATE, append_row, save_torch, set_rate
+from .training_run import STATE, append_row, load_state, resuming, save_torch, set_rate
 
 TRAIN_CONFIG = "train_config.json"
 
@@ -240,18 +240,11 @@ class ActionTrainer:
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""
-        path = self.run / STATE
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with resuming(self.run / STATE):
+            state = load_state(self.run)
             self.net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["random"])
             self.windows.generator.set_state(state["windows"])
             self.windows.mean, self.windows.std = state["mean"], state["std"]
             self.epoch, self.elapsed = int(state["epoch"]), float(state["elapsed"])
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"{path} cannot be continued ({type(error).__name__}).",
-                "Resume with the data and settings that started the run, or start anew.",
-                str(error),
-            ) from error

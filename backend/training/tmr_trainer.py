@@ -19,6 +19,7 @@ from .training_run import (
     STATE,
     append_row,
     load_state,
+    resuming,
     save_torch,
     set_rate,
     share_spent,
@@ -144,8 +145,9 @@ class TMRTrainer:
         save_torch(self.run / STATE, state)
 
     def resume(self) -> None:
-        """Go on from ``state.pt``."""
-        state = load_state(self.run)
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
+        """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""
+        with resuming(self.run / STATE):
+            state = load_state(self.run)
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.elapsed = int(state["step"]), float(state["elapsed"])

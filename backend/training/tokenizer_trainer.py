@@ -19,13 +19,21 @@ from torch.nn import functional as F
 
 from .. import artifacts
 from ..artifacts import Stats
-from ..errors import ArtifactError
 from ..models.motion_vqvae import MotionVQVAE, VQVAEConfig
 from ..motion.representations import hml263
 from . import tokenizer_data
 from .tokenizer_codebook import CodebookTrainer
 from .tokenizer_data import FeatureClips
-from .training_run import STATE, append_row, save_torch, set_rate, share_spent, warm_cosine
+from .training_run import (
+    STATE,
+    append_row,
+    load_state,
+    resuming,
+    save_torch,
+    set_rate,
+    share_spent,
+    warm_cosine,
+)
 
 SPEC = hml263.SPEC
 MODEL_FOLDER = "model"
@@ -238,19 +246,13 @@ class TokenizerTrainer:
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""
-        path = self.run / STATE
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with resuming(self.run / STATE):
+            state = load_state(self.run)
             self.net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.codes.load_state(state["codes"])
             torch.set_rng_state(state["random"])
             self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
-        except Exception as error:  # damage raises whatever it meets
-            raise ArtifactError(
-                f"{path} cannot be resumed ({error}).",
-                "Resume with the configuration and the version that started the run.",
-            ) from error
 
     def export(self) -> Path:
         """Write the tokenizer and its statistics to ``model`` in the run; returns the folder."""

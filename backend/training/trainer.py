@@ -23,6 +23,7 @@ from .training_run import (
     STATE,
     append_row,
     load_state,
+    resuming,
     save_torch,
     set_rate,
     share_spent,
@@ -239,17 +240,12 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or of another shape."""
-        state = load_state(self.run)
-        try:
+        with resuming(self.run / STATE):
+            state = load_state(self.run)
             self.net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise ArtifactError(
-                f"{self.run / STATE} does not fit the configuration ({error}).",
-                "Resume with the configuration that started the run.",
-            ) from error
-        self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
-        self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
+            self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
+            self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
 
 
 def ema_weights(run: Path) -> tuple[TrainConfig, dict[str, Tensor], Tensor, Tensor]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import ArtifactError
+from ..errors import ArtifactError, KinetypeError
 from ..motion.io.atomic import atomic_path
 
 STATE, LOG = "state.pt", "log.jsonl"
@@ -55,6 +56,22 @@ def save_torch(path: Path, content: Any) -> None:
     """Write tensors and plain values whole or not at all, for ``torch.load(weights_only=True)``."""
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
+
+
+@contextmanager
+def resuming(path: Path) -> Iterator[None]:
+    """Make whatever a damaged or foreign state raises in the block an :class:`ArtifactError`."""
+    try:
+        yield
+    except KinetypeError:
+        raise
+    except Exception as error:  # what it raises depends on where it does not fit
+        raise ArtifactError(
+            f"{path} cannot be resumed ({type(error).__name__}).",
+            "Resume with the data, the settings and the version that started the run, or start "
+            "anew without --resume.",
+            str(error),
+        ) from error
 
 
 def load_state(run: Path) -> dict[str, Any]:

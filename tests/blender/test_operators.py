@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -13,15 +12,7 @@ from blender_addon import takes  # noqa: E402
 from blender_addon.core.errors import ArmatureError  # noqa: E402
 from blender_addon.scene import compat  # noqa: E402
 
-UNTIL = Callable[[Callable[[], bool]], None]
-
-
-def generate(**values: object) -> bpy.types.Action:
-    """Generate and wait, as a script would; the active take."""
-    for name, value in values.items():
-        setattr(bpy.context.scene.kinetype, name, value)
-    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
-    return bpy.context.scene.kinetype.character.animation_data.action
+from .pressing import UNTIL, generate  # noqa: E402
 
 
 def snapshot() -> tuple:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +16,7 @@ bpy = pytest.importorskip("bpy")
 from blender_addon import jobs, placement, takes  # noqa: E402
 from blender_addon.backend_access import Progress, Request  # noqa: E402
 
-UNTIL = Callable[[Callable[[], bool]], None]
+from .pressing import UNTIL  # noqa: E402
 
 
 def start(addon, until: UNTIL, steps: int = 12) -> None:
@@ -68,6 +68,54 @@ def test_deleting_it_as_a_user_does_counts_too(addon, fake_backend, until: UNTIL
     until(lambda: not addon.board.busy)
     assert len(armatures()) == 1
     assert "new mannequin" in addon.board.message
+
+
+def test_a_deleted_character_is_let_go(addon) -> None:
+    bpy.ops.kinetype.add_mannequin()
+    old = addon.settings().character
+    for thing in (old, *old.children):
+        thing.select_set(True)
+    bpy.ops.object.delete()
+    bpy.context.view_layer.update()
+    assert addon.settings().character is None
+    bpy.data.orphans_purge()
+    assert not armatures() and not bpy.data.objects
+
+
+@pytest.mark.parametrize(
+    ("how", "word"), [("rest", "rest position"), ("solo", "solo NLA"), ("hidden", "hidden")]
+)
+def test_a_take_that_cannot_be_seen_is_explained(
+    addon, fake_backend, until: UNTIL, how: str, word: str
+) -> None:
+    bpy.ops.kinetype.add_mannequin()
+    character = addon.settings().character
+    if how == "rest":
+        character.data.pose_position = "REST"
+    elif how == "solo":
+        character.animation_data_create().nla_tracks.new().is_solo = True
+    else:
+        character.hide_set(True)
+    start(addon, until, steps=3)
+    until(lambda: not addon.board.busy)
+    assert any(word in text and character.name in text for text in addon.board.warnings)
+    assert "1 take on" in addon.board.message
+
+
+def test_a_new_mannequin_beside_a_linked_active_collection(
+    addon, fake_backend, until: UNTIL, tmp_path: Path
+) -> None:
+    library = str(tmp_path / "library.blend")
+    bpy.data.libraries.write(library, {bpy.data.collections.new("Props")}, fake_user=True)
+    bpy.data.collections.remove(bpy.data.collections["Props"])
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.collections = ["Props"]
+    bpy.context.scene.collection.children.link(bpy.data.collections["Props"])
+    layer = bpy.context.view_layer
+    layer.active_layer_collection = layer.layer_collection.children["Props"]
+    start(addon, until, steps=3)
+    until(lambda: not addon.board.busy)
+    assert addon.board.error is None and len(armatures()) == 1
 
 
 def test_loading_another_file_keeps_the_result_until_asked(

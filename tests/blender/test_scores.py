@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,16 +19,7 @@ from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import compat  # noqa: E402
 
 from . import drawing, synthetic  # noqa: E402
-
-UNTIL = Callable[[Callable[[], bool]], None]
-
-
-def generate(**values: object) -> bpy.types.Action:
-    """Generate and wait; the active take."""
-    for name, value in values.items():
-        setattr(bpy.context.scene.kinetype, name, value)
-    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
-    return bpy.context.scene.kinetype.character.animation_data.action
+from .pressing import UNTIL, generate  # noqa: E402
 
 
 def keys(action: bpy.types.Action) -> dict[tuple[str, int], list[tuple[float, float]]]:

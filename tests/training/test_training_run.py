@@ -11,6 +11,7 @@ from backend.training.training_run import (
     STATE,
     append_row,
     load_state,
+    resuming,
     save_torch,
     set_rate,
     share_spent,
@@ -48,6 +49,15 @@ def test_rows_are_added_and_states_come_back(tmp_path: Path) -> None:
     save_torch(run / STATE, {"step": 2, "net": {"w": torch.ones(2)}})
     state = load_state(run)
     assert state["step"] == 2 and torch.equal(state["net"]["w"], torch.ones(2))
+
+
+def test_a_state_of_another_network_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    foreign = {"weight": torch.zeros(3, 3), "bias": torch.zeros(2)}
+    with pytest.raises(ArtifactError, match="resumed") as caught, resuming(tmp_path / STATE):
+        torch.nn.Linear(2, 2).load_state_dict(foreign)
+    assert "settings" in caught.value.hint and "size mismatch" in caught.value.detail
+    with pytest.raises(ArtifactError, match="cannot be read"), resuming(tmp_path / STATE):
+        load_state(tmp_path)
 
 
 def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
