@@ -1,9 +1,14 @@
-"""File handlers: a result must never land in another file than the one it was asked for in."""
+"""Handlers: a result must never land in another file than the one it was asked for in, and a
+deleted character must not live on in the settings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 from bpy.app.handlers import persistent
+
+from .properties import settings_of
 
 _files_loaded = 0
 
@@ -19,13 +24,30 @@ def _on_load(*_arguments: object) -> None:
     _files_loaded += 1
 
 
+@persistent
+def _on_change(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    """Let go of a character that was deleted: the settings' pointer would keep it in the file."""
+    if not (depsgraph.id_type_updated("SCENE") or depsgraph.id_type_updated("COLLECTION")):
+        return
+    settings = settings_of(scene)
+    if settings.character is not None and not settings.character.users_scene:
+        settings.character = None
+
+
+def _lists() -> tuple[tuple[list, Callable[..., None]], ...]:
+    handlers = bpy.app.handlers
+    return (handlers.load_post, _on_load), (handlers.depsgraph_update_post, _on_change)
+
+
 def attach() -> None:
-    """Listen to file loading."""
-    if _on_load not in bpy.app.handlers.load_post:
-        bpy.app.handlers.load_post.append(_on_load)
+    """Listen to file loading and to objects that come and go."""
+    for listeners, listener in _lists():
+        if listener not in listeners:
+            listeners.append(listener)
 
 
 def detach() -> None:
     """Stop listening."""
-    if _on_load in bpy.app.handlers.load_post:
-        bpy.app.handlers.load_post.remove(_on_load)
+    for listeners, listener in _lists():
+        if listener in listeners:
+            listeners.remove(listener)

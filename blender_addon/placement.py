@@ -39,11 +39,17 @@ class Placement:
 
 @dataclass(frozen=True)
 class Placed:
-    """What :func:`place` made; ``message`` says if it is not quite what was asked for."""
+    """What :func:`place` made.
+
+    Attributes:
+        message: says if it is not quite what was asked for.
+        warning: why the person may see nothing of it.
+    """
 
     armature: bpy.types.Object
     takes: tuple[bpy.types.Action, ...]
     message: str = ""
+    warning: str = ""
 
 
 def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -150,7 +156,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
     settings_of(scene).character = armature
-    return Placed(armature, tuple(takes), message)
+    return Placed(armature, tuple(takes), message, armatures.why_unseen(armature))
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

@@ -111,6 +111,8 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
         return False
     board.finished.remove(item)
     board.message = placed.message or _success(placed, item.result.seconds_taken)
+    if placed.warning:
+        board.warnings = (*board.warnings, placed.warning)
     bpy.ops.ed.undo_push(message="Generate Motion")
     return True
 

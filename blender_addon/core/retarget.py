@@ -6,6 +6,10 @@ are ``basis``. With ``D`` the rotation of a joint away from rest in armature spa
 its parent-relative rotation L becomes ``B L B^-1`` in an armature whose axes are ``B`` away from
 SMPL's, hence ``basis = (rest^-1 B) L (rest^-1 B)^-1``. Bones in between that carry no SMPL joint
 drop out because their own basis is the identity.
+
+SMPL rests in a T-pose. Where a limb of the armature rests far from it (arms hanging in an A-pose),
+C turns the limb from its rest to the T-pose first: ``D`` becomes ``D C``, and the parent-relative
+rotation ``C_parent^-1 L C``.
 """
 
 from __future__ import annotations
@@ -31,6 +35,13 @@ from .neutral import rest_heads
 from .resample import resample
 
 _LEG_CHAINS = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"))
+_ARM_CHAINS = (
+    ("left_shoulder", "left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow", "right_wrist"),
+)
+_POSED_DEGREES = 20.0
+"""Limbs of SMPL bodies rest a few degrees apart from each other's, and their rotations mean just
+that; a limb this far from the neutral body's was posed on purpose."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,7 @@ def to_bone_keys(
     root, local = unpack(motion)
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
+    local = from_rest(local, rest.heads @ basis)
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.multiply(quaternions.multiply(change, local), quaternions.conjugate(change))
     position = _root_in_armature(root, rest.heads, basis)
@@ -142,6 +154,7 @@ def joint_path(
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
     offsets = rest.heads @ basis
+    local = from_rest(local, offsets)
     turned = [local[:, 0]]
     joints = np.empty((len(root), NUM_JOINTS, 3))
     joints[:, 0] = _root_in_armature(root, rest.heads, basis) @ basis
@@ -150,6 +163,38 @@ def joint_path(
         joints[:, joint] = joints[:, parent] + offset
         turned.append(quaternions.multiply(turned[parent], local[:, joint]))
     return joints @ basis.T
+
+
+def from_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """Rotations away from SMPL's T-pose as rotations away from an armature's own rest pose.
+
+    Args:
+        local: ``[T, 22, 4]`` parent-relative. heads: ``[22, 3]`` of the armature, in SMPL axes.
+    """
+    limbs = np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1))
+    neutral = rest_heads()
+    for chain in (*_LEG_CHAINS, *_ARM_CHAINS):
+        first, middle, last = map(JOINT_NAMES.index, chain)
+        for joint, end in ((first, middle), (middle, last)):
+            limbs[joint] = _turn(heads[end] - heads[joint], neutral[end] - neutral[joint])
+        if chain in _ARM_CHAINS:  # a hand rests in line with its forearm, a foot flat on the floor
+            limbs[last] = limbs[middle]
+    if not limbs[:, 1:].any():
+        return local
+    before = quaternions.conjugate(limbs[list(PARENTS)])
+    before[0] = limbs[0]
+    return quaternions.multiply(quaternions.multiply(before, local), limbs)
+
+
+def _turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The smallest turn between two directions if it is a large one, else none; a quaternion."""
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    if start @ end > np.cos(np.radians(_POSED_DEGREES)):
+        return np.array([1.0, 0.0, 0.0, 0.0])
+    half = np.array([1.0 + start @ end, *np.cross(start, end)])
+    if half[0] < 1e-6:  # opposite: any half turn does
+        half = np.array([0.0, 0.0, 0.0, 1.0])
+    return quaternions.normalise(half)
 
 
 def _root_in_armature(root: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -64,6 +64,19 @@ def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
     return candidate is not None and candidate.type == "ARMATURE" and not missing_bones(candidate)
 
 
+def why_unseen(armature: bpy.types.Object) -> str:
+    """What keeps an armature from showing its Action, and the way out; '' when nothing does."""
+    name = repr(armature.name)
+    if armature.data.pose_position == "REST":
+        return f"{name} shows its rest position: choose Pose Position in its armature properties."
+    data = armature.animation_data
+    if data is not None and any(track.is_solo for track in data.nla_tracks):
+        return f"A solo NLA track of {name} hides the take: clear its star in the NLA editor."
+    if armature.hide_viewport or armature.hide_get():
+        return f"{name} is hidden: show it in the Outliner."
+    return ""
+
+
 def check_alive(armature: bpy.types.Object) -> None:
     """:class:`ArmatureError` when the object was deleted since the caller got hold of it."""
     try:
@@ -85,6 +98,13 @@ def rest_pose(armature: bpy.types.Object, bones: dict[str, str]) -> RestPose:
             "In Edit Mode, clear Bone > Relations > Connected on it.",
         )
     matrices = np.array([bone.matrix_local for bone in chosen], np.float64)
+    for child, parent in enumerate(PARENTS):
+        if parent >= 0 and np.array_equal(matrices[child, :3, 3], matrices[parent, :3, 3]):
+            raise ArmatureError(
+                f"The bones {chosen[parent].name!r} and {chosen[child].name!r} of "
+                f"{armature.name!r} begin at the same place.",
+                "Give the bones the joints of a body in Edit Mode, or use a new mannequin.",
+            )
     return RestPose(matrices[:, :3, :3], matrices[:, :3, 3], pelvis.use_local_location)
 
 
@@ -100,7 +120,8 @@ def create_armature(
     skeleton of motion_135 puts them. The user's mode, selection and active object are restored.
 
     Args:
-        collection: where to link it; the active collection when omitted.
+        collection: where to link it; when omitted the active collection, or the scene's own where
+            the active one belongs to another file.
     """
     heads = axes.smpl_to_blender(rest_heads())
     tails = axes.smpl_to_blender(_rest_tails())
@@ -108,7 +129,7 @@ def create_armature(
     data.display_type = "STICK"  # the other kinds hide the mannequin
     armature = bpy.data.objects.new(name, data)
     armature.show_in_front = True
-    (collection or context.collection or context.scene.collection).objects.link(armature)
+    (collection or _own_collection(context)).objects.link(armature)
     with _edit_mode(context, armature):
         for joint, parent in enumerate(PARENTS):
             bone = data.edit_bones.new(JOINT_NAMES[joint])
@@ -122,6 +143,13 @@ def create_armature(
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     return armature
+
+
+def _own_collection(context: bpy.types.Context) -> bpy.types.Collection:
+    active = context.collection
+    if active is None or active.library is not None or active.override_library is not None:
+        return context.scene.collection
+    return active
 
 
 def _rest_tails() -> np.ndarray:

@@ -126,3 +126,15 @@ def test_a_connected_pelvis_is_refused() -> None:
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(ArmatureError, match="connected"):
         armatures.rest_pose(armature, armatures.find_bones(armature))
+
+
+def test_bones_without_a_body_are_refused() -> None:
+    armature = armatures.create_armature(bpy.context)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in armature.data.edit_bones:
+        bone.use_connect = False
+        bone.head, bone.tail = (0, 0, 0), (0, 0, 1)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    with pytest.raises(ArmatureError, match="begin at the same place"):
+        armatures.rest_pose(armature, armatures.find_bones(armature))

@@ -8,7 +8,7 @@ import pytest
 from backend.errors import FormatError
 from backend.motion import rotations, skeleton
 from backend.motion.representations import motion135
-from backend.wire.skeleton import PARENTS, SOLE_HEIGHT
+from backend.wire.skeleton import JOINT_NAMES, PARENTS, SOLE_HEIGHT
 from blender_addon.core import axes, quaternions
 from blender_addon.core.neutral import rest_heads
 from blender_addon.core.retarget import (
@@ -63,6 +63,37 @@ def test_an_armature_with_y_up_bones_is_recognised(clip: np.ndarray) -> None:
     keys = to_bone_keys(clip, 30.0, rest, 30.0)
     found = blender_fk(rest, keys.rotations, keys.root_location)
     assert np.abs(found - want(clip)).max() < 1e-9
+
+
+def hang_arms(heads: np.ndarray, degrees: float) -> np.ndarray:
+    """The T-pose's joints with both arms turned down at the shoulders."""
+    heads = heads.copy()
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        shoulder, elbow, wrist = (
+            JOINT_NAMES.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist")
+        )
+        turn = rotations.axis_angle_to_matrix(np.array([0.0, 0.0, sign * np.radians(degrees)]))
+        for joint in (elbow, wrist):
+            heads[joint] = heads[shoulder] + turn @ (heads[joint] - heads[shoulder])
+    return heads
+
+
+def test_arms_that_rest_in_an_a_pose_still_perform_the_motion(clip: np.ndarray) -> None:
+    heads = hang_arms(rest_heads(), 50.0)
+    assert heads[JOINT_NAMES.index("left_wrist"), 1] < rest_heads()[20, 1] - 0.3
+    rest = random_rest(6, axes.smpl_to_blender(heads))
+    keys = to_bone_keys(clip, 30.0, rest, 30.0)
+    found = blender_fk(rest, keys.rotations, keys.root_location)
+    # the arms hung about one axis, but a T-pose's arms are bent a little: hence not to 1e-9
+    assert np.abs(found - axes.smpl_to_blender(want(clip))).max() < 0.02
+    assert np.abs(joint_path(clip, 30.0, rest, 30.0) - found).max() < 1e-9
+
+
+def test_small_differences_of_the_rest_pose_are_the_bodys_own(clip: np.ndarray) -> None:
+    own = random_rest(7, axes.smpl_to_blender(hang_arms(rest_heads(), 8.0)))
+    neutral = RestPose(own.rotations, axes.smpl_to_blender(rest_heads()))
+    mine, theirs = (to_bone_keys(clip, 30.0, rest, 30.0).rotations for rest in (own, neutral))
+    np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("size", [0.01, 0.6, 100.0])
