@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ArtifactError
-from . import console
+from ..errors import InternalError
 
 if TYPE_CHECKING:
     from ..pipelines.motiongpt import MotionGPTPipeline
@@ -23,22 +23,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="artifact folder, or hub id")
     parser.add_argument("out", type=Path, metavar="OUT", help="model folder to write")
     parser.add_argument(
-        "--verify", action="store_true", help="load both and compare tensors, tokens and motions"
+        "--verify",
+        action="store_true",
+        help="compare tensors, tokens and motions of both; nothing is kept if they differ",
     )
+    parser.add_argument("--name", help="name to show (default: OUT's)")
+    parser.add_argument("--licence", help="licence to show (default: the published model's)")
     parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert; with ``--verify`` fail unless both models are the same."""
+    """Read, write, compare, and only then give the folder its name."""
+    from ..pipelines.artifact_folder import new_folder
     from ..pipelines.motiongpt import MotionGPTPipeline
 
-    source = MotionGPTPipeline.from_pretrained(
-        options.source, device="cpu", local_files_only=options.offline
-    )
-    source.save_pretrained(options.out)
-    console.note(f"model -> {options.out}")
-    if options.verify:
-        _verify(source, MotionGPTPipeline.from_pretrained(options.out, device="cpu"))
+    with new_folder(options.out, overwrite=options.overwrite) as folder:
+        source = MotionGPTPipeline.from_pretrained(
+            options.source, device="cpu", local_files_only=options.offline
+        )
+        shown = {"name": options.name or options.out.absolute().name}
+        if options.licence is not None:
+            shown["licence"] = options.licence
+        source.config = replace(source.config, **shown)
+        source.save_pretrained(folder)
+        if options.verify:
+            _verify(source, MotionGPTPipeline.from_pretrained(folder, device="cpu"))
+    print(options.out)
     return 0
 
 
@@ -55,6 +66,6 @@ def _verify(one: MotionGPTPipeline, other: MotionGPTPipeline) -> None:
     ids = [p.encode_motions([clips[0]]) for p in (one, other)]
     print(f"motion token ids: {'equal' if ids[0] == ids[1] else 'DIFFERENT'}")
     if difference or motion or texts[0] != texts[1] or ids[0] != ids[1]:
-        raise ArtifactError(
-            "The converted model differs from its source.", "Delete it and convert again."
+        raise InternalError(
+            "The converted model is not the same; it was not kept.", "Please report this."
         )

@@ -30,6 +30,10 @@ class Kind:
     marker: str
     recognise: Callable[[Path], bool] | None = None
     """A look into the marker file, where its name alone says too little."""
+    traces: tuple[str, ...] = ()
+    """Files that only this kind has together: they tell what is wrong where the marker is gone."""
+    unmistakable: str = ""
+    """A file that names the kind where the marker, which its authors did not make, is not there."""
 
 
 def _index_of_motiongpt(path: Path) -> bool:
@@ -38,10 +42,26 @@ def _index_of_motiongpt(path: Path) -> bool:
 
 KINDS: dict[str, Kind] = {
     "dit": Kind(".dit", "DiTPipeline", CONFIG_FILE),
-    "mdm": Kind(".mdm", "MDMPipeline", "mdm_config.json"),
+    "mdm": Kind(
+        ".mdm",
+        "MDMPipeline",
+        "mdm_config.json",
+        traces=("model.safetensors", "Mean.npy", "Std.npy"),
+    ),
     "action_mdm": Kind(".action_mdm", "ActionMDMPipeline", "action_mdm_config.json"),
-    "mogents": Kind(".mogents", "MoGenTSPipeline", "mogents_config.json"),
-    "motiongpt": Kind(".motiongpt", "MotionGPTPipeline", INDEX_FILE, _index_of_motiongpt),
+    "mogents": Kind(
+        ".mogents",
+        "MoGenTSPipeline",
+        "mogents_config.json",
+        traces=("vq.safetensors", "mask_ts.safetensors"),
+    ),
+    "motiongpt": Kind(
+        ".motiongpt",
+        "MotionGPTPipeline",
+        INDEX_FILE,
+        _index_of_motiongpt,
+        unmistakable="motiongpt_s3_h3d.tar",
+    ),
 }
 MARKERS: tuple[str, ...] = tuple(dict.fromkeys(kind.marker for kind in KINDS.values()))
 """Every file that a hub repository is asked for to find out its kind."""
@@ -55,11 +75,14 @@ def kind_in(folder: Path) -> str:
     """
     for name, kind in KINDS.items():
         path = folder / kind.marker
+        if kind.unmistakable and (folder / kind.unmistakable).is_file():
+            return name
         if kind.marker == CONFIG_FILE or not path.is_file():
             continue
         if kind.recognise is None or kind.recognise(path):
             return name
     if not (folder / CONFIG_FILE).is_file():
+        _refuse_incomplete(folder)
         raise ArtifactError(
             f"{folder} holds no model: none of {', '.join(MARKERS)} is there.",
             "Give the folder of a model, or convert a released checkpoint first"
@@ -72,6 +95,18 @@ def kind_in(folder: Path) -> str:
             f"It knows {', '.join(sorted(KINDS))}; update Kinetype.",
         )
     return kind_name
+
+
+def _refuse_incomplete(folder: Path) -> None:
+    """:class:`ArtifactError` that names the missing marker, if the other files tell the kind."""
+    for name, kind in KINDS.items():
+        if kind.traces and all((folder / trace).is_file() for trace in kind.traces):
+            raise ArtifactError(f"The {name} model in {folder} lacks {kind.marker}.", COPY_AGAIN)
+    if (folder / "args.json").is_file() and any(folder.glob("model*.pt")):
+        raise ArtifactError(
+            f"{folder} is a released MDM checkpoint, not a model folder.",
+            f"Convert it first: kinetype convert-checkpoint mdm {folder} OUT.",
+        )
 
 
 def config_in(folder: Path) -> dict[str, Any]:

@@ -219,7 +219,13 @@ def _is_hub_layout(folder: Path) -> bool:
     return path.is_file() and read_json(path).get("model_type") in _CLIP_TYPES
 
 
-def _install_hint(name: str) -> str:
+def _install_hint(name: str, what: str, folder: Path | None) -> str:
+    if what == "vocabulary" and folder is not None:
+        kinds = ", or ".join(" + ".join(names) for names in clip_tokens.KINDS)
+        return (
+            f"Go online once to let it download the vocabulary of {name} (unset HF_HUB_OFFLINE, "
+            f"leave out --offline), or copy it from there into {folder}: {kinds}."
+        )
     return (
         f"Go online once to let it download {name} (unset HF_HUB_OFFLINE, leave out --offline), "
         f"or copy that model's folder here and name it: `kinetype convert-checkpoint ... "
@@ -256,7 +262,7 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
     raise MissingDependency(
         f"This model needs the {what} of the CLIP text encoder {name}. {lacking} is not in the "
         "download cache" + (" (offline)." if local_files_only else " and cannot be downloaded."),
-        _install_hint(name),
+        _install_hint(name, what, folder),
         problem,
     )
 

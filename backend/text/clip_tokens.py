@@ -11,6 +11,7 @@ import html
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ MAX_MERGES_BYTES = 50_000_000
 _OPENAI_MERGES = 49152 - 256 - 2
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _COPY_HINT = "Copy or download the text encoder again."
+_SINGLE_QUOTES, _DOUBLE_QUOTES = "\u02bc\u2018\u2019\u201a\u201b", "\u201c\u201d\u201e\u201f"
+_PLAIN_QUOTES = str.maketrans(
+    {**dict.fromkeys(_SINGLE_QUOTES, "'"), **dict.fromkeys(_DOUBLE_QUOTES, '"')}
+)
+_OTHER_FORMS = re.compile("[\uff01-\uff5e\ufb00-\ufb06\u3000]+")
+"""Letters of full width and ligatures."""
 
 
 class ClipTokens:
@@ -89,7 +96,7 @@ class ClipTokens:
 
     def words(self, text: str) -> list[int]:
         """Token ids of a text of any length, without start and end marks."""
-        clean = re.sub(r"\s+", " ", html.unescape(html.unescape(text))).strip().lower()
+        clean = re.sub(r"\s+", " ", html.unescape(html.unescape(_plain(text)))).strip().lower()
         return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
 
     def encode(self, texts: Sequence[str], context: int, width: int) -> tuple[Tensor, list[bool]]:
@@ -119,6 +126,16 @@ class ClipTokens:
                 with atomic_path(target) as temporary:
                     shutil.copyfile(path, temporary)
         return [path.name for path in self._files]
+
+
+def _plain(text: str) -> str:
+    """Typed in a word processor or not, a caption reads the same, as in OpenAI's own cleaning.
+
+    Quotes become straight, full-width letters and ligatures plain; OpenAI's (the package ftfy) also
+    repairs text that was decoded wrongly, which is left as it is here.
+    """
+    straight = text.translate(_PLAIN_QUOTES)
+    return _OTHER_FORMS.sub(lambda part: unicodedata.normalize("NFKC", part[0]), straight)
 
 
 def _read(files: Sequence[Path]) -> Any:

@@ -95,8 +95,10 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
     assert "max-abs-diff = 0.0" in done.stdout
     assert done.stdout.count("equal") == 2 and "DIFFERENT" not in done.stdout
     assert (tmp_path / "own/model.safetensors").is_file()
-    told = kinetype_here("models", "--json")
-    assert told.returncode == 0, told.stderr
+    assert json.loads((tmp_path / "own/config.json").read_text())["name"] == "own"
+    again = kinetype_here("convert-checkpoint", "motiongpt", ARTIFACT, "own")
+    assert again.returncode == 1 and "not empty" in again.stderr and "--overwrite" in again.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize(

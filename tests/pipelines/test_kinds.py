@@ -40,6 +40,28 @@ def test_other_folders_are_refused_with_advice(tmp_path: Path, files: dict[str, 
     assert "convert-checkpoint" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["model.safetensors", "Mean.npy", "Std.npy"], "lacks mdm_config.json"),
+        (["vq.safetensors", "mask_ts.safetensors"], "lacks mogents_config.json"),
+        (["args.json", "model000000100.pt"], "released MDM checkpoint"),
+    ],
+)
+def test_a_folder_without_its_marker_is_told_what_it_lacks(
+    tmp_path: Path, files: list[str], told: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=told):
+        kind_in(tmp_path)
+
+
+def test_motiongpt_as_its_authors_release_it_has_no_index(tmp_path: Path) -> None:
+    (tmp_path / "motiongpt_s3_h3d.tar").write_bytes(b"x")
+    assert kind_in(tmp_path) == "motiongpt"
+
+
 def test_a_published_model_is_ready_once_it_is_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,20 @@ def test_the_vocabulary_file_of_openai(tmp_path: Path, monkeypatch: pytest.Monke
     assert ClipTokens.load(tmp_path).words(text) == ClipTokens.load(tmp_path / "other").words(text)
 
 
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [
+        ("a person\u2019s walk", "a person's walk"),
+        ("a \u201cquick\u201d walk", 'a "quick" walk'),
+        ("\uff57\uff41\uff4c\uff4b", "walk"),
+        ("\ufb01ve", "five"),
+    ],
+)
+def test_typographic_forms_read_like_plain_ones(folder: Path, typed: str, plain: str) -> None:
+    tokens = ClipTokens.load(folder)
+    assert tokens.words(typed) == tokens.words(plain)
+
+
 # ---------------------------------------------------------------- bad files
 
 
@@ -144,6 +158,13 @@ def test_missing_encoder_offline_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingDependency, match="not in the download cache") as caught:
         ClipTextEncoder.load(tmp_path, name="nobody/nothing", local_files_only=True)
     assert "--clip" in caught.value.hint and "nobody/nothing" in caught.value.message
+
+
+def test_a_model_that_came_without_vocabulary_is_told_which_files_to_add(folder: Path) -> None:
+    (folder / "vocab.json").unlink()
+    with pytest.raises(MissingDependency, match="vocabulary") as caught:
+        ClipTextEncoder.load(folder, name="nobody/nothing", local_files_only=True)
+    assert "tokenizer.json" in caught.value.hint and str(folder) in caught.value.hint
 
 
 def test_missing_vocabulary_is_named(folder: Path) -> None:
