@@ -110,8 +110,8 @@ class _ProcessLink:
         self._thread("kinetype-watch", self._watch)
         try:
             self._read(self._child)
-        except KinetypeError as error:
-            self._reason = self._reason or error
+        except KinetypeError as error:  # what it sent is not the protocol
+            self._reason = self._reason or ServiceError(error.message, error.hint, error.detail)
         except (OSError, ValueError) as error:
             self._reason = self._reason or ServiceError(
                 f"The connection to the backend broke: {error}.", RESTART_HINT

@@ -397,3 +397,13 @@ def test_another_protocol_version_is_named(tmp_path: Path) -> None:
     assert isinstance(failure, Failure) and failure.code == "service"
     assert f"protocol {version}" in failure.message and "same Kinetype version" in failure.hint
     session.stop()
+
+
+def test_a_command_that_says_something_else_is_a_problem_of_the_backend(tmp_path: Path) -> None:
+    """So that the panel offers Restart and the preferences, where the command is."""
+    session = ProcessSession((sys.executable, "-c", "print('hello, ' * 20)"))
+    failure, _ = outcome(session, session.submit(ask()))
+    assert isinstance(failure, Failure) and failure.code == "service"
+    assert "hello" in failure.message and "kinetype serve" in failure.hint
+    assert isinstance(session.error, ServiceError)
+    session.stop()
