@@ -24,7 +24,7 @@ from ..models.mdm import MDM
 from ..models.mdm_fast import FastMDM
 from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
-from . import hml_statistics, mdm_artifact, registry
+from . import hml_statistics, mdm_artifact, mdm_dip, registry
 from .artifact_folder import new_folder
 from .calls import (
     Stages,
@@ -40,7 +40,7 @@ from .hml263_output import check_skeleton, to_motions
 from .mdm_artifact import MDMPipelineConfig
 from .mdm_editing import MdmEditing
 from .mdm_text import MdmReading
-from .trained_lengths import request_length, trained_length, valid_frames
+from .trained_lengths import trained_length, valid_frames
 
 CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
 """Clips of one network call: more gain no speed and take memory."""
@@ -170,7 +170,8 @@ class MDMPipeline(MdmReading, MdmEditing):
         Args:
             captions: one action each, any number; they are not split into parts.
             lengths: frames at 20 fps, any mix; each is rounded down to a multiple of 4 and brought
-                into 40 to 196, as the released code does.
+                into 40 to 196, as the released code does. A prefix-completion model (DiP) makes
+                any length, from a standing start (see :mod:`.mdm_dip`).
             seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
                 when None.
             guidance_param, sampler, steps: the model's defaults when None.
@@ -186,7 +187,10 @@ class MDMPipeline(MdmReading, MdmEditing):
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
         check_one_each(captions, lengths)
-        self._refuse_completion()
+        if mdm_dip.is_planner(self.net):
+            sampling = {"guidance_param": guidance_param, "sampler": sampler, "steps": steps}
+            rest = {"seed": seed, "exact": exact, "on_step": on_step}
+            return self.complete_prefixes(captions, lengths, **sampling, **rest)
         frames = [trained_length(n, self.spec.fps) for n in lengths]
         seed = drawn_seed(seed)
         if not frames:
@@ -233,17 +237,12 @@ class MDMPipeline(MdmReading, MdmEditing):
             lengths: valid frames of each clip, taken as they are.
             steps: all when None; else so many by the released respacing rule.
         """
-        if sampler not in LOOPS:
-            raise InvalidRequest(
-                f"The exact mode has no sampler {sampler!r}.", f"Use {' or '.join(LOOPS)}."
-            )
         net, longest = self.net, max(lengths)
-        rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
         mask = valid_frames(lengths, self.device)
         return sample_exact(
             net,
             (len(lengths), net.config.joints, net.config.channels, longest),
-            process=ReleasedProcess.of(self.schedule, rule, sigma_small=net.config.sigma_small),
+            process=self.released_process(sampler, steps),
             y={"text_embed": text_embed, "mask": mask},
             guidance=guidance,
             sampler=sampler,
@@ -251,6 +250,21 @@ class MDMPipeline(MdmReading, MdmEditing):
             on_step=on_step,
             device=self.device,
         )
+
+    def released_process(self, sampler: str, steps: int | None) -> ReleasedProcess:
+        """Tables of the exact mode: all steps when None, else so many by the released rule."""
+        if sampler not in LOOPS:
+            raise InvalidRequest(
+                f"The exact mode has no sampler {sampler!r}.", f"Use {' or '.join(LOOPS)}."
+            )
+        rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
+        return ReleasedProcess.of(self.schedule, rule, sigma_small=self.net.config.sigma_small)
+
+    def complete_prefixes(
+        self, captions: Sequence[mdm_dip.Caption], lengths: Sequence[int], **options: Any
+    ) -> list[np.ndarray]:
+        """What follows given motions: :func:`.mdm_dip.complete`."""
+        return mdm_dip.complete(self, captions, lengths, **options)
 
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None
@@ -267,7 +281,7 @@ class MDMPipeline(MdmReading, MdmEditing):
         """
         request = request.validated()
         check_skeleton(self.spec.dim, self.config.name)
-        frames = request_length(request.seconds, self.config.name)
+        frames = mdm_dip.request_frames(self, request.seconds)
         tell = Stages(request, on_step)
         tell("reading the prompt")
         warnings = self._warnings(request.prompt)
@@ -340,14 +354,6 @@ class MDMPipeline(MdmReading, MdmEditing):
                 f"Choose from {limits.MIN_GUIDANCE:g} to {limits.MAX_GUIDANCE:g}.",
             )
         return value
-
-    def _refuse_completion(self) -> None:
-        if self.net.config.context_len:
-            raise InvalidRequest(
-                f"The model {self.config.name!r} continues a motion of "
-                f"{self.net.config.context_len} frames; it cannot start one from a caption.",
-                "Use a text-to-motion model.",
-            )
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         params = {

@@ -34,6 +34,8 @@ OPTIONAL = (MEAN, STD, *clip.FILES, *distilbert.FILES)
 BUFFERS = ("sequence_pos_encoder.pe",)
 """Endings of the names of positional tables, which the network computes."""
 RELEASED_GUIDANCE = 2.5
+PLANNER_SAMPLING: dict[str, Any] = {"guidance_param": 7.5, "sampler": "ddpm"}
+"""How prefix-completion models (DiP) are sampled as released: their few steps, all of them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class MDMPipelineConfig:
         """The configuration of a folder for a network."""
         args = args_of(network)
         told = network == config_from_args(args)
-        return cls(args, network=None if told else network, **options)
+        planner = PLANNER_SAMPLING if network.context_len else {}
+        return cls(args, network=None if told else network, **{**planner, **options})
 
     def network_config(self, where: str = CONFIG) -> MDMConfig:
         """The network's configuration; :class:`ArtifactError` when the entries make none."""

@@ -13,6 +13,7 @@ from ..diffusion.inpaint import Inpainting, sample_masked
 from ..diffusion.loop import seeded_generators
 from ..diffusion.schedule import Schedule
 from ..errors import InvalidRequest
+from ..models.mdm import MDM
 from ..motion.representations.hml263 import SPEC
 from ..wire.messages import Motion
 from . import editing
@@ -29,6 +30,7 @@ class MdmEditing:
 
     edit_space: EditSpace = Hml263Space()
     config: MDMPipelineConfig
+    net: MDM
     stats: Stats
     schedule: Schedule
     device: torch.device
@@ -40,6 +42,11 @@ class MdmEditing:
     def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
         """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
         check_skeleton(self.spec.dim, self.config.name, "Edit with a HumanML3D model.")
+        if self.net.config.context_len:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} goes on from a motion; it cannot edit one.",
+                "Let a motion go on with kinetype continue, or edit with starter or another MDM.",
+            )
         return editing.edit(self, motion, prompt, **options)
 
     def sample_edit(

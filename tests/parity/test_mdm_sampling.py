@@ -17,6 +17,7 @@ from backend.diffusion.loop import sample
 from backend.diffusion.schedule import Schedule
 from backend.models.mdm_fast import FastMDM
 from backend.motion.representations import hml263
+from backend.pipelines import mdm_dip
 from tests.parity.mdm_golden import (
     GOLDEN,
     batch_first,
@@ -179,19 +180,52 @@ def test_ema_decoder_loop() -> None:
 def test_prefix_rollout() -> None:
     z, manifest = golden("dip_prefix")
     net = from_manifest(manifest)
-    process = ReleasedProcess.of(Schedule("cosine", manifest["diffusion"]["steps"]))
-    generator = torch.Generator().manual_seed(int(z["seed"]))
-    y = {"text_embed": text_of(z), "mask": torch.ones(2, 1, 1, 8, dtype=torch.bool)}
-    prefix, parts = z["prefix"], []
-    for _ in range(3):
-        part = sample_exact(
-            net, (2, 263, 1, 8), process=process, y={**y, "prefix": prefix},
-            guidance=float(z["scale"]), generator=generator,
-        )  # fmt: skip
-        parts.append(part)
-        prefix = part[..., -net.config.context_len :]
-    rollout = torch.cat(parts, -1)[..., : manifest["required_frames"]]
+    steps: list[tuple[int, int]] = []
+    rollout = mdm_dip.rollout_exact(
+        net, z["prefix"], manifest["required_frames"],
+        process=ReleasedProcess.of(Schedule("cosine", manifest["diffusion"]["steps"])),
+        condition=lambda index: {"text_embed": text_of(z)},
+        guidance=float(z["scale"]), generator=torch.Generator().manual_seed(int(z["seed"])),
+        on_step=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
     assert gap(rollout, z["autoregressive_final"]) < 2e-4
+    assert steps[0] == (0, 30) and steps[-1] == (30, 30) and steps == sorted(steps)
+
+
+def test_prefix_rollout_of_the_default_loop() -> None:
+    z, manifest = golden("dip_prefix")
+    net, generator = from_manifest(manifest), torch.Generator().manual_seed(int(z["seed"]))
+    denoise = FastMDM(net).guided(float(z["scale"]))
+
+    def window(prefix: torch.Tensor, index: int) -> torch.Tensor:
+        noise = released_noise((2, 263, 1, 8), generator)
+        part = sample(
+            mdm_dip.after(denoise, prefix), (2, 8, 263), sampler="ddpm", noise=noise,
+            schedule=Schedule("cosine", manifest["diffusion"]["steps"]),
+            y={"text_embed": text_of(z)},
+        )  # fmt: skip
+        noise()  # the release draws at its last step too
+        return part
+
+    rollout = mdm_dip.chain(window, batch_first(z["prefix"]), manifest["required_frames"], 8, 1)
+    assert gap(rollout, batch_first(z["autoregressive_final"])) < 2e-4
+
+
+def test_a_target_steers_what_follows_a_prefix() -> None:
+    z, manifest = golden("dip_prefix")
+    y = {
+        "text_embed": text_of(z),
+        "target_cond": z["target_cond"],
+        "target_joint_names": manifest["target_joint_names"],
+        "is_heading": z["is_heading"],
+    }
+    denoise = FastMDM(from_manifest(manifest))
+    x, prefix = batch_first(z["x"]), batch_first(z["prefix"])
+    out = mdm_dip.after(denoise, prefix)(x, z["t"], y)
+    assert gap(out, batch_first(z["out_cond"])) < 2e-5
+    guided = mdm_dip.after(denoise.guided(3.0), prefix)(x, z["t"], y)
+    expected = torch.lerp(z["out_uncond"], z["out_cond"], 3.0)
+    assert gap(guided, batch_first(expected)) < 1e-4
 
 
 @pytest.mark.parametrize(
