@@ -25,7 +25,8 @@ class Placement:
     """Taken when Generate is clicked. Blender data is remembered by number, never held.
 
     Attributes:
-        target: session number of the armature; None asks for a new mannequin.
+        target: session number of the armature; None where there was none yet.
+        always_new: the person asked for a mannequin of its own.
         start_frame: frame of the first key.
     """
 
@@ -35,6 +36,7 @@ class Placement:
     target: int | None
     target_name: str
     start_frame: int
+    always_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Pl
         target=None if target is None else target.session_uid,
         target_name="" if target is None else target.name,
         start_frame=scene.frame_current if start_frame is None else start_frame,
+        always_new=settings_of(scene).target == "NEW",
     )
 
 
@@ -142,7 +145,10 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     from .scene.character import create_character
 
     scene = _by_uid(bpy.data.scenes, placement.scene) or context.scene
+    settings = settings_of(scene)
     armature = _alive_target(placement)
+    if placement.target is None and not placement.always_new:
+        armature = _made_meanwhile(scene)
     message = ""
     if armature is None and placement.target is not None:
         message = f"{placement.target_name!r} is gone: the motion is on a new mannequin"
@@ -155,7 +161,8 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         ]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
-    settings_of(scene).character = armature
+    settings.character = armature
+    settings.take_index = list(bpy.data.actions).index(takes[0])
     return Placed(armature, tuple(takes), message, armatures.why_unseen(armature))
 
 
@@ -165,6 +172,14 @@ def _alive_target(placement: Placement) -> bpy.types.Object | None:
     found = _by_uid(bpy.data.objects, placement.target)
     # a deleted object that something still refers to stays in the file, but in no scene
     return found if found is not None and found.users_scene else None
+
+
+def _made_meanwhile(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The character that an earlier of several results made: all of them belong to it."""
+    character = settings_of(scene).character
+    if character is None or scene not in character.users_scene:
+        return None
+    return character if armatures.is_smpl_armature(character) and character.is_editable else None
 
 
 def _by_uid(collection: Iterable[bpy.types.ID], uid: int) -> bpy.types.ID | None:

@@ -118,6 +118,28 @@ def test_a_new_mannequin_beside_a_linked_active_collection(
     assert addon.board.error is None and len(armatures()) == 1
 
 
+@pytest.mark.parametrize(("target", "characters"), [("AUTO", 1), ("NEW", 2)])
+def test_two_generates_in_a_row_are_two_takes_of_one_character(
+    addon, fake_backend, until: UNTIL, target: str, characters: int
+) -> None:
+    addon.settings().target = target
+    start(addon, until, steps=3)
+    addon.settings().prompt = "a person bows"
+    assert bpy.ops.kinetype.generate() == {"FINISHED"}
+    until(lambda: not addon.board.busy)
+    assert len(armatures()) == characters
+    assert len(takes.all_takes()) == 2
+
+
+def test_the_newest_take_is_the_highlighted_one(addon, fake_backend, until: UNTIL) -> None:
+    for prompt in ("a person walks", "a dancer turns"):
+        addon.settings().prompt = prompt
+        start(addon, until, steps=3)
+        until(lambda: not addon.board.busy)
+        highlighted = bpy.data.actions[addon.settings().take_index]
+        assert takes.info_of(highlighted).prompt == prompt
+
+
 def test_loading_another_file_keeps_the_result_until_asked(
     addon, fake_backend, until: UNTIL
 ) -> None:
