@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
 from ..wire import limits
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..pipelines.action_mdm import ActionMDMPipeline
+    from ..pipelines.mdm_actions import MDMActions
+    from ..wire.messages import Motion
     from .outputs import SampleOutputs
 
 HELP = "make motions of one action with an action model"
@@ -22,9 +24,11 @@ HELP = "make motions of one action with an action model"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "--checkpoint", required=True, help="run or model folder, hub id, or a released .pth"
+        "--checkpoint",
+        required=True,
+        help="run or model folder, hub id, or a released checkpoint (.pth; model*.pt + args.json)",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--action", help="name of the action, e.g. jump")
     what.add_argument("--action-id", type=int, metavar="N", help="its number instead")
     what.add_argument("--list-actions", action="store_true", help="print the actions and stop")
@@ -66,52 +70,102 @@ def run(options: argparse.Namespace) -> int:
     planned = outputs.plan(motions, count) if motions else []
     for path in joint_files:
         outputs.check_writable(path / "joints.npy" if path.suffix == "" else path)
-    from ..pipelines.action_mdm import ActionMDMPipeline
-
-    pipeline = ActionMDMPipeline.from_pretrained(
-        options.checkpoint, device=options.device, local_files_only=options.offline
-    )
+    pipeline = _load(options)
     if options.list_actions:
-        print(*pipeline.config.actions, sep="\n")
+        print(*_actions(pipeline), sep="\n")
         return 0
-    number, clips = _sample(pipeline, options)
+    number = _wanted_action(_actions(pipeline), options)
+    clips = _sample(pipeline, number, options)
     for path in joint_files:
         if path.suffix == "":
             # the name that the released script gives
-            path = path / f"generated_action{number}_samples{count}.npy"
-        _write_joints(path, clips)
+            path = path / f"generated_action{number or 0}_samples{count}.npy"
+        _write_joints(path, [_joints(pipeline, clip) for clip in clips])
         print(path, flush=True)
-        console.note(f"(joints at {pipeline.config.fps:g} frames per second)")
+        console.note(f"(joints at {_fps(pipeline):g} frames per second)")
     if planned:
         _write_motions(pipeline, clips, planned, options, number)
     return 0
 
 
-def _sample(
-    pipeline: ActionMDMPipeline, options: argparse.Namespace
-) -> tuple[int, list[np.ndarray]]:
+def _load(options: argparse.Namespace) -> ActionMDMPipeline | MDMActions:
+    from ..pipelines.action_mdm import ActionMDMPipeline
+    from ..pipelines.mdm_actions import MDMActions, is_release
+
+    if is_release(options.checkpoint):
+        return MDMActions.from_release(options.checkpoint, device=options.device)
+    return ActionMDMPipeline.from_pretrained(
+        options.checkpoint, device=options.device, local_files_only=options.offline
+    )
+
+
+def _actions(pipeline: ActionMDMPipeline | MDMActions) -> tuple[str, ...]:
+    from ..pipelines.mdm_actions import MDMActions
+
+    return pipeline.actions if isinstance(pipeline, MDMActions) else pipeline.config.actions
+
+
+def _fps(pipeline: ActionMDMPipeline | MDMActions) -> float:
+    from ..pipelines.mdm_actions import MDMActions
+
+    return pipeline.fps if isinstance(pipeline, MDMActions) else pipeline.config.fps
+
+
+def _wanted_action(actions: tuple[str, ...], options: argparse.Namespace) -> int | None:
+    """The number of the action asked for; None where the model knows no actions."""
     from ..pipelines.action_names import closest_action
+
+    given = options.action is not None or options.action_id is not None
+    if given and not actions:
+        raise InvalidRequest("The model was trained without actions.", "Leave the action out.")
+    if not given and actions:
+        raise InvalidRequest(
+            "No action was given.", f"Add --action with one of: {', '.join(actions)}."
+        )
+    if options.action is None:
+        return options.action_id
+    name = closest_action(options.action, actions)
+    if name != options.action:
+        console.note(f"action: {name}")
+    return actions.index(name)
+
+
+def _sample(
+    pipeline: ActionMDMPipeline | MDMActions, number: int | None, options: argparse.Namespace
+) -> list[np.ndarray]:
     from ..wire.messages import Progress
 
-    actions = pipeline.config.actions
-    if options.action is not None:
-        name = closest_action(options.action, actions)
-        if name != options.action:
-            console.note(f"action: {name}")
-        number = actions.index(name)
-    else:
-        number = options.action_id
     lengths = None if options.frames is None else [options.frames] * options.num_samples
+    numbers: list[Any] = [number] * options.num_samples
     with console.ProgressBars(quiet=options.quiet) as bars:
-        clips = pipeline.infer(
-            [number] * options.num_samples,
+        return pipeline.infer(
+            numbers,
             lengths,
             seed=options.seed,
             sampler=options.sampler,
             steps=options.steps,
             on_step=lambda done, total: bars.update(Progress("", "sampling", done, total)),
         )
-    return number, clips
+
+
+def _joints(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray) -> np.ndarray:
+    """Joint positions of a clip at the model's rate."""
+    from ..motion.representations import motion135
+    from ..pipelines import mdm_actions
+
+    if isinstance(pipeline, mdm_actions.MDMActions):
+        return motion135.joints(mdm_actions.to_motion135(clip, pipeline.fps))
+    return clip
+
+
+def _motion(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray, meta: Any) -> Motion:
+    from ..pipelines import action_mdm, mdm_actions
+    from ..wire.messages import Motion
+
+    if isinstance(pipeline, mdm_actions.MDMActions):
+        return Motion(mdm_actions.to_motion135(clip), meta=meta)
+    data, error = action_mdm.to_motion135(clip, pipeline.config.fps)
+    return Motion(data, meta={**meta, "ik_error_mm": error})
 
 
 def _write_joints(path: Path, clips: list[np.ndarray]) -> None:
@@ -125,25 +179,21 @@ def _write_joints(path: Path, clips: list[np.ndarray]) -> None:
 
 
 def _write_motions(
-    pipeline: ActionMDMPipeline,
+    pipeline: ActionMDMPipeline | MDMActions,
     clips: list[np.ndarray],
     planned: list[SampleOutputs],
     options: argparse.Namespace,
-    number: int,
+    number: int | None,
 ) -> None:
-    from ..pipelines.action_mdm import to_motion135
-    from ..wire.messages import Motion
     from . import blender, outputs
 
     for index, (clip, files) in enumerate(zip(clips, planned, strict=True)):
-        data, error = to_motion135(clip, pipeline.config.fps)
         meta = {
-            "prompt": pipeline.config.actions[number],
+            "prompt": "" if number is None else _actions(pipeline)[number],
             "seed": options.seed + index,
             "model": str(options.checkpoint),
-            "ik_error_mm": error,
         }
-        motion = Motion(data, meta=meta)
+        motion = _motion(pipeline, clip, meta)
         for path in files.motion_files:
             outputs.write_motion(path, motion)
             print(path, flush=True)

@@ -105,7 +105,8 @@ def _refuse_incomplete(folder: Path) -> None:
     if (folder / "args.json").is_file() and any(folder.glob("model*.pt")):
         raise ArtifactError(
             f"{folder} is a released MDM checkpoint, not a model folder.",
-            f"Convert it first: kinetype convert-checkpoint mdm {folder} OUT.",
+            f"Convert it first: kinetype convert-checkpoint mdm {folder} OUT; one of actions is "
+            "used as it is: kinetype sample --checkpoint.",
         )
 
 
