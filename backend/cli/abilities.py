@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -12,11 +13,11 @@ READER = "motiongpt"
 """The registered model that reads motions."""
 
 
-def load(options: argparse.Namespace, ability: str, cannot: str) -> Any:
+def load(options: argparse.Namespace, abilities: Sequence[str], cannot: str) -> Any:
     """The pipeline of ``--model``, on ``--device``, from this computer alone with ``--offline``.
 
     Args:
-        ability: method that it must have.
+        abilities: methods of which it must have one.
         cannot: end of the message when it has not ("cannot describe them").
 
     Raises:
@@ -32,7 +33,7 @@ def load(options: argparse.Namespace, ability: str, cannot: str) -> Any:
     info = registry.model_info(options.model)
     place = options.model if info is None else info.hub_id or info.path
     kind = registry.kind_of(place, local_files_only=options.offline)
-    if not hasattr(registry.pipeline_class(kind), ability):
+    if not any(hasattr(registry.pipeline_class(kind), name) for name in abilities):
         raise InvalidRequest(
             f"The model {options.model!r} makes motions but {cannot}.",
             f"Use MotionGPT: --model {READER}, or the folder of one.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
+from ..wire import limits
 from . import abilities, console
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ..wire.messages import Motion
     from .outputs import SampleOutputs
 
-HELP = "let a motion go on, or make its middle anew, without a prompt"
+HELP = "let a motion go on, or make its middle anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
     )
     parser.add_argument(
+        "--prompt", default="", help="what happens next (a DiP; MotionGPT goes on without one)"
+    )
+    parser.add_argument(
         "--in-between",
         action="store_true",
         help="keep the first and the last quarter, make the half between them anew",
@@ -39,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much of the motion, from its beginning, is kept and gone on from (default: 1)",
     )
     parser.add_argument(
-        "--seconds", type=float, help="cut the new part to this (default: as the model ends it)"
+        "--seconds",
+        type=float,
+        help="length of the new part (default: as MotionGPT ends it; a DiP makes "
+        f"{limits.DEFAULT_SECONDS:g})",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
     parser.add_argument(
@@ -90,22 +97,25 @@ def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
     from ..pipelines import continuing
     from ..wire.messages import Progress
 
+    stage = "filling in" if options.in_between else "going on"
     with console.ProgressBars(quiet=options.quiet) as bars:
         bars.update(Progress("continue", "loading model"))
         how = continuing.Drawing(
+            prompt=options.prompt,
             seed=options.seed,
             takes=options.samples,
             greedy=options.greedy,
             share=1.0 if options.share is None else options.share,
             longest_seconds=options.seconds,
             foot_lock=not options.no_cleanup,
-            on_step=lambda done, total: bars.update(
-                Progress("continue", "writing motion tokens", done, total)
-            ),
+            on_step=lambda done, total: bars.update(Progress("continue", stage, done, total)),
         )
-        model = abilities.load(options, "continue_motions", "cannot let one go on")
-        ask = continuing.new_middle if options.in_between else continuing.go_on
-        return ask(model, motion, how)
+        if options.in_between:
+            model = abilities.load(options, ["complete_motions"], "cannot fill one in this way")
+            return continuing.new_middle(model, motion, how)
+        can = ["continue_motions", "complete_prefixes"]
+        model = abilities.load(options, can, "cannot let one go on")
+        return continuing.go_on(model, motion, how)
 
 
 def _write(made: list[tuple[Motion, SampleOutputs]], *, quiet: bool) -> int:

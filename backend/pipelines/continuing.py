@@ -1,13 +1,14 @@
-"""Takes that go on, or get a new middle, with a model that reads motion tokens.
+"""Takes that go on, or get a new middle, with a model that reads motions.
 
-What is given stays as it is; what the model writes is put where the given part ends (or between its
-quarters), and joined in pose and speed as edits are.
+MotionGPT reads and writes motion tokens; a prefix-completion model (DiP) goes on from the last
+frames, as a prompt tells. What is given stays as it is; what the model makes is put where the given
+part ends (or between its quarters), and joined in pose and speed as edits are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..motion import convert, seams
 from ..motion.representations import hml263, motion135
 from ..motion.resample import resample_motion135
 from ..text.motion_prompts import FRAMES_PER_TOKEN
+from ..wire import limits
 from ..wire.messages import Motion, Request
 from ..wire.skeleton import NUM_JOINTS
 from . import hml263_output
@@ -33,8 +35,8 @@ SHORTEST_QUARTER = FRAMES_PER_TOKEN
 """Frames that each end of a clip must have for its middle to be made anew."""
 
 
-class ContinuingModel(Protocol):
-    """What a pipeline offers for this (MotionGPT does)."""
+class TokenModel(Protocol):
+    """What MotionGPT offers for this."""
 
     config: Any
 
@@ -48,19 +50,35 @@ class ContinuingModel(Protocol):
         """Clips of tokens."""
 
 
+class Planner(Protocol):
+    """What a prefix-completion model offers for this."""
+
+    config: Any
+    net: Any
+
+    def complete_prefixes(
+        self, captions: Sequence[str], lengths: Sequence[int], **options: Any
+    ) -> list[np.ndarray]:
+        """What follows prefixes."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """How the model draws, and what is done to the new part.
 
     Attributes:
+        prompt: what happens next, for a :class:`Planner`; the motion alone decides where empty.
         seed: take ``i`` of ``takes`` uses ``seed + i``.
-        greedy: always the likeliest token; all takes are then the same.
+        greedy: always the likeliest token (:class:`TokenModel`); all takes are then the same.
         share: how much of the motion, from its beginning, is kept and gone on from.
-        longest_seconds: cut the part that follows to this; the model decides when None.
+        longest_seconds: how long the part that follows is at most. When None, a
+            :class:`TokenModel` decides, and a :class:`Planner` makes the length of a default
+            request.
         foot_lock: keep standing feet of the new part in place.
         on_step: ``on_step(done, total)`` at every token; it may raise ``Cancelled``.
     """
 
+    prompt: str = ""
     seed: int = 0
     takes: int = 1
     greedy: bool = False
@@ -71,7 +89,7 @@ class Drawing:
 
     def __post_init__(self) -> None:
         # the limits of seeds and numbers of takes are those of requests
-        Request("go on", seed=self.seed, samples=self.takes).validated()
+        Request(self.prompt.strip() or "go on", seed=self.seed, samples=self.takes).validated()
         if not 0.0 < self.share <= 1.0:
             raise InvalidRequest(f"The share is {self.share:g}.", "Choose above 0 and up to 1.")
         if self.longest_seconds is not None and not self.longest_seconds * FPS >= 1:
@@ -94,7 +112,7 @@ class Take:
     warnings: tuple[str, ...]
 
 
-def go_on(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Take]:
+def go_on(model: TokenModel | Planner, motion: Motion, how: Drawing) -> list[Take]:
     """Let a motion go on where it ends.
 
     Args:
@@ -104,34 +122,87 @@ def go_on(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Take]:
         Takes that begin with the kept frames, unchanged.
 
     Raises:
+        InvalidRequest: the model has no prompt, no likeliest token, or makes whole motions only.
         FormatError: too little is kept for the model to read.
     """
     data = motion135.SPEC.check(motion.data)
     data = data[: max(1, round(how.share * len(data)))]
-    clip = _readable(data, motion.fps, FRAMES_PER_TOKEN)
-    start = len(clip) - min(len(clip), READ_FRAMES) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN
-    given = len(clip) - start
-    longest = None if how.longest_seconds is None else given + round(how.longest_seconds * FPS)
+    answered = _planned if hasattr(model, "complete_prefixes") else _written
     takes = []
-    answers = model.continue_motions([clip[start:]] * how.takes, **how.asked)
-    for index, answer in enumerate(answers):
-        if answer.fallback or len(answer.features) <= given:
-            takes.append(_nothing(answer))
+    for index, reply in enumerate(answered(model, data, motion.fps, how)):
+        if reply.features is None:
+            takes.append(Take(None, reply.warnings))
             continue
-        made = _rendered(answer.features[:longest], motion.fps)
+        made = _rendered(reply.features, motion.fps)
         # the model's first frame is the given clip's frame number `start` at 20 fps
-        made = _held(made, before=round(start / FPS * motion.fps))
+        made = _held(made, before=round(reply.start / FPS * motion.fps))
         new = max(1, len(made) - len(data))
         made = _held(made, after=max(0, len(data) + new - len(made)))
         whole = np.concatenate([data, made[len(data) :]])
         kept = np.arange(len(whole)) < len(data)
-        note = {"seed": how.seed + index, "continued": {"kept_frames": len(data)}}
+        note = {
+            **reply.note,
+            "seed": how.seed + index,
+            "continued": {"kept_frames": len(data)},
+        }
         joined = _joined(whole, made, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, answer, note))
+        takes.append(_take(model, motion, joined, note, reply.warnings))
     return takes
 
 
-def new_middle(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Take]:
+@dataclass(frozen=True)
+class _Reply:
+    """What a model made: features ``[T, 263]`` from frame ``start`` of what it was given, and on;
+    None where there is nothing new."""
+
+    features: np.ndarray | None
+    start: int = 0
+    note: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def _written(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Reply]:
+    """Of a :class:`TokenModel`."""
+    if how.prompt.strip():
+        raise InvalidRequest(
+            "This model goes on from a motion alone; it reads no prompt with it.",
+            "Leave the prompt out, or use a prefix-completion model (DiP).",
+        )
+    clip = _readable(data, fps, FRAMES_PER_TOKEN)
+    start = len(clip) - min(len(clip), READ_FRAMES) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN
+    given = len(clip) - start
+    longest = None if how.longest_seconds is None else given + round(how.longest_seconds * FPS)
+    replies = []
+    for answer in model.continue_motions([clip[start:]] * how.takes, **how.asked):
+        if answer.fallback or len(answer.features) <= given:
+            replies.append(_Reply(None, warnings=_nothing(answer)))
+            continue
+        note = {"tokens": list(answer.ids)}
+        replies.append(_Reply(answer.features[:longest], start, note, answer.warnings))
+    return replies
+
+
+def _planned(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Reply]:
+    """Of a :class:`Planner`."""
+    if how.greedy:
+        raise InvalidRequest("This model writes no tokens: none is the likeliest.", "Leave it out.")
+    prompt = how.prompt.strip()
+    seconds = limits.DEFAULT_SECONDS if how.longest_seconds is None else how.longest_seconds
+    clip = _readable(data, fps, max(1, model.net.config.context_len))
+    start = len(clip) - min(len(clip), READ_FRAMES)
+    made = model.complete_prefixes(
+        [prompt] * how.takes,
+        [round(seconds * FPS)] * how.takes,
+        prefixes=clip,
+        seed=how.seed,
+        guidance_param=None if prompt else 0.0,
+        on_step=how.on_step,
+    )
+    note = {"prompt": prompt}
+    return [_Reply(np.concatenate([clip[start:], new]), start, note) for new in made]
+
+
+def new_middle(model: TokenModel, motion: Motion, how: Drawing) -> list[Take]:
     """Make the middle half of a motion anew between its first and its last quarter.
 
     Args:
@@ -142,11 +213,13 @@ def new_middle(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Tak
         middle is shorter, with a warning.
 
     Raises:
-        InvalidRequest: longer than what the model answers.
+        InvalidRequest: longer than what the model fills, or a prompt.
         FormatError: too short for the model to read.
     """
     data = motion135.SPEC.check(motion.data)
     clip = _readable(data, motion.fps, 4 * SHORTEST_QUARTER)
+    if how.prompt.strip():
+        raise InvalidRequest("A new middle has no prompt.", "Leave it out, or use kinetype edit.")
     if len(clip) > READ_FRAMES:
         raise InvalidRequest(
             f"The motion has {len(data) / motion.fps:.1f} seconds; the model fills motions of up "
@@ -160,7 +233,7 @@ def new_middle(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Tak
     for index, answer in enumerate(answers):
         made = None if answer.fallback else model.decode_motions([answer.ids])[0][: len(clip)]
         if made is None or len(made) <= quarter:
-            takes.append(_nothing(answer))
+            takes.append(Take(None, _nothing(answer)))
             continue
         # its own rendering of the quarters stands beside its middle, so that seams are seen
         missing = round(max(0, 3 * quarter - len(made)) / FPS * motion.fps)
@@ -168,14 +241,18 @@ def new_middle(model: ContinuingModel, motion: Motion, how: Drawing) -> list[Tak
         kept = np.ones(len(whole), bool)
         kept[first : last - missing] = False
         if kept.all():
-            takes.append(_nothing(answer))
+            takes.append(Take(None, _nothing(answer)))
             continue
         shown = _rendered(made, motion.fps)
         shown = _held(shown, after=max(0, len(whole) - len(shown)))[: len(whole)]
         ranges = [list(r) for r in seams.kept_stretches(kept)]
-        note = {"seed": how.seed + index, "in_between": {"kept_frames": ranges}}
+        note = {
+            "tokens": list(answer.ids),
+            "seed": how.seed + index,
+            "in_between": {"kept_frames": ranges},
+        }
         joined = _joined(whole, shown, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, answer, note))
+        takes.append(_take(model, motion, joined, note, answer.warnings))
     return takes
 
 
@@ -200,9 +277,9 @@ def _held(data: np.ndarray, before: int = 0, after: int = 0) -> np.ndarray:
     return np.pad(data, ((before, after), (0, 0)), mode="edge")
 
 
-def _nothing(answer: Answer) -> Take:
+def _nothing(answer: Answer) -> tuple[str, ...]:
     wrote = "no motion" if answer.fallback else "too little to make a motion of"
-    return Take(None, (f"The model wrote {wrote}.",))
+    return (f"The model wrote {wrote}.",)
 
 
 def _joined(
@@ -216,13 +293,16 @@ def _joined(
 
 
 def _take(
-    model: ContinuingModel, before: Motion, data: np.ndarray, answer: Answer, note: dict[str, Any]
+    model: TokenModel | Planner,
+    before: Motion,
+    data: np.ndarray,
+    note: dict[str, Any],
+    warnings: tuple[str, ...],
 ) -> Take:
     meta = {
         **before.meta,
         **note,
-        "tokens": list(answer.ids),
-        "warnings": list(answer.warnings),
+        "warnings": list(warnings),
         "licence": model.config.licence,
     }
-    return Take(Motion(data, before.fps, meta), answer.warnings)
+    return Take(Motion(data, before.fps, meta), warnings)

@@ -80,7 +80,7 @@ def test_continue_in_between_from_a_bvh_file(
         "--out", "between.npz",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "writing motion tokens" in done.stderr
+    assert "filling in" in done.stderr
     takes = [npz.read_at_own_rate(tmp_path / line) for line in done.stdout.split()]
     assert takes
     for motion in takes:
@@ -114,6 +114,13 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--share", 0), 2, "share"),
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seconds", -1), 2, "seconds"),
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seed", -1), 2, "seed"),
+        ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--prompt", "jump"), 2, "no prompt"),
+        (
+            (*CONTINUE, "in.npz", "--in-between", "--model", ARTIFACT, "--prompt", "jump"),
+            2,
+            "no prompt",
+        ),
+        ((*CONTINUE, "long.npz", "--in-between", "--model", "starter"), 2, "fill"),
         ((*CONTINUE, "long.npz", "--in-between", "--share", 0.5), 2, "Leave them out"),
         ((*CONTINUE, "long.npz", "--in-between", "--model", ARTIFACT), 2, "up to 9.8"),
         (("continue", "long.npz", "--model", ARTIFACT, "--out", "o.gif"), 2, "suffix"),
@@ -133,7 +140,8 @@ def test_bad_input(
     message: str,
 ) -> None:
     np.save(tmp_path / "short.npy", np.zeros((3, 263), np.float32))
-    npz.write_motion(tmp_path / "long.npz", Motion(make_motion(frames=320), 30.0))
+    for name, frames in (("in", 90), ("long", 320)):
+        npz.write_motion(tmp_path / f"{name}.npz", Motion(make_motion(frames=frames), 30.0))
     done = kinetype_here(*arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
