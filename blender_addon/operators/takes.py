@@ -115,6 +115,7 @@ class KINETYPE_OT_take_step(KinetypeOperator):
 
     direction: EnumProperty(
         name="Direction",
+        description="Which way through the list",
         items=[("NEXT", "Next", "The next take"), ("PREVIOUS", "Previous", "The previous take")],
     )
 
