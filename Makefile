@@ -1,6 +1,6 @@
 # Every target calls scripts/dev.py, which also works where there is no make (Windows).
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
-DEV = $(PYTHON) scripts/dev.py
+DEV = $(or $(PYTHON),$(error No Python was found: install Python 3.11, or say which one with PYTHON=/path/to/python)) scripts/dev.py
 
 .PHONY: demo test setup lint extension blender-matrix clean
 
