@@ -92,10 +92,11 @@ class Drawing:
         Request(self.prompt.strip() or "go on", seed=self.seed, samples=self.takes).validated()
         if not 0.0 < self.share <= 1.0:
             raise InvalidRequest(f"The share is {self.share:g}.", "Choose above 0 and up to 1.")
-        if self.longest_seconds is not None and not self.longest_seconds * FPS >= 1:
+        shortest, longest = 1 / FPS, limits.MAX_SECONDS
+        if self.longest_seconds is not None and not shortest <= self.longest_seconds <= longest:
             raise InvalidRequest(
-                f"A new part of {self.longest_seconds:g} seconds is none.",
-                f"Choose {1 / FPS:g} or more.",
+                f"A new part cannot have {self.longest_seconds:g} seconds.",
+                f"Choose from {shortest:g} to {longest:g}.",
             )
 
     @property

@@ -186,6 +186,7 @@ def test_an_answer_that_only_repeats_is_no_take(whole: np.ndarray, model: KnowsT
         ({"share": float("nan")}, "share"),
         ({"longest_seconds": 0.0}, "seconds"),
         ({"longest_seconds": float("nan")}, "seconds"),
+        ({"longest_seconds": float("inf")}, "seconds"),
         ({"seed": -1}, "seed"),
         ({"takes": 0}, "samples"),
     ],

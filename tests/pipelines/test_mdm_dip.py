@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,38 @@ def test_encoder_networks_complete_prefixes_too(stats: Stats, tmp_path: Path) ->
     ]
     assert clips[0].shape == (20, 263)
     assert np.abs(clips[0] - clips[1]).max() > 1e-4
+
+
+class TokenReader:
+    """Token states of a caption, a token for each word, as DistilBERT's encoder gives them."""
+
+    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        words = [caption.split() for caption in captions]
+        longest = max(map(len, words))
+        states = torch.zeros(longest, len(captions), 768)
+        padding = torch.ones(len(captions), longest, dtype=torch.bool)
+        for row, caption in enumerate(words):
+            for place, word in enumerate(caption):
+                seed = sum(map(ord, word))
+                generator = torch.Generator().manual_seed(seed)
+                states[place, row] = torch.randn(768, generator=generator)
+                padding[row, place] = False
+        return states, padding
+
+
+def test_captions_of_tokens_as_the_release_reads_them(stats: Stats) -> None:
+    net = tiny_net(**SHAPE, text_encoder="bert", mask_frames=True)
+    config = MDMPipelineConfig.of(net.config, name="dip", steps=4)
+    pipeline = MDMPipeline(config, net, stats, encoder=TokenReader(), device="cpu")
+    captions = ["a person walks slowly on", "jump", ["bow", "a person sits"]]
+    together = pipeline.complete_prefixes(captions, [20, 12, 20], seed=5)
+    for i, clip in enumerate(together):
+        [alone] = pipeline.complete_prefixes([captions[i]], [len(clip)], seed=5 + i)
+        np.testing.assert_allclose(clip, alone, atol=2e-5)
+    other = pipeline.complete_prefixes(["a person walks"], [20], seed=5)[0]
+    assert np.abs(other - together[0]).max() > 1e-4
+    exact = pipeline.complete_prefixes(captions, [20, 12, 20], seed=5, exact=True)
+    assert [len(clip) for clip in exact] == [20, 12, 20]
 
 
 # ---------------------------------------------------------------- the standing start
