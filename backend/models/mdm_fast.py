@@ -22,9 +22,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from .mdm import MDM
+from .packed_encoder import PackedEncoderLayer, scaled_projection
 from .packed_linear import PackedLinear
 
 TYPICAL_FRAMES = 196
@@ -57,7 +58,9 @@ class FastMDM:
             rows = 2 * (TYPICAL_FRAMES + 1)
             layers = net.seqTransEncoder.layers
             options: dict[str, Any] = {"dtype": dtype, "rows": rows, "pack": not compile}
-            self._layers = [_Layer(layer, options) for layer in layers]
+            self._layers = [
+                PackedEncoderLayer(layer, layer.self_attn.num_heads, **options) for layer in layers
+            ]
             self._input = PackedLinear.of(net.input_process.poseEmbedding, **options)
             self._project = _Projection(net, options)
             self._output = PackedLinear.of(net.output_process.poseFinal, **options)
@@ -152,7 +155,7 @@ class FastMDM:
             mask = mask.repeat(passes, 1, 1, 1)
         first = self._layers[0]
         qkv = _under_each(first.qkv(tokens), self._project(x))
-        hidden = first.after_projection(_under_each(tokens, self._frames(x)), qkv, mask)
+        hidden = first(_under_each(tokens, self._frames(x)), mask, qkv)
         for layer in self._layers[1:]:
             hidden = layer(hidden, mask)
         return hidden.unflatten(0, (passes, batch))[:, :, 1:]
@@ -216,8 +219,7 @@ class _Projection:
 
     def __init__(self, net: MDM, options: dict[str, Any]) -> None:
         embed, attention = net.input_process.poseEmbedding, net.seqTransEncoder.layers[0].self_attn
-        self._weight = attention.in_proj_weight.detach().double()
-        self._offset = attention.in_proj_bias.detach().double()
+        self._weight, self._offset = scaled_projection(attention, attention.num_heads)
         self._start = embed.bias.detach().double()
         self._positions = net.sequence_pos_encoder.pe[1:, 0]
         weight = self._weight @ embed.weight.detach().double()
@@ -231,44 +233,3 @@ class _Projection:
             inputs = self._positions[:frames].double() + self._start
             self._table = (inputs @ self._weight.T + self._offset).to(self._table.dtype)
         return self._linear(x) + self._table[:frames]
-
-
-class _Layer:
-    """One post-norm encoder layer for inference."""
-
-    def __init__(self, layer: nn.TransformerEncoderLayer, options: dict[str, Any]) -> None:
-        attention = layer.self_attn
-        self.heads = attention.num_heads
-        self.qkv = PackedLinear(attention.in_proj_weight, attention.in_proj_bias, **options)
-        self.out = PackedLinear.of(attention.out_proj, **options)
-        self.up = PackedLinear.of(layer.linear1, activation="gelu", **options)
-        self.down = PackedLinear.of(layer.linear2, **options)
-        self.norm1, self.norm2 = layer.norm1, layer.norm2
-
-    def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``[B, S, D]`` to ``[B, S, D]``."""
-        return self.after_projection(x, self.qkv(x), mask)
-
-    def after_projection(self, x: Tensor, qkv: Tensor, mask: Tensor | None) -> Tensor:
-        """The layer on ``x`` ``[B, S, D]``, whose queries, keys and values ``[B, S, 3D]`` exist."""
-        x = self._norm(self.norm1, x, self.out, self._attend(qkv, mask))
-        return self._norm(self.norm2, x, self.down, self.up(x))
-
-    def _attend(self, qkv: Tensor, mask: Tensor | None) -> Tensor:
-        batch, length, width = qkv.shape
-        q, k, v = qkv.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
-            # the fused kernel multiplies in float32 there: half as fast
-            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-            if mask is not None:
-                scores = scores.masked_fill(~mask, float("-inf"))
-            out = scores.softmax(-1) @ v
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return out.transpose(1, 2).reshape(batch, length, width // 3)
-
-    @staticmethod
-    def _norm(norm: nn.LayerNorm, x: Tensor, linear: PackedLinear, inner: Tensor) -> Tensor:
-        """``norm(x + linear(inner))``."""
-        total = linear.plus(inner, x)
-        return F.layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..packed_encoder import PackedEncoderLayer, attend
+from ..packed_linear import can_pack
 from .config import MAX_ROWS
 from .layout import Pack
 
 MAX_COLUMNS = 50
 MAX_POSITIONS = 5000
+TYPICAL_TOKENS = 600
+"""Rows of a matrix product of one clip with guidance; only speed depends on it."""
 
 
 class SelfAttention(nn.Module):
@@ -34,16 +39,16 @@ class SelfAttention(nn.Module):
         """
         rows, length = shape
         qkv = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
-        if pack is not None:
-            qkv = qkv.new_zeros(rows * length, qkv.shape[-1]).index_copy_(0, pack.index, qkv)
-        qkv = qkv.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = (
+            _spread(qkv, rows * length, pack)
+            .view(rows, length, 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         out = functional.scaled_dot_product_attention(
             qkv[0], qkv[1], qkv[2], attn_mask=None if pack is None else pack.visible
         )
         out = out.transpose(1, 2).reshape(rows * length, -1)
-        if pack is not None:
-            out = out[pack.index]
-        projected: Tensor = self.out_proj(out)
+        projected: Tensor = self.out_proj(_gather(out, pack))
         return projected
 
 
@@ -66,23 +71,79 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A stack of layers over sequences, without a final norm."""
+    """A stack of layers over sequences, without a final norm.
+
+    Where no gradient is asked for on a CPU, the layers run on packed copies of their weights. These
+    are made at the first call and again when a weight has changed.
+    """
 
     def __init__(self, layers: int, width: int, heads: int, inner: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer(width, heads, inner) for _ in range(layers))
+        self._packed: tuple[Any, list[PackedEncoderLayer], list[Tensor]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # packed weights cannot be copied
+        return {**super().__getstate__(), "_packed": None}
 
     def forward(self, x: Tensor, pack: Pack | None = None) -> Tensor:
         """``[R, S, D]`` to the same; with a pack, padded tokens are left out and come back zero."""
         rows, length, width = x.shape
-        x = x.reshape(rows * length, width)
-        if pack is not None:
-            x = x[pack.index]
-        for layer in self.layers:
-            x = layer(x, (rows, length), pack)
-        if pack is not None:
-            x = x.new_zeros(rows * length, width).index_copy_(0, pack.index, x)
-        return x.view(rows, length, width)
+        x = _gather(x.reshape(rows * length, width), pack)
+        packed = self._packed_layers(x)
+        if packed is None:
+            for layer in self.layers:
+                x = layer(x, (rows, length), pack)
+        else:
+            x = _through(packed, x, (rows, length), pack)
+        return _spread(x, rows * length, pack).view(rows, length, width)
+
+    def _packed_layers(self, x: Tensor) -> list[PackedEncoderLayer] | None:
+        """The layers with weights packed in the dtype of products; None where that cannot be."""
+        device, dtype = x.device, torch.float32
+        if torch.is_autocast_enabled(device.type):
+            dtype = torch.get_autocast_dtype(device.type)
+        weights = [weight.detach() for weight in self.parameters()]
+        learning = torch.is_grad_enabled() and any(w.requires_grad for w in (x, *self.parameters()))
+        if learning or not can_pack(device, dtype):
+            return None
+        versions = [(w.data_ptr(), -1 if w.is_inference() else w._version) for w in weights]
+        state = (dtype, versions)
+        if self._packed is None or self._packed[0] != state:
+            options: dict[str, Any] = {"dtype": dtype, "rows": TYPICAL_TOKENS}
+            heads = [layer.self_attn.heads for layer in self.layers]
+            layers = zip(self.layers, heads, strict=True)
+            packed = [PackedEncoderLayer(each, count, **options) for each, count in layers]
+            # keeping the weights themselves, so that no others can come to lie at their address
+            self._packed = state, packed, weights
+        return self._packed[1]
+
+
+def _through(
+    layers: list[PackedEncoderLayer], x: Tensor, shape: tuple[int, int], pack: Pack | None
+) -> Tensor:
+    """``[N, D]`` real tokens of sequences ``shape = (R, S)`` through packed layers."""
+    rows, length = shape
+    visible = None if pack is None else pack.visible
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.float()
+        for layer in layers:
+            qkv = _spread(layer.qkv(x), rows * length, pack).view(rows, length, -1)
+            out = attend(qkv, layer.heads, visible).flatten(0, 1)
+            x = layer.after_attention(x, _gather(out, pack))
+    return x
+
+
+def _gather(x: Tensor, pack: Pack | None) -> Tensor:
+    """The real tokens ``[N, C]`` of ``[R * S, C]``."""
+    return x if pack is None else x[pack.index]
+
+
+def _spread(x: Tensor, places: int, pack: Pack | None) -> Tensor:
+    """The way back: real tokens ``[N, C]`` to ``[places, C]``, zero elsewhere."""
+    if pack is None:
+        return x
+    return x.new_zeros(places, x.shape[-1]).index_copy_(0, pack.index, x)
 
 
 class InputProcess(nn.Module):
