@@ -76,7 +76,9 @@ class MDMPipelineConfig:
         """The configuration of a folder for a network."""
         args = args_of(network)
         told = network == config_from_args(args)
-        planner = PLANNER_SAMPLING if network.context_len else {}
+        planner = PLANNER_SAMPLING | {"steps": network.diffusion_steps}
+        if not network.context_len:
+            planner = {}
         return cls(args, network=None if told else network, **{**planner, **options})
 
     def network_config(self, where: str = CONFIG) -> MDMConfig:

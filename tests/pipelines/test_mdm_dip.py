@@ -185,7 +185,7 @@ def test_cancel(pipeline: MDMPipeline) -> None:
 
 def test_planners_are_sampled_as_released() -> None:
     config = MDMPipelineConfig.of(network_config(**SHAPE))
-    assert (config.sampler, config.guidance_param) == ("ddpm", 7.5)
+    assert (config.sampler, config.steps, config.guidance_param) == ("ddpm", 6, 7.5)
     assert MDMPipelineConfig.of(network_config()).sampler == "ddim"
     assert MDMPipelineConfig.of(network_config(**SHAPE), guidance_param=2.0).guidance_param == 2.0
 
