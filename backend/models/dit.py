@@ -34,7 +34,9 @@ class DiTConfig:
     tokens (in_context, adaln) or as context (cross_attention). ``side_words`` feeds the flags of
     ``text.sides`` (left, right), ``action_words`` that many flags of ``text.actions``.
     ``adaln_rank`` > 0 factorises the modulation of each block through that many channels.
-    ``max_frames`` bounds positions.
+    ``detail_width`` adds that many channels for what the stem's are too few for (a wrist that
+    swings): they pass through the transformer like the stem's, and around it through a gate that
+    listens to step and text, without a non-linearity. ``max_frames`` bounds positions.
     """
 
     input_dim: int = 205
@@ -50,6 +52,7 @@ class DiTConfig:
     text_tokens: bool = False
     side_words: bool = False
     action_words: int = 0
+    detail_width: int = 0
     max_frames: int = 256
 
     def __post_init__(self) -> None:
@@ -214,7 +217,7 @@ class DiT(nn.Module):
         self.config = config
         c, width = config, config.width
         self.stem = nn.Conv1d(c.input_dim, c.stem_width, 3, padding=1)
-        self.embed = nn.Linear(c.patch_frames * c.stem_width, width)
+        self.embed = nn.Linear(c.patch_frames * (c.stem_width + c.detail_width), width)
         self.time_mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.length_proj = nn.Linear(width, width)
         flags = 2 * c.side_words + c.action_words
@@ -227,11 +230,17 @@ class DiT(nn.Module):
             for _ in range(c.depth)
         )
         self.final = Modulation(width, 2, c.adaln_rank)
-        self.unembed = nn.Linear(width, c.patch_frames * c.stem_width)
+        self.unembed = nn.Linear(width, c.patch_frames * (c.stem_width + c.detail_width))
         self.head1 = nn.Conv1d(2 * c.stem_width, c.stem_width, 3, padding=1)
         self.head2 = nn.Conv1d(c.stem_width, c.input_dim, 3, padding=1)
         nn.init.zeros_(self.head2.weight)
         nn.init.zeros_(self.head2.bias)
+        if c.detail_width:
+            self.detail_in = nn.Conv1d(c.input_dim, c.detail_width, 3, padding=1)
+            self.detail_gate = nn.Linear(width, c.detail_width)
+            self.detail_out = nn.Conv1d(2 * c.detail_width, c.input_dim, 3, padding=1)
+            nn.init.zeros_(self.detail_out.weight)
+            nn.init.zeros_(self.detail_out.bias)
 
     # ------------------------------------------------------------------ conditioning
 
@@ -281,8 +290,13 @@ class DiT(nn.Module):
         frame_mask = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None]
         token_mask = frame_mask[:, ::patch, 0]
 
-        stem = self.stem((x * frame_mask).transpose(1, 2)).transpose(1, 2) * frame_mask
-        hidden = self.embed(stem.reshape(len(x), -1, patch * self.config.stem_width))
+        clean = (x * frame_mask).transpose(1, 2)
+        stem = self.stem(clean).transpose(1, 2) * frame_mask
+        seen = stem
+        if self.config.detail_width:
+            detail = self.detail_in(clean).transpose(1, 2) * frame_mask
+            seen = torch.cat([stem, detail], -1)
+        hidden = self.embed(seen.reshape(len(x), -1, patch * seen.shape[-1]))
         positions = torch.arange(hidden.shape[1], device=x.device)
         hidden = hidden + sinusoidal(positions, self.config.width).to(hidden.dtype)
 
@@ -291,11 +305,20 @@ class DiT(nn.Module):
 
         shift, scale = self.final(vector, sentence)
         hidden = self.unembed(modulate(hidden, scale, shift))
-        hidden = hidden.reshape(len(x), -1, self.config.stem_width)
-        joined = torch.cat([hidden, stem.to(hidden.dtype)], -1) * frame_mask
+        hidden = hidden.reshape(len(x), -1, seen.shape[-1]) * frame_mask
+        coarse = hidden[..., : self.config.stem_width]
+        joined = torch.cat([coarse, stem.to(hidden.dtype)], -1)
         mid = F.gelu(self.head1(joined.transpose(1, 2))) * frame_mask.transpose(1, 2)
-        out = self.head2(mid).transpose(1, 2) * frame_mask
-        return out[:, :frames]
+        out = self.head2(mid)
+        if self.config.detail_width:
+            # how far a noisy frame may be believed depends on the step, and on what is asked for
+            width = self.config.width
+            asked = F.layer_norm(vector, (width,)) + sentence
+            gate = self.detail_gate(asked * width**-0.5)[:, None]
+            fine = hidden[..., self.config.stem_width :]
+            passed = torch.cat([fine, (gate * detail).to(hidden.dtype)], -1)
+            out = out + self.detail_out(passed.transpose(1, 2))
+        return (out.transpose(1, 2) * frame_mask)[:, :frames]
 
     def _transform(
         self,

@@ -73,3 +73,39 @@ def test_no_action_words_build_the_network_as_it_was(side_words: bool, flags: in
 def test_a_network_without_action_words_ignores_the_flags() -> None:
     net = _network()
     assert torch.equal(_run(net, torch.ones(2, FLAGS)), _run(net))
+
+
+def test_the_detail_path_begins_silent_and_joins_the_output() -> None:
+    torch.manual_seed(0)
+    net = DiT(DiTConfig(**SMALL, detail_width=4)).eval()
+    assert _run(net).abs().max() == 0.0
+    with torch.no_grad():
+        net.detail_out.weight.fill_(0.1)
+    assert _run(net).abs().max() > 0.0
+
+
+def test_the_gate_of_the_detail_path_depends_on_step_and_text() -> None:
+    net = _network(detail_width=4)
+    with torch.no_grad():
+        net.detail_gate.weight.mul_(50.0)
+        net.head2.weight.zero_()
+        net.unembed.weight.zero_()
+    x = torch.randn(1, 12, 205, generator=torch.Generator().manual_seed(2)).expand(3, -1, -1)
+    sentence = torch.nn.functional.normalize(torch.eye(8)[[0, 0, 5]], dim=-1)
+    y = {"lengths": torch.full((3,), 12), "sentence": sentence}
+    with torch.no_grad():
+        a, later, other = net(x, torch.tensor([10, 900, 10]), y)
+    assert (a - later).abs().max() > 1e-3
+    assert (a - other).abs().max() > 1e-3
+
+
+def test_padding_does_not_reach_the_detail_path() -> None:
+    net = _network(detail_width=4)
+    x = torch.randn(1, 12, 205, generator=torch.Generator().manual_seed(3))
+    sentence = torch.nn.functional.normalize(torch.ones(1, 8), dim=-1)
+    y = {"lengths": torch.tensor([9]), "sentence": sentence}
+    with torch.no_grad():
+        padded = net(x, torch.tensor([100]), y)
+        alone = net(x[:, :9], torch.tensor([100]), y)
+    assert padded[:, 9:].abs().max() == 0.0
+    assert torch.allclose(padded[:, :9], alone, atol=1e-5)
