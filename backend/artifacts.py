@@ -65,9 +65,10 @@ def resolve(
     """The local folder of a model, with every file of ``files`` in it.
 
     Args:
-        name_or_path: a directory, or a hub id "owner/name" (fetched into the Hugging Face cache).
+        name_or_path: a directory, or a hub id "owner/name" (fetched into the Hugging Face cache),
+            which "owner/name@revision" pins.
         optional: files that are fetched when the model has them.
-        revision: branch, tag or commit of a hub model.
+        revision: branch, tag or commit of a hub model; what stands after an @ when None.
         local_files_only: never use the network; so does the environment's ``HF_HUB_OFFLINE``.
 
     Raises:
@@ -75,10 +76,12 @@ def resolve(
         ArtifactError: a file is missing, or leads out of the model's folder.
     """
     path = Path(name_or_path).expanduser()
+    repo, _, pinned = str(name_or_path).partition("@")
     if path.is_dir():
         folder = path
-    elif _HUB_ID.fullmatch(str(name_or_path)):
-        folder = _from_hub(str(name_or_path), [*files, *optional], revision, local_files_only)
+    elif _HUB_ID.fullmatch(repo):
+        wanted = [*files, *optional]
+        folder = _from_hub(repo, wanted, revision or pinned or None, local_files_only)
     else:
         raise ModelNotFound(
             f"There is no model {str(name_or_path)!r}.",
@@ -139,9 +142,11 @@ def _from_hub(
             f"There is no hub model {repo!r}{at}.", "Check the spelling, or give a directory."
         ) from error
     except LocalEntryNotFoundError as error:
+        at = f" at revision {revision!r}" if revision else ""
         raise ModelNotFound(
-            f"The model {repo!r} is not on this computer and could not be downloaded.",
-            "Go online once (or unset HF_HUB_OFFLINE), or give the directory of a copy.",
+            f"The model {repo!r}{at} is not on this computer and could not be downloaded.",
+            "Go online once (or unset HF_HUB_OFFLINE), or give the directory of a copy."
+            + _other_revisions(repo),
             str(error),
         ) from error
     except Exception as error:  # each version of the hub client has its own network errors
@@ -151,6 +156,17 @@ def _from_hub(
             str(error),
         ) from error
     return Path(folder)
+
+
+def _other_revisions(repo: str) -> str:
+    """A sentence about the revisions of a hub model that are on this computer, if there are any."""
+    from huggingface_hub import constants
+
+    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
+    found = sorted(p.name for p in snapshots.iterdir()) if snapshots.is_dir() else []
+    if not found:
+        return ""
+    return f" This computer has the revision {' and '.join(found)}: use {repo}@{found[-1]}."
 
 
 # ---------------------------------------------------------------- tensors

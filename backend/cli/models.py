@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import console
+
 if TYPE_CHECKING:
     from ..wire.control import ModelInfo
 
@@ -57,11 +59,12 @@ def _download(name: str, revision: str | None) -> int:
     from ..pipelines.registry import model_info
 
     info = model_info(name)
-    folder = artifacts.resolve(
-        info.hub_id if info and info.hub_id else name, (), optional=("*",), revision=revision
-    )
+    repo = info.hub_id if info and info.hub_id else name
+    folder = artifacts.resolve(repo, (), optional=("*",), revision=revision)
     _download_text_encoder(folder)
     print(f"{name} -> {folder}")
+    if revision:
+        console.note(f"Use it with --model {repo}@{revision}")
     return 0
 
 

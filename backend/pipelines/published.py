@@ -53,20 +53,21 @@ PUBLISHED: tuple[ModelInfo, ...] = (
 
 
 def cached_folder(hub_id: str, markers: Sequence[str]) -> Path | None:
-    """The newest snapshot of a hub model in the Hugging Face cache that has one of the markers.
+    """The snapshot of a hub model in the Hugging Face cache that is used when no revision is named.
 
-    The cache is read as files: importing its library would cost more than the whole listing.
+    None where it is not there, or lacks the markers or weights. The cache is read as files:
+    importing its library would cost more than the whole listing.
     """
-    snapshots = _hub_cache() / f"models--{hub_id.replace('/', '--')}" / "snapshots"
-    if not snapshots.is_dir():
+    home = _hub_cache() / f"models--{hub_id.replace('/', '--')}"
+    try:
+        commit = (home / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
         return None
-    found = [
-        folder
-        for folder in snapshots.iterdir()
-        if any((folder / marker).is_file() for marker in markers)
-        and any(folder.rglob("*.safetensors")) | any(folder.rglob("*.tar"))
-    ]
-    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+    folder = home / "snapshots" / commit
+    if not commit or not any((folder / marker).is_file() for marker in markers):
+        return None
+    weights = any(folder.rglob("*.safetensors")) or any(folder.rglob("*.tar"))
+    return folder if weights else None
 
 
 def _hub_cache() -> Path:

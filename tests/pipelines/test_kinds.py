@@ -73,8 +73,14 @@ def test_a_published_model_is_ready_once_it_is_in_the_cache(
     snapshot = tmp_path / "models--ZeyuLing--hftrainer-mdm-humanml3d" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
     (snapshot / "mdm_config.json").write_text("{}")
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc")
     assert cached_folder(info.hub_id, ("mdm_config.json",)) is None  # the weights are not there
     (snapshot / "model.safetensors").write_bytes(b"x")
+    (refs / "main").rename(refs / "v1")  # only a named revision was fetched
+    assert cached_folder(info.hub_id, ("mdm_config.json",)) is None
+    (refs / "v1").rename(refs / "main")
     info = registry.model_info("mdm")
     assert info is not None and info.ready and info.path == str(snapshot)
 

@@ -112,6 +112,20 @@ def test_revisions_are_pinned(
     assert unknown["code"] == "model_not_found" and "v9" in unknown["message"]
 
 
+def test_a_revision_in_the_name(
+    files: dict[str, bytes], other: dict[str, bytes], tmp_path: Path
+) -> None:
+    pinned = {"name": f"{REPO}@{SECOND}", "registry": True}
+    with serve_hub({REPO: files}) as (address, hub):
+        hub.revisions = {SECOND: {REPO: other}}
+        (online,), _ = ask(tmp_path, address, pinned)
+        assert Path(online["folder"]).name == SECOND
+    # nothing else was fetched: offline the plain name has no model, and says what there is
+    (again, plain), _ = ask(tmp_path, address, pinned, {"name": REPO}, offline=True)
+    assert again["sum"] == online["sum"] and not again["ready"]
+    assert plain["code"] == "model_not_found" and f"{REPO}@{SECOND}" in plain["hint"]
+
+
 def test_what_cannot_be_had(files: dict[str, bytes], tmp_path: Path) -> None:
     without_std = {name: data for name, data in files.items() if name != "Std.npy"}
     with serve_hub({REPO: files, "someone/half": without_std}) as (address, _):
