@@ -229,11 +229,17 @@ def _render_settings(options: argparse.Namespace) -> RenderSettings:
 
 def check_measurable(python: Path | None) -> None:
     """:class:`InvalidRequest` where :func:`measure` could not work, before hours of rendering."""
-    if find_spec("scipy") is None and python is None:
-        raise InvalidRequest(
-            "--evaluate needs scipy, which this Python lacks.",
-            "Name a Python that has it with --backend-python.",
-        )
+    if find_spec("scipy") is not None:
+        return
+    hint = "Name a Python that has it with --backend-python."
+    if python is None:
+        raise InvalidRequest("--evaluate needs scipy, which this Python lacks.", hint)
+    try:
+        done = subprocess.run([str(python), "-c", "import scipy"], capture_output=True, check=False)
+    except OSError as error:
+        raise InvalidRequest(f"{python} cannot be run: {error.strerror}.", hint) from error
+    if done.returncode != 0:
+        raise InvalidRequest(f"--evaluate needs scipy, which {python} lacks.", hint)
 
 
 def measure(path: Path, python: Path | None = None) -> dict[str, float]:
@@ -245,7 +251,6 @@ def measure(path: Path, python: Path | None = None) -> dict[str, float]:
         from backend.evaluation.physical_rows import motion_metrics
 
         return motion_metrics(path)
-    check_measurable(python)
     command = [str(python), str(Path(__file__).resolve()), "--measure", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

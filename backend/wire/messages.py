@@ -47,9 +47,10 @@ class Request:
     def validated(self) -> Request:
         """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
-        if not prompt:
+        if not any(character.isalnum() for character in prompt):  # of any script
             raise InvalidRequest(
-                "The prompt is empty.", "Describe a motion, for example: a person walks forward."
+                "The prompt has no words." if prompt else "The prompt is empty.",
+                "Describe a motion, for example: a person walks forward.",
             )
         if len(prompt) > limits.MAX_PROMPT_CHARS:
             raise InvalidRequest(

@@ -145,6 +145,24 @@ def test_metrics_that_cannot_be_computed_are_refused_first(
 
 
 @pytest.mark.parametrize(
+    ("program", "words"), [("no-such-python", "cannot be run"), ("false", "needs scipy")]
+)
+def test_a_python_that_cannot_measure_is_refused_first(
+    script: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+    words: str,
+) -> None:
+    monkeypatch.setattr(script, "find_spec", lambda name: None)
+    options = ["--prompts", str(write(tmp_path / "p.txt", "walk")), "--out", str(tmp_path / "out")]
+    assert script.main([*options, "--evaluate", "--backend-python", program]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     "jobs",
     [
         "[]",

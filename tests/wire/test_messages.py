@@ -33,3 +33,14 @@ def test_a_prompt_with_half_characters_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="characters that cannot be read") as caught:
         Request(broken).validated()
     caught.value.message.encode()
+
+
+@pytest.mark.parametrize("prompt", ["...", "\u200b", "\ufeff", "?!", "\U0001f6b6"])
+def test_a_prompt_has_words(prompt: str) -> None:
+    with pytest.raises(InvalidRequest, match="no words"):
+        Request(prompt).validated()
+
+
+@pytest.mark.parametrize("prompt", ["歩く", "человек идёт", "يمشي", "2 steps"])
+def test_words_of_any_script_are_words(prompt: str) -> None:
+    assert Request(f" {prompt} ").validated().prompt == prompt
