@@ -128,6 +128,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         evaluator=options.evaluator,
         weights=options.weights,
         model=None,
+        multimodality=False,
         pred=options.out / folder.get(options.evaluator, "motion135"),
         gt=options.gt,
         captions=options.captions,
