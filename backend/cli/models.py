@@ -72,10 +72,15 @@ def _download_text_encoder(folder: Path) -> None:
     """Fetch the text encoder of a model that came without, so that it works offline from now on."""
     from ..pipelines.kinds import kind_in
 
-    if kind_in(folder) == "mdm":
+    kind = kind_in(folder)
+    if kind == "mdm":
         from ..pipelines import mdm_artifact
 
         mdm_artifact.find_text_encoder(folder)
+    elif kind == "mogents":
+        from ..pipelines import mogents_files
+
+        mogents_files.load_encoder(folder)
 
 
 def describe(info: ModelInfo) -> dict[str, Any]:
@@ -91,7 +96,12 @@ def _size(path: str) -> int:
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    size = f"{model['size_bytes'] / 1e6:.1f} MB" if model["size_bytes"] else "-"
+    from ..pipelines.published import DOWNLOAD_BYTES
+
+    expected = DOWNLOAD_BYTES.get(model["name"])
+    size = "-" if expected is None else f"~{expected / 1e6:.0f} MB"
+    if model["size_bytes"]:
+        size = f"{model['size_bytes'] / 1e6:.1f} MB"
     length = "-"
     if model["max_seconds"] > 0:
         length = f"{model['min_seconds']:g} to {model['max_seconds']:g}"

@@ -44,8 +44,6 @@ PUBLISHED_FILES = (CHECKPOINT, MEAN, STD, T5_CONFIG, T5_TOKENIZER)
 OWN_FILES = (artifacts.CONFIG, artifacts.WEIGHTS, artifacts.STATS, TOKENIZER)
 MIN_STD = 1e-8
 """Smallest divisor when features are normalised."""
-_DROPPED = ("_losses", "Metrics")
-"""Parts of names of entries that training leaves in a checkpoint."""
 _T5_SIZES = (
     "d_model",
     "d_kv",
@@ -231,8 +229,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise ArtifactError(f"{path} has no state_dict.", COPY_HINT)
     tensors: dict[str, Tensor] = {}
     for name, value in unwrapped(state).items():
-        if any(part in name for part in _DROPPED):
-            continue
+        if not str(name).startswith((VAE_PREFIX, LM_PREFIX.split(".")[0] + ".")):
+            continue  # losses, metrics and whatever else training left there
         if not isinstance(value, Tensor) or not value.is_floating_point():
             raise ArtifactError(f"{path}: {name!r} is no tensor of numbers.", COPY_HINT)
         tensors[name] = value.detach().float().contiguous()
@@ -241,10 +239,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     for prefix, part in ((VAE_PREFIX, "motion tokenizer"), (LM_PREFIX, "language model")):
         if not any(name.startswith(prefix) for name in tensors):
             raise ArtifactError(f"{path} holds no {part} ({prefix}*).", COPY_HINT)
-    for name in (EMBEDDING, *EMBEDDING_COPIES):
-        if name not in tensors:
-            raise ArtifactError(f"{path} lacks {name}.", COPY_HINT)
-        if not torch.equal(tensors[name], tensors[EMBEDDING]):
+    if EMBEDDING not in tensors:
+        raise ArtifactError(f"{path} lacks {EMBEDDING}.", COPY_HINT)
+    for name in EMBEDDING_COPIES:
+        if name in tensors and not torch.equal(tensors[name], tensors[EMBEDDING]):
             raise ArtifactError(
                 f"{path}: {name} differs from {EMBEDDING}; MotionGPT shares them.", COPY_HINT
             )
