@@ -9,7 +9,7 @@ stdout carries one JSON object per line: ``{"event": "progress", "stage", "step"
 ``{"event": "warning", "message"}``, and last either ``{"event": "done", "files", ...}`` or
 ``{"event": "error", "code", "message", "hint", "detail"}``. Blender's own chatter goes to stderr,
 as does an error in words. Exit code 0 means that every file is there; 1 that it is not; 2 wrong
-usage.
+usage; 130 that Ctrl-C ended it.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ from .scene.character import create_character
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, step, total)."""
 
+EXIT_CANCELLED = 130
+"""What a shell reports for a program that Ctrl-C ended."""
 START_FRAME = 1
 MIN_FPS, MAX_FPS = 1.0, 240.0
 SIZES = (16, 8192)
@@ -227,6 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except KinetypeError as error:
             return _fail(emit, error)
+        except KeyboardInterrupt:
+            return EXIT_CANCELLED
         except Exception as error:
             problem = f"Unexpected error: {error}."
             return _fail(emit, InternalError(problem, "Report this.", traceback.format_exc()))

@@ -159,9 +159,13 @@ class Batch:
             "export_seconds": round(time.monotonic() - started, 3),
         }
         if options.evaluate:
-            entry["metrics"] = measure(files["npz"], options.backend_python)
-            _say("  " + "  ".join(f"{k}={v:.4g}" for k, v in entry["metrics"].items()))
+            entry["metrics"] = self._measure(files["npz"])
         return entry
+
+    def _measure(self, path: Path) -> dict[str, float]:
+        metrics = measure(path, self.options.backend_python)
+        _say("  " + "  ".join(f"{k}={v:.4g}" for k, v in metrics.items()))
+        return metrics
 
     def _files(self, name: str) -> dict[str, Path]:
         files = {"npz": self.out / f"{name}.npz", "blend": self.out / f"{name}.blend"}
@@ -178,11 +182,15 @@ class Batch:
             return None
         if entry.get("status") == "failed" or not isinstance(entry.get("files"), dict):
             return None
-        if self.options.evaluate and "metrics" not in entry:
-            return None
         wanted = self._files(name)
-        there = set(entry["files"]) == set(wanted) and all(p.exists() for p in wanted.values())
-        return {**entry, "status": "kept"} if there else None
+        if set(entry["files"]) != set(wanted) or not all(p.exists() for p in wanted.values()):
+            return None
+        if self.options.evaluate and "metrics" not in entry:
+            try:
+                entry = {**entry, "metrics": self._measure(wanted["npz"])}
+            except KinetypeError:  # the file is not what it was
+                return None
+        return {**entry, "status": "kept"}
 
     def _write_results(self) -> None:
         import bpy
@@ -301,6 +309,9 @@ def quiet_blender() -> Iterator[None]:
         try:
             yield
             failed = False
+        except KeyboardInterrupt:
+            failed = False
+            raise
         finally:
             sys.stdout.flush()
             os.dup2(own, 1)

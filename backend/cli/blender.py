@@ -6,6 +6,7 @@ program), starts ``blender_addon/headless.py`` in it, and reads its errors.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -28,6 +29,8 @@ from . import console
 if TYPE_CHECKING:
     from ..wire.messages import Motion
 
+GRACE_SECONDS = 10.0
+"""For Blender to end by itself after Ctrl-C."""
 OLDEST = (4, 2)
 """First Blender with extensions; the add-on's manifest says the same."""
 PROGRAM_VARIABLE = "KINETYPE_BLENDER"
@@ -172,8 +175,13 @@ def _follow(command: Sequence[str], log: IO[str], bars: console.ProgressBars) ->
                     bars.update(Progress("blender", event["stage"], event["step"], event["total"]))
                 elif event["event"] == "warning":
                     console.warning(event["message"])
+        except KeyboardInterrupt:
+            # it reaches Blender too, which ends after the frame and removes what it began
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            process.kill()
+            raise
         except BaseException:
-            # Ctrl-C reaches Blender too, but it may be inside a render that does not listen.
             process.kill()
             raise
     return process.returncode, last

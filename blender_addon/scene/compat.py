@@ -102,9 +102,9 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
 
 
 def render_path(path: Path) -> str:
-    """A path as ``render.filepath`` wants it: 5.0 takes ``{name}`` in it for a template."""
+    """A path as ``render.filepath`` wants it: 4.5 and later take ``{name}`` for a template."""
     text = str(path)
-    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (5, 0, 0) else text
+    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5, 0) else text
 
 
 def set_video_output(scene: bpy.types.Scene) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,7 +180,7 @@ def frame_total(scene: bpy.types.Scene) -> int:
 
 
 def _render(scene: bpy.types.Scene, on_frame: OnFrame | None) -> None:
-    with _frame_counter(scene, on_frame):
+    with _interruptible() as interrupted, _frame_counter(scene, on_frame, interrupted):
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
@@ -195,17 +197,40 @@ def _render(scene: bpy.types.Scene, on_frame: OnFrame | None) -> None:
 
 
 @contextmanager
-def _frame_counter(scene: bpy.types.Scene, on_frame: OnFrame | None) -> Iterator[None]:
-    """Report each finished frame while a render runs."""
-    if on_frame is None:
-        yield
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C during a render ends it after the frame, then raises KeyboardInterrupt.
+
+    Python's own handler would raise inside a render handler of ours, where Blender prints the
+    exception and goes on for the rest of the animation.
+    """
+    interrupted = threading.Event()
+    if not bpy.app.background or threading.current_thread() is not threading.main_thread():
+        yield interrupted
         return
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        # None: Blender's own handler, which Python cannot name
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _frame_counter(
+    scene: bpy.types.Scene, on_frame: OnFrame | None, interrupted: threading.Event
+) -> Iterator[None]:
+    """Report each finished frame while a render runs, and end the render on request."""
     total, done = frame_total(scene), 0
 
     def count(*_: object) -> None:
         nonlocal done
         done += 1
-        on_frame(done, total)
+        if on_frame is not None:
+            on_frame(done, total)
+        if interrupted.is_set():
+            scene.frame_current = scene.frame_end + 1  # what Blender's loop over frames looks at
 
     bpy.app.handlers.render_post.append(count)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,28 @@ def test_videos_get_the_very_name_that_was_asked_for(
 def test_frames_in_a_folder_with_braces(scene: bpy.types.Scene, tmp_path: Path) -> None:
     frames = render.render_frames(scene, tmp_path / "{x}")
     assert sorted((tmp_path / "{x}").iterdir()) == frames
+
+
+@pytest.mark.parametrize("kind", ["video", "frames"])
+def test_ctrl_c_ends_a_render_and_leaves_nothing(
+    scene: bpy.types.Scene, tmp_path: Path, kind: str
+) -> None:
+    scene.frame_end = 20
+    rendered: list[int] = []
+
+    def interrupt(done: int, total: int) -> None:
+        rendered.append(done)
+        if done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        if kind == "video":
+            render.render_video(scene, tmp_path / "walk.mp4", interrupt)
+        else:
+            render.render_frames(scene, tmp_path, interrupt)
+    assert rendered == [1, 2]
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_cycles_renders_without_a_graphics_library(tmp_path: Path) -> None:

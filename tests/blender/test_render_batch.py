@@ -91,9 +91,14 @@ def test_one_file_set_per_motion_and_metrics(
     assert {k: shown[k] for k in walk["metrics"]} == pytest.approx(walk["metrics"], rel=1e-5)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
 
+    results["results"][0] = {
+        k: v for k, v in walk.items() if k != "metrics"
+    }  # as of a run without --evaluate
+    write(tmp_path / "out" / "results.json", json.dumps(results))
     code, results, log = run_batch(*options, "--skip-existing")
     assert code == 0 and results is not None
     assert [r["status"] for r in results["results"]] == ["kept", "kept"]
+    assert results["results"][0]["metrics"] == walk["metrics"]
     after = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     before.pop(tmp_path / "out" / "results.json"), after.pop(tmp_path / "out" / "results.json")
     assert before == after
