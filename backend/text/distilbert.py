@@ -7,7 +7,8 @@ in the Hugging Face cache, or on the hub where the network may be used.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,21 @@ class DistilBertEncoder:
             tokenizer = AutoTokenizer.from_pretrained(
                 place, local_files_only=True, trust_remote_code=False
             )
-            model = DistilBertModel.from_pretrained(
-                place, local_files_only=True, dtype=torch.float32, use_safetensors=True
-            )
+            with _quiet():
+                model, told = DistilBertModel.from_pretrained(
+                    place,
+                    local_files_only=True,
+                    dtype=torch.float32,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                )
         except Exception as error:  # transformers raises many kinds for a damaged folder
             raise ArtifactError(
                 f"The DistilBERT in {place} cannot be loaded.",
                 "Copy or download it again.",
                 str(error),
             ) from error
+        _check_weights(model, told, place)
         return cls(model.to(device or "cpu"), tokenizer)
 
     @torch.no_grad()
@@ -101,6 +108,39 @@ class DistilBertEncoder:
         self._model.save_pretrained(place)
         self._tokenizer.save_pretrained(place)
         return {f"{FOLDER}/{path.name}": sha256_of(path) for path in sorted(place.iterdir())}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's bar, and its report on the language head that is left out here."""
+    from transformers.utils import logging as told
+
+    level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    try:
+        yield
+    finally:
+        told.set_verbosity(level)
+        if bars:
+            told.enable_progress_bar()
+
+
+def _check_weights(model: Any, told: Mapping[str, Any], place: Path) -> None:
+    """:class:`ArtifactError` where weights are missing (random ones stand in) or not finite."""
+    problems = [f"missing {name}" for name in sorted(told["missing_keys"])]
+    problems += [f"{entry[0]} has another shape" for entry in told.get("mismatched_keys") or ()]
+    problems += [
+        f"{name} holds NaN or infinite values"
+        for name, value in model.state_dict().items()
+        if not torch.isfinite(value).all()
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ArtifactError(
+            f"The DistilBERT in {place} cannot be used: {'; '.join(problems[:5])}{more}.",
+            f"Take the files of {HUB_ID}.",
+        )
 
 
 def has_weights(folder: Path) -> bool:

@@ -1,0 +1,67 @@
+"""DistilBERT's files: what is loaded, quietly, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForMaskedLM
+
+from backend.errors import ArtifactError
+from backend.text.distilbert import DistilBertEncoder
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "walk", "an", "old", "man"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """As the hub has it: with the language head, which nothing here uses."""
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    torch.manual_seed(1)
+    sizes = {"n_layers": 1, "n_heads": 2, "dim": 16, "hidden_dim": 16, "vocab_size": len(WORDS)}
+    DistilBertForMaskedLM(DistilBertConfig(**sizes)).save_pretrained(tmp_path)
+    BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def change(folder: Path, value: torch.Tensor | None) -> str:
+    """Replace one matrix of the encoder, or leave it out; returns its name."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = next(n for n in tensors if n.endswith("q_lin.weight"))
+    del tensors[name]
+    save_file(tensors if value is None else {**tensors, name: value}, path, {"format": "pt"})
+    return name.removeprefix("distilbert.")
+
+
+def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    encoder = DistilBertEncoder.load(folder, local_files_only=True)
+    printed = capfd.readouterr()
+    assert printed.out == printed.err == ""
+    states, padding = encoder.encode(["an old man", "walk"])
+    assert states.shape == (5, 2, 16) and padding.sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "missing {}"),
+        (torch.full((16, 16), float("nan")), "{} holds NaN"),
+    ],
+)
+def test_weights_that_are_not_all_there(
+    folder: Path, value: torch.Tensor | None, problem: str
+) -> None:
+    name = change(folder, value)
+    with pytest.raises(ArtifactError) as caught:
+        DistilBertEncoder.load(folder, local_files_only=True)
+    assert problem.format(name) in caught.value.message
+
+
+def test_weights_of_another_shape(folder: Path) -> None:
+    change(folder, torch.zeros(8, 16))
+    with pytest.raises(ArtifactError):
+        DistilBertEncoder.load(folder, local_files_only=True)
