@@ -194,11 +194,12 @@ def _all_or_nothing(armature: bpy.types.Object | None) -> Iterator[None]:
     before = [{item.session_uid for item in kind} for kind in kinds]
     had_data = armature is not None and armature.animation_data is not None
     action = armature.animation_data.action if armature is not None and had_data else None
+    slot = compat.slot_of(armature) if armature is not None else None
     try:
         yield
     except Exception:
         if armature is not None:
-            _restore_action(armature, action, had_data)
+            _restore_action(armature, action, slot, had_data)
         for kind, known in zip(kinds, before, strict=True):
             for item in [item for item in kind if item.session_uid not in known]:
                 kind.remove(item)
@@ -206,11 +207,11 @@ def _all_or_nothing(armature: bpy.types.Object | None) -> Iterator[None]:
 
 
 def _restore_action(
-    armature: bpy.types.Object, action: bpy.types.Action | None, had_data: bool
+    armature: bpy.types.Object, action: bpy.types.Action | None, slot: object, had_data: bool
 ) -> None:
     if not had_data:
         armature.animation_data_clear()
     elif action is not None:
-        compat.assign_action(armature, action)
+        compat.assign_action(armature, action, slot)
     else:
         armature.animation_data.action = None

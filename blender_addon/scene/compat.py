@@ -79,13 +79,18 @@ def write_curves(
         curve.update()
 
 
-def assign_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
-    """Make ``action`` the active one of ``owner``, with the slot made for it."""
+def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: Any = None) -> None:
+    """Make ``action`` the active one of ``owner``, with this slot, else with the one made for it."""
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
     if SLOTTED and action.slots:
-        wanted = next((s for s in action.slots if s.name_display == owner.name), action.slots[0])
-        data.action_slot = wanted
+        made = next((s for s in action.slots if s.name_display == owner.name), action.slots[0])
+        data.action_slot = slot or made
+
+
+def slot_of(owner: bpy.types.Object) -> Any:
+    """The slot of its active Action that an object uses; None where there are none."""
+    return owner.animation_data.action_slot if SLOTTED and owner.animation_data else None
 
 
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:

@@ -269,6 +269,10 @@ def test_applying_is_all_or_nothing(addon, fake_backend, until: UNTIL, monkeypat
     assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
     armature = addon.settings().character
     before = armature.animation_data.action
+    slot = None
+    if hasattr(before, "slots"):  # the person plays another one of its slots
+        slot = before.slots.new(id_type="OBJECT", name="Stand-in").identifier
+        armature.animation_data.action_slot = before.slots[slot]
     names = {action.name for action in bpy.data.actions}
     write, calls = actions.write_keys, []
 
@@ -284,6 +288,7 @@ def test_applying_is_all_or_nothing(addon, fake_backend, until: UNTIL, monkeypat
         bpy.ops.kinetype.generate(wait=True, timeout=120.0)
     assert {action.name for action in bpy.data.actions} == names
     assert armature.animation_data.action == before
+    assert slot is None or armature.animation_data.action_slot.identifier == slot
     monkeypatch.undo()
     addon.pump.tick()
     assert bpy.ops.kinetype.place_result() == {"FINISHED"}
