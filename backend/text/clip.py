@@ -1,8 +1,9 @@
 """CLIP's text encoder (Radford et al. 2021): captions to the vectors that MDM and MoGenTS read.
 
 A folder holds ``clip.safetensors`` and the vocabulary beside it; a folder in Hugging Face's layout
-(``config.json``, ``model.safetensors`` or ``pytorch_model.bin``) does as well. What a folder lacks
-is found by name: in the Hugging Face cache, or on the hub where the network may be used.
+(``config.json``, ``model.safetensors`` or ``pytorch_model.bin``) and one with OpenAI's own
+``ViT-B-32.pt`` do as well. What a folder lacks is found by name: in the Hugging Face cache, or on
+the hub where the network may be used.
 
 Everything is computed in float32. The released research code runs CLIP in float16, so its
 embeddings differ from these by float16 rounding.
@@ -23,7 +24,7 @@ from torch import Tensor
 from ..artifacts import check_fit, load_tensors, read_json, sha256_of
 from ..errors import ArtifactError, MissingDependency
 from ..motion.io.atomic import atomic_path
-from . import clip_tokens
+from . import clip_openai, clip_tokens
 from .cache import LRUCache
 from .clip_tokens import ClipTokens
 from .clip_tower import ClipTextTower, TowerSize, openai_names
@@ -207,8 +208,8 @@ def _smallest(value: Tensor) -> Tensor:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a folder holds CLIP weights: ours, or those of a Hugging Face CLIP."""
-    if (folder / WEIGHTS).is_file():
+    """Whether a folder holds CLIP weights: ours, OpenAI's, or those of a Hugging Face CLIP."""
+    if (folder / WEIGHTS).is_file() or (folder / clip_openai.FILE).is_file():
         return True
     return _is_hub_layout(folder) and any((folder / name).is_file() for name in HUB_WEIGHTS)
 
@@ -281,6 +282,8 @@ def _load_tower(folder: Path) -> ClipTextTower:
     path, heads = _weights_in(folder)
     if path.suffix == ".bin":
         tensors = _load_pickled(path)
+    elif path.name == clip_openai.FILE:
+        tensors = clip_openai.read_tensors(path)
     else:
         tensors = load_tensors(path)
         heads = _recorded_heads(path) if heads is None else heads
@@ -289,12 +292,14 @@ def _load_tower(folder: Path) -> ClipTextTower:
 
 def _weights_in(folder: Path) -> tuple[Path, int | None]:
     """The weights file of a folder and how many heads its configuration names."""
-    if (folder / WEIGHTS).is_file():
-        return folder / WEIGHTS, None
+    for name in (WEIGHTS, clip_openai.FILE):
+        if (folder / name).is_file():
+            return folder / name, None
     if not _is_hub_layout(folder):
         raise ArtifactError(
             f"{folder} holds no CLIP text encoder.",
-            f"It needs {WEIGHTS}, or config.json of a CLIP model with {' or '.join(HUB_WEIGHTS)}.",
+            f"It needs {WEIGHTS}, {clip_openai.FILE}, or config.json of a CLIP model with "
+            f"{' or '.join(HUB_WEIGHTS)}.",
         )
     config = read_json(folder / "config.json")
     text = {**config, **(config.get("text_config_dict") or {}), **(config.get("text_config") or {})}
