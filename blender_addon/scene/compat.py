@@ -80,7 +80,7 @@ def write_curves(
 
 
 def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: Any = None) -> None:
-    """Make ``action`` the active one of ``owner``, with this slot, else with the one made for it."""
+    """Make ``action`` the active one of ``owner``, with ``slot``, else with the one made for it."""
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
     if SLOTTED and action.slots:
