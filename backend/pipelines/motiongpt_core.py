@@ -20,13 +20,16 @@ from ..models.motiongpt import MotionGPT
 from ..text import motion_prompts as prompts
 from ..text.motion_prompts import CODES, FRAMES_PER_TOKEN, Task
 from ..text.motion_tokens import MotionTextTokenizer
-from .calls import cut_warning, device_or_best, drawn_seed, frozen
+from .calls import cut_warning, device_or_best, drawn_seed, frozen, part_of
 from .motiongpt_answers import Answer, read_answer
 from .motiongpt_files import SPEC, MotionGPTConfig
 from .token_decoding import TOP_K, generate_tokens
 
 MOTION_LENGTH, TEXT_LENGTH = 128, 40
 """Longest answers in tokens, as published."""
+PROMPTS_AT_ONCE = 32
+"""Prompts of one batch: each takes about 20 MB of cached keys and values at true size."""
+CLIPS_AT_ONCE = 32
 Precision = Literal["fp32", "bf16"]
 
 
@@ -99,19 +102,31 @@ class MotionGPTCore:
         top_k: int = TOP_K,
         on_step: StepCallback | None = None,
     ) -> tuple[list[str], tuple[bool, ...]]:
-        """The language model's answers to prompts, and which prompts were cut to its limit."""
-        encoded = self.tokenizer.encode(asked)
-        with self._autocast():
-            ids = generate_tokens(
-                self.net.language_model,
-                encoded.ids.to(self.device),
-                encoded.mask.to(self.device),
-                max_length=max_length,
-                generators=generators,
-                top_k=top_k,
-                on_step=on_step,
-            )
-        return [self.tokenizer.decode(row) for row in ids.tolist()], encoded.truncated
+        """The language model's answers to prompts, and which prompts were cut to its limit.
+
+        Many prompts are worked off in chunks; those that share one generator are one batch.
+        """
+        shared = generators is not None and len(generators) < len(asked)
+        size = len(asked) if shared else PROMPTS_AT_ONCE
+        starts = range(0, len(asked), size)
+        texts: list[str] = []
+        truncated: list[bool] = []
+        for index, start in enumerate(starts):
+            rows = slice(start, start + size)
+            encoded = self.tokenizer.encode(asked[rows])
+            with self._autocast():
+                ids = generate_tokens(
+                    self.net.language_model,
+                    encoded.ids.to(self.device),
+                    encoded.mask.to(self.device),
+                    max_length=max_length,
+                    generators=generators if shared or generators is None else generators[rows],
+                    top_k=top_k,
+                    on_step=part_of(on_step, index, len(starts)),
+                )
+            texts += [self.tokenizer.decode(row) for row in ids.tolist()]
+            truncated += encoded.truncated
+        return texts, tuple(truncated)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         enabled = self.precision == "bf16"
@@ -184,11 +199,12 @@ def _generators(seed: int, count: int, shared: bool) -> list[torch.Generator]:
 
 
 def _equal_lengths(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows by length: convolutions see where a clip ends, so none may be padded."""
+    """Rows by length, a few at a time: convolutions see where a clip ends, so none is padded."""
     groups: dict[int, list[int]] = defaultdict(list)
     for row, length in enumerate(lengths):
         groups[length].append(row)
-    return list(groups.values())
+    size = CLIPS_AT_ONCE
+    return [g[k : k + size] for g in groups.values() for k in range(0, len(g), size)]
 
 
 def _checked_clip(clip: np.ndarray) -> np.ndarray:

@@ -74,6 +74,27 @@ def test_a_batch_gives_the_same_as_one_by_one(pipeline: MotionGPTPipeline, mode:
         np.testing.assert_allclose(alone.features, together[index].features, rtol=0, atol=1e-4)
 
 
+def test_many_captions_are_worked_off_in_chunks(
+    pipeline: MotionGPTPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions, lengths = ["walk", "jump up", "bow", "run", "sit"], [40, 80, 40, 40, 60]
+    whole = pipeline.answer_captions(captions, lengths, seed=4)
+    monkeypatch.setattr("backend.pipelines.motiongpt_core.PROMPTS_AT_ONCE", 2)
+    monkeypatch.setattr("backend.pipelines.motiongpt_core.CLIPS_AT_ONCE", 1)
+    steps: list[tuple[int, int]] = []
+    parts = pipeline.answer_captions(
+        captions, lengths, seed=4, on_step=lambda done, total: steps.append((done, total))
+    )
+    assert [a.text for a in parts] == [a.text for a in whole]
+    for a, b in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(a.features, b.features, atol=1e-4)
+    assert steps == sorted(steps) and steps[-1] == (3 * 127, 3 * 127)
+    together = pipeline.answer_captions(captions, lengths, seed=4, shared_generator=True)
+    monkeypatch.undo()
+    shared = pipeline.answer_captions(captions, lengths, seed=4, shared_generator=True)
+    assert [a.text for a in together] == [a.text for a in shared]
+
+
 def test_seeds_differ_and_greedy_needs_none(pipeline: MotionGPTPipeline) -> None:
     texts = {
         pipeline.answer_captions(CAPTIONS[:1], seed=seed, prompt_mode="direct")[0].text
