@@ -85,6 +85,14 @@ class InternalError(KinetypeError):
     code = "internal"
 
 
+def missing_package(error: BaseException) -> str:
+    """The package of somebody else's whose import failed, or '' for any other error."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.split(".")[0]
+    return "" if package == __name__.split(".")[0] else package
+
+
 def _family(root: type[KinetypeError]) -> dict[str, type[KinetypeError]]:
     found = {root.code: root}
     for child in root.__subclasses__():

@@ -21,6 +21,9 @@ from ..errors import KinetypeError
 OK, ADVICE, MISSING = "ok", "advice", "missing"
 """Works; generating works but something else does not; generating does not work."""
 
+REQUIRED = (
+    "numpy", "scipy", "torch", "transformers", "safetensors", "huggingface_hub", "tqdm",
+)  # fmt: skip
 OLDEST_PYTHON = (3, 11)
 PIP = f"{sys.executable} -m pip install"
 BPY_TIMEOUT_SECONDS = 120
@@ -52,6 +55,11 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def _install(error: ImportError) -> str:
+    """The command that installs what an import missed."""
+    return f"{PIP} {(error.name or 'torch transformers').split('.')[0]}"
+
+
 def python() -> list[Check]:
     """The interpreter."""
     found = f"{platform.python_version()} ({sys.executable})"
@@ -64,7 +72,7 @@ def python() -> list[Check]:
 def packages() -> list[Check]:
     """The packages that generating needs."""
     checks = []
-    for name in ("numpy", "scipy", "torch", "transformers", "safetensors", "huggingface_hub"):
+    for name in REQUIRED:
         found = _version(name)
         if found is None:
             checks.append(Check(name, MISSING, "not installed", f"{PIP} {name}"))
@@ -99,7 +107,7 @@ def text_encoder() -> list[Check]:
         folder = minilm.find_folder(local_files_only=True)
         minilm.verify(folder)
     except ImportError as error:
-        return [Check("text encoder", MISSING, f"cannot be loaded: {error}", f"{PIP} transformers")]
+        return [Check("text encoder", MISSING, f"cannot be loaded: {error}", _install(error))]
     except KinetypeError as error:
         return [Check("text encoder", MISSING, error.message, error.hint)]
     wheel = minilm.WHEEL_MODULE in folder.parts
@@ -122,7 +130,7 @@ def starter_model() -> list[Check]:
     except KinetypeError as error:
         return [Check(name, MISSING, error.message, error.hint)]
     except ImportError as error:
-        return [Check(name, MISSING, f"cannot be loaded: {error}", f"{PIP} torch transformers")]
+        return [Check(name, MISSING, f"cannot be loaded: {error}", _install(error))]
     size = sum(file.stat().st_size for file in Path(info.path).rglob("*") if file.is_file())
     return [Check(name, OK, f"loaded, {size / 1e6:.1f} MB, {info.licence} ({info.path})")]
 
@@ -206,6 +214,17 @@ def folders() -> list[Check]:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         checks.append(Check("network", OK, "off (HF_HUB_OFFLINE=1)"))
     return checks
+
+
+def survive(look: Callable[[], list[Check]]) -> list[Check]:
+    """What ``look`` finds; a package that its own imports miss is a finding too."""
+    try:
+        return look()
+    except ImportError as error:
+        name = look.__name__.replace("_", " ")
+        if name == "blender":
+            return [Check("Blender", ADVICE, f"cannot be looked for: {error}", _install(error))]
+        return [Check(name, MISSING, f"cannot be looked at: {error}", _install(error))]
 
 
 ALL: tuple[Callable[[], list[Check]], ...] = (

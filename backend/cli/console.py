@@ -81,11 +81,15 @@ class ProgressBars:
 
     def update(self, progress: Progress) -> None:
         """Move the bar of the report's stage; a new stage finishes the bar before it."""
+        self.show(progress.stage, progress.step, progress.total)
+
+    def show(self, stage: str, step: int, total: int) -> None:
+        """As :meth:`update`, from plain values."""
         if self._quiet:
             return
-        if progress.stage != self._stage or progress.step < self._bar.n:
-            self._start(progress.stage, progress.total)
-        self._bar.update(progress.step - self._bar.n)
+        if stage != self._stage or step < self._bar.n:
+            self._start(stage, total)
+        self._bar.update(step - self._bar.n)
 
     def update_stage(self, stage: str) -> None:
         """Begin a stage that reports no steps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from importlib.util import find_spec
 
 from . import console
 
@@ -20,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every check; 0 when generating motions works, 1 otherwise."""
-    from ..wire.messages import Progress
     from . import checks
 
     found: list[checks.Check] = []
-    with console.ProgressBars(quiet=options.json) as bars:
+    # the bars need a package too, which is just what may be missing
+    with console.ProgressBars(quiet=options.json or find_spec("tqdm") is None) as bars:
         for number, look in enumerate(checks.ALL):
-            bars.update(Progress("doctor", "checking", number, len(checks.ALL)))
-            found += look()
-        bars.update(Progress("doctor", "checking", len(checks.ALL), len(checks.ALL)))
+            bars.show("checking", number, len(checks.ALL))
+            found += checks.survive(look)
+        bars.show("checking", len(checks.ALL), len(checks.ALL))
     works = all(check.status != checks.MISSING for check in found)
     if options.json:
         print(json.dumps({"works": works, "checks": [asdict(c) for c in found]}, indent=2))

