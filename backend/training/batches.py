@@ -21,7 +21,8 @@ class SamplingConfig:
     """How training examples are drawn.
 
     ``balance`` is the exponent of 1 / count for each (content, style) pair; ``content_floor`` the
-    least share that a content gets, ``emphasis`` a factor for the contents it names (after both).
+    least share that a content gets, ``emphasis`` a factor for the contents, or
+    ``content/style`` pairs, that it names (after both).
     ``crop`` and ``stitch`` are the chances of a random window and of joining two takes of the same
     label; ``frames_per_batch`` bounds the padded size.
     """
@@ -148,7 +149,9 @@ def item_weights(items: list[Item], config: SamplingConfig) -> np.ndarray:
         share = weights[mask].sum()
         if share < config.content_floor:
             weights[mask] *= config.content_floor / share
-        weights[mask] *= config.emphasis.get(str(content), 1.0)
+    own = config.emphasis
+    factors = [own.get(f"{i.content}/{i.style}", own.get(i.content, 1.0)) for i in items]
+    weights *= np.array(factors)
     return weights / weights.sum()
 
 
