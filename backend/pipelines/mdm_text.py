@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ _ENCODERS = {
     "bert": distilbert.DistilBertEncoder,
     "minilm": MiniLMSentences,
 }
+
+_log = logging.getLogger(__name__)
 
 
 class MdmReading:
@@ -46,16 +49,21 @@ class MdmReading:
         return self._encoder
 
     def encode_text(self, captions: Sequence[str]) -> Any:
-        """What the network takes as ``y["text_embed"]``.
+        """What the network takes as ``y["text_embed"]``; logs that captions were cut.
 
         Returns:
             CLIP ``[1, B, 512]`` float32; DistilBERT states ``[N, B, 768]`` and padding ``[B, N]``.
         """
         if self._reads_tokens:
             states, padding = self.encoder.encode(list(captions))
-            return states.to(self.device), padding.to(self.device)
-        embedded = self.encoder.encode(list(captions), context=self._context)
-        return clip.fitting(embedded, self.net.embed_text.in_features).to(self.device)[None]
+            read: Any = (states.to(self.device), padding.to(self.device))
+        else:
+            embedded = self.encoder.encode(list(captions), context=self._context)
+            read = clip.fitting(embedded, self.net.embed_text.in_features).to(self.device)[None]
+        cut = sum(self.encoder.truncated(list(captions), self._context))
+        if cut:
+            _log.warning("only the beginning is read of %d of %d captions", cut, len(captions))
+        return read
 
     @property
     def _reads_tokens(self) -> bool:

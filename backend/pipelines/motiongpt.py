@@ -105,7 +105,7 @@ class MotionGPTPipeline(MotionGPTCore):
         shared_generator: bool = False,
         on_step: StepCallback | None = None,
     ) -> list[np.ndarray]:
-        """One clip per caption: :meth:`answer_captions` without what is known about them.
+        """One clip per caption: :meth:`answer_captions`, whose warnings are logged.
 
         Returns:
             A list of ``[T, 263]`` float32 arrays at 20 fps, un-normalised, T at most the length.
@@ -119,6 +119,9 @@ class MotionGPTPipeline(MotionGPTCore):
             shared_generator=shared_generator,
             on_step=on_step,
         )
+        for answer in answers:
+            for text in answer.warnings:
+                _log.warning(text)
         return [answer.features for answer in answers]
 
     def answer_captions(

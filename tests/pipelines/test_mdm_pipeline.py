@@ -234,6 +234,14 @@ def test_a_long_prompt_is_cut_with_a_warning(pipeline: MDMPipeline) -> None:
     assert "Only the beginning" in motion.meta["warnings"][0]
 
 
+def test_many_captions_are_cut_with_one_line_in_the_log(
+    pipeline: MDMPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING"):
+        pipeline.infer_t2m(["walk", "walk " * 30, "bow " * 40], [40] * 3, seed=1)
+    assert [r.message for r in caplog.records] == ["only the beginning is read of 2 of 3 captions"]
+
+
 def test_kit_models_give_features_but_no_rig(stats: Stats, tmp_path: Path) -> None:
     net = tiny_net(joints=251, dataset="kit")
     plain = Stats(torch.zeros(251), torch.ones(251))

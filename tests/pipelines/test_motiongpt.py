@@ -154,9 +154,15 @@ def test_stray_start_tokens_become_codes() -> None:
     assert (answer.ids, answer.fallback) == ((3, 511, 511, 4), False)
 
 
-def test_long_captions_are_cut_with_a_warning(pipeline: MotionGPTPipeline) -> None:
-    [answer] = pipeline.answer_captions(["walks and turns " * 120], [40], seed=0, greedy=True)
+def test_long_captions_are_cut_with_a_warning(
+    pipeline: MotionGPTPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = ["walks and turns " * 120]
+    [answer] = pipeline.answer_captions(long, [40], seed=0, greedy=True)
     assert any("Only the beginning of the prompt was read" in w for w in answer.warnings)
+    with caplog.at_level("WARNING"):
+        pipeline.infer_t2m(long, [40], seed=0, greedy=True)
+    assert [r.message for r in caplog.records] == list(answer.warnings)
 
 
 def test_lengths_are_checked(pipeline: MotionGPTPipeline) -> None:
