@@ -36,6 +36,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # Blender starts scripts without their folder or the checkout
     sys.path.insert(0, str(ROOT))
 
+NO_BLENDER = f"""error: {sys.executable} has no Blender module (bpy).
+hint: Run 'blender -b --python scripts/render_batch.py -- ...', or a Python that has bpy, such as
+that of the clone's .venv (make setup)."""
+if find_spec("numpy") is None:  # Blender brings it, and so does bpy
+    raise SystemExit(NO_BLENDER)
 
 from backend.cli.outputs import check_writable  # noqa: E402
 from backend.errors import (  # noqa: E402
@@ -356,6 +361,9 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["--measure"]:
         print(json.dumps(measure(Path(arguments[1]))))
         return 0
+    if find_spec("bpy") is None:
+        _say(NO_BLENDER)
+        return 1
     options = parser().parse_args(arguments)
     options.out = options.out.absolute()
     try:

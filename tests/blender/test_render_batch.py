@@ -139,10 +139,19 @@ def script() -> ModuleType:
     return module
 
 
+def hide_scipy(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Blender's own Python."""
+    monkeypatch.setattr(
+        script,
+        "find_spec",
+        lambda name: None if name == "scipy" else importlib.util.find_spec(name),
+    )
+
+
 def test_metrics_that_cannot_be_computed_are_refused_first(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(script, "find_spec", lambda name: None)
+    hide_scipy(script, monkeypatch)
     prompts = write(tmp_path / "p.txt", "walk")
     out = tmp_path / "out"
     assert script.main(["--prompts", str(prompts), "--out", str(out), "--evaluate"]) == 2
@@ -160,7 +169,7 @@ def test_a_python_that_cannot_measure_is_refused_first(
     program: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr(script, "find_spec", lambda name: None)
+    hide_scipy(script, monkeypatch)
     options = ["--prompts", str(write(tmp_path / "p.txt", "walk")), "--out", str(tmp_path / "out")]
     assert script.main([*options, "--evaluate", "--backend-python", program]) == 2
     assert words in capsys.readouterr().err
@@ -227,3 +236,12 @@ def test_a_backend_that_cannot_start_names_the_options(
     assert "no-such-python" in result["error"]["message"]
     assert "--backend-python" in result["error"]["hint"]
     assert "--backend-python" in capsys.readouterr().err
+
+
+def test_a_python_without_blender_is_told_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", str(SCRIPT), "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "has no Blender" in done.stderr and "blender -b" in done.stderr
+    assert "Traceback" not in done.stderr
