@@ -64,9 +64,10 @@ def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
     if settings.target == "NEW":
         return None
     active = context.active_object
-    if active is not None and active.type == "MESH" and active.parent is not None:
-        # the mannequin's body stands for its armature
-        active = active.parent if armatures.is_smpl_armature(active.parent) else active
+    if active is not None and active.type == "MESH":
+        # a body stands for the armature that it wears
+        worn = active.find_armature() or active.parent
+        active = worn if armatures.is_smpl_armature(worn) else active
     if active is not None and active.type == "ARMATURE":
         armatures.find_bones(active)
         return _editable(active)

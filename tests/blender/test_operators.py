@@ -68,6 +68,18 @@ def test_the_active_armature_receives_the_motion(addon, fake_backend) -> None:
     assert len([o for o in bpy.data.objects if o.type == "ARMATURE"]) == 2
 
 
+def test_a_body_stands_for_the_armature_that_it_wears(addon, fake_backend) -> None:
+    """By its modifier alone: imported bodies are not always children of their armature."""
+    bpy.ops.kinetype.add_mannequin()
+    mine = addon.settings().character
+    bpy.ops.kinetype.add_mannequin()
+    (body,) = mine.children
+    body.parent = None
+    bpy.context.view_layer.objects.active = body
+    assert bpy.ops.kinetype.generate(wait=True, timeout=60.0) == {"FINISHED"}
+    assert mine.animation_data.action is not None
+
+
 def test_new_mannequin_each_time_when_asked_for(addon, fake_backend) -> None:
     generate(target="NEW")
     generate(target="NEW")
