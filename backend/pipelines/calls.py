@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -63,6 +64,16 @@ def check_frames(frames: int, shortest: int, longest: int, *, fps: float, model:
             f"Choose from {shortest / fps:g} to {longest / fps:g} seconds "
             f"({shortest} to {longest} frames).",
         )
+
+
+def checked_guidance(scale: float) -> float:
+    """The guidance scale; :class:`InvalidRequest` unless it is within what requests may ask for."""
+    if not (math.isfinite(scale) and limits.MIN_GUIDANCE <= scale <= limits.MAX_GUIDANCE):
+        raise InvalidRequest(
+            f"The guidance is {scale:g}.",
+            f"Choose from {limits.MIN_GUIDANCE:g} to {limits.MAX_GUIDANCE:g}.",
+        )
+    return float(scale)
 
 
 def drawn_seed(seed: int | None) -> int:

@@ -29,6 +29,7 @@ from .calls import (
     Stages,
     check_frames,
     check_one_each,
+    checked_guidance,
     cut_warning,
     device_or_best,
     drawn_seed,
@@ -312,7 +313,7 @@ class DiTPipeline:
         y: dict[str, Any] = self.encode_text([w.text for w in windows])
         y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
-        net = guided(self.net, scale)
+        net = guided(self.net, checked_guidance(scale))
         if len(windows) > len(plans):
             net = WindowedDenoiser(net, plans, lengths, y)
         return net, y

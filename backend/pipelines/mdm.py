@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -22,13 +21,13 @@ from ..diffusion.schedule import Schedule
 from ..errors import InvalidRequest
 from ..models.mdm import MDM
 from ..models.mdm_fast import FastMDM
-from ..wire import limits
 from ..wire.messages import Motion, Progress, Request
 from . import hml_statistics, mdm_artifact, mdm_dip, registry
 from .artifact_folder import new_folder
 from .calls import (
     Stages,
     check_one_each,
+    checked_guidance,
     chunks_of_like_length,
     device_or_best,
     drawn_seed,
@@ -347,13 +346,7 @@ class MDMPipeline(MdmReading, MdmEditing):
     def _guidance(self, wanted: float | None) -> float:
         if self.net.config.cond_mask_prob == 0:
             return 1.0  # never trained without a caption
-        value = self.config.guidance_param if wanted is None else float(wanted)
-        if not (math.isfinite(value) and limits.MIN_GUIDANCE <= value <= limits.MAX_GUIDANCE):
-            raise InvalidRequest(
-                f"The guidance is {value:g}.",
-                f"Choose from {limits.MIN_GUIDANCE:g} to {limits.MAX_GUIDANCE:g}.",
-            )
-        return value
+        return checked_guidance(self.config.guidance_param if wanted is None else wanted)
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         params = {

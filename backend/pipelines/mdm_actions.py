@@ -27,7 +27,14 @@ from ..motion.resample import resample_motion135
 from ..motion.rotations import rot6d_rows_to_matrix
 from ..wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
 from .action_checkpoint import action_names
-from .calls import check_frames, check_one_each, device_or_best, drawn_seed, frozen
+from .calls import (
+    check_frames,
+    check_one_each,
+    checked_guidance,
+    device_or_best,
+    drawn_seed,
+    frozen,
+)
 from .mdm_artifact import RELEASED_GUIDANCE
 
 FPS = 20.0
@@ -137,7 +144,7 @@ class MDMActions:
     def _guidance(self, wanted: float | None) -> float:
         if self.net.config.cond_mask_prob == 0 or not self.actions:
             return 1.0
-        return RELEASED_GUIDANCE if wanted is None else wanted
+        return RELEASED_GUIDANCE if wanted is None else checked_guidance(wanted)
 
     def _sample(
         self,

@@ -28,6 +28,7 @@ from .artifact_folder import new_folder
 from .calls import (
     Stages,
     check_one_each,
+    checked_guidance,
     chunks_of_like_length,
     cut_warning,
     drawn_seed,
@@ -296,9 +297,10 @@ class MoGenTSPipeline(MoGenTSCore):
         if timesteps is not None:
             mask = replace(mask, timesteps=timesteps)
         if guidance_scale is not None:
-            mask = replace(mask, guidance_scale=guidance_scale)
+            mask = replace(mask, guidance_scale=checked_guidance(guidance_scale))
         if residual_guidance_scale is not None:
-            residual = replace(residual, guidance_scale=residual_guidance_scale)
+            scale = checked_guidance(residual_guidance_scale)
+            residual = replace(residual, guidance_scale=scale)
         return mask, residual
 
     def _warnings(self, request: Request) -> list[str]:

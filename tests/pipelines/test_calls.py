@@ -28,6 +28,14 @@ def test_lengths_out_of_range_name_the_range(frames: int, fits: bool) -> None:
     assert "'tiny'" in caught.value.message and "1 to 3 seconds" in caught.value.hint
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0, limits.MAX_GUIDANCE + 1])
+def test_guidance_out_of_range_names_the_range(scale: float) -> None:
+    with pytest.raises(InvalidRequest, match="guidance") as caught:
+        calls.checked_guidance(scale)
+    assert f"{limits.MAX_GUIDANCE:g}" in caught.value.hint
+    assert calls.checked_guidance(1) == 1.0
+
+
 def test_a_seed_is_kept_or_drawn() -> None:
     assert calls.drawn_seed(0) == 0
     drawn = {calls.drawn_seed(None) for _ in range(20)}

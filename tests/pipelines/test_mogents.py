@@ -389,3 +389,9 @@ def test_text_encoder_absent_and_offline(
     with pytest.raises(MissingDependency, match="CLIP") as caught:
         pipeline.generate(Request("a person walks", 2.0))
     assert "--clip FOLDER" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["guidance_scale", "residual_guidance_scale"])
+def test_guidance_that_is_no_number(pipeline: MoGenTSPipeline, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="guidance"):
+        pipeline.infer_t2m(["a cat"], [40], seed=1, **{name: float("nan")})
