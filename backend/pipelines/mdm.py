@@ -311,6 +311,12 @@ class MDMPipeline(MdmReading, MdmEditing):
         on_step: StepCallback | None,
     ) -> list[Tensor]:
         """Normalised clips ``[length, 263]`` in the order of the captions, sampled in chunks."""
+        if sampler == "ddpm" and not self.net.config.sigma_small:
+            raise InvalidRequest(
+                f"The model {self.config.name!r} samples with the large variance (sigma_small is "
+                "false), which only the exact mode has.",
+                "Use exact=True, or the sampler ddim or dpmpp.",
+            )
         chunks = chunks_of_like_length(frames, self._chunk_size())
         rows: dict[int, Tensor] = {}
         for index, chunk in enumerate(chunks):

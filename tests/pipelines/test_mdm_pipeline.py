@@ -242,6 +242,14 @@ def test_many_captions_are_cut_with_one_line_in_the_log(
     assert [r.message for r in caplog.records] == ["only the beginning is read of 2 of 3 captions"]
 
 
+def test_the_large_variance_is_left_to_the_exact_mode(stats: Stats, tmp_path: Path) -> None:
+    pipeline = tiny_pipeline(stats, tmp_path, sigma_small=False)
+    with pytest.raises(InvalidRequest, match="large variance"):
+        pipeline.infer_t2m(["walk"], [40], seed=1, sampler="ddpm", steps=2)
+    assert len(pipeline.infer_t2m(["walk"], [40], seed=1, exact=True, steps=2)[0]) == 40
+    assert len(pipeline.infer_t2m(["walk"], [40], seed=1)[0]) == 40
+
+
 def test_kit_models_give_features_but_no_rig(stats: Stats, tmp_path: Path) -> None:
     net = tiny_net(joints=251, dataset="kit")
     plain = Stats(torch.zeros(251), torch.ones(251))
