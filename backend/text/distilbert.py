@@ -105,14 +105,17 @@ class DistilBertEncoder:
     def save(self, folder: str | Path) -> dict[str, str]:
         """Write the sub-folder ``distilbert``; returns the sha256 of every file by name."""
         place = Path(folder) / FOLDER
-        self._model.save_pretrained(place)
-        self._tokenizer.save_pretrained(place)
+        with _quiet():
+            self._model.save_pretrained(place)
+            self._tokenizer.save_pretrained(place)
+        for path in place.iterdir():  # weights are written for their owner only
+            path.chmod((place / "config.json").stat().st_mode)
         return {f"{FOLDER}/{path.name}": sha256_of(path) for path in sorted(place.iterdir())}
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's bar, and its report on the language head that is left out here."""
+    """Without the library's bars, and its report on the language head that is left out here."""
     from transformers.utils import logging as told
 
     level, bars = told.get_verbosity(), told.is_progress_bar_enabled()

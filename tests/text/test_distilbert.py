@@ -65,3 +65,17 @@ def test_weights_of_another_shape(folder: Path) -> None:
     change(folder, torch.zeros(8, 16))
     with pytest.raises(ArtifactError):
         DistilBertEncoder.load(folder, local_files_only=True)
+
+
+def test_saved_files_are_as_readable_as_each_other(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    encoder = DistilBertEncoder.load(folder, local_files_only=True)
+    capfd.readouterr()
+    digests = encoder.save(tmp_path / "model")
+    assert capfd.readouterr().err == ""
+    place = tmp_path / "model" / "distilbert"
+    assert set(digests) == {f"distilbert/{path.name}" for path in place.iterdir()}
+    assert len({path.stat().st_mode for path in place.iterdir()}) == 1
+    again = DistilBertEncoder.load(tmp_path / "model", local_files_only=True)
+    assert torch.equal(again.encode(["walk"])[0], encoder.encode(["walk"])[0])
