@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prints one ``error:`` line and, when there is something to do about it, one ``hint:`` line.
     """
     options = build_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # a path that the terminal's encoding lacks must not fail a command that has done its work
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = int(options.run(options))
         if sys.stdout is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 
 import pytest
@@ -68,6 +70,17 @@ def test_debug_shows_traceback_and_detail(
     printed = capsys.readouterr().err
     assert "Traceback" in printed
     assert "the last log lines" in printed
+
+
+@pytest.mark.parametrize("name", ["日本.npz", os.fsdecode(b"half\xff.npz")])
+def test_names_that_the_terminal_cannot_show_are_no_error(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="cp1252"))
+    monkeypatch.setattr("backend.cli.models.run", lambda options: print(name) or 0)
+    assert cli.main(["models"]) == 0
+    assert b".npz" in shown.getvalue() and b"\\" in shown.getvalue()
 
 
 def test_a_bug_asks_for_a_report(
