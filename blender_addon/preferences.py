@@ -135,13 +135,22 @@ def environment_folder() -> Path:
 def log_folder(preferences: KinetypePreferences) -> Path:
     """The folder of the logs."""
     chosen = preferences.log_directory.strip()
-    return Path(bpy.path.abspath(chosen)) if chosen else user_folder(create=False) / "logs"
+    return _path(chosen) if chosen else user_folder(create=False) / "logs"
 
 
 def base_python(preferences: KinetypePreferences) -> Path:
     """The interpreter that a new environment is made from."""
     chosen = preferences.python_path.strip()
-    return Path(bpy.path.abspath(chosen)) if chosen else Path(sys.executable)
+    return _path(chosen) if chosen else Path(sys.executable)
+
+
+def _path(typed: str) -> Path:
+    return Path(_home(bpy.path.abspath(typed)))
+
+
+def _home(typed: str) -> str:
+    """``~`` as a shell would read it; no shell sees what is typed here."""
+    return os.path.expanduser(typed)  # noqa: PTH111  (Path raises for unknown users)
 
 
 def backend_settings(context: bpy.types.Context) -> BackendSettings:
@@ -170,7 +179,8 @@ def _split(command: str) -> tuple[str, ...]:
         raise ServiceError(f"The backend command cannot be read: {error}.", hint) from error
     if not words:
         raise ServiceError("The backend command is empty.", hint)
-    return tuple(word.strip('"') for word in words)
+    program, *rest = (word.strip('"') for word in words)
+    return (_home(program), *rest)  # in the rest, ~ may mean the home on another machine
 
 
 def environment_is_ready() -> bool:

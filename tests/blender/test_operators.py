@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from blender_addon import takes  # noqa: E402
+from blender_addon import preferences, takes  # noqa: E402
 from blender_addon.core.errors import ArmatureError  # noqa: E402
 from blender_addon.scene import compat  # noqa: E402
 
@@ -212,6 +213,17 @@ def test_an_unreadable_command_is_refused(addon, fake_backend, command: str) -> 
     addon.preferences.command = command
     with pytest.raises(RuntimeError, match="command"):
         bpy.ops.kinetype.generate()
+
+
+def test_a_tilde_is_the_home_folder(addon, fake_backend, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    addon.preferences.command = "~/kinetype serve ~/there"
+    addon.preferences.log_directory = "~/logs"
+    settings = preferences.backend_settings(bpy.context)
+    assert Path(settings.command[0]) == tmp_path / "kinetype"
+    assert settings.command[1:] == ("serve", "~/there")
+    assert settings.log.parent == tmp_path / "logs"
 
 
 def test_the_managed_environment_must_be_installed_first(addon, fake_backend) -> None:
