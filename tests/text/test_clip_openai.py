@@ -73,9 +73,12 @@ def rewrite(path: Path, change: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"/data.pkl": b"cos\nsystem\n(S'true'\ntR."}, r"names os\.system"),
-        ({"/data.pkl": b"\x80\x02}."}, "fit|holds"),
-        ({"/data/0": b"\0\0"}, "bytes"),
+        (
+            {"/data.pkl": b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."},
+            r"system, which could run",
+        ),
+        ({"/data.pkl": b"\x80\x02}."}, "holds no CLIP"),
+        ({"/data/0": b"\0\0"}, "was run"),
     ],
 )
 def test_damage_and_code_are_refused(folder: Path, change: dict[str, bytes], told: str) -> None:
