@@ -24,7 +24,6 @@ from backend.motion.representations import hml263
 from backend.motion.skeleton import PARENTS
 from backend.training import tokenizer_data
 from backend.training.tokenizer_trainer import (
-    LOG,
     MODEL_FOLDER,
     TokenizerTrainer,
     evaluate,
@@ -32,6 +31,7 @@ from backend.training.tokenizer_trainer import (
     load_tokenizer,
     reconstruct,
 )
+from backend.training.training_run import LOG
 
 GIVEN, BEGUN, ENDED = "#444444", "#c0504d", "#2a6fb0"
 
