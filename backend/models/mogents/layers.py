@@ -100,12 +100,13 @@ class Encoder(nn.Module):
 
     def _packed_layers(self, x: Tensor) -> list[PackedEncoderLayer] | None:
         """The layers with weights packed in the dtype of products; None where that cannot be."""
-        device, dtype = x.device, torch.float32
-        if torch.is_autocast_enabled(device.type):
-            dtype = torch.get_autocast_dtype(device.type)
+        if x.device.type != "cpu":
+            return None
+        half = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if half else torch.float32
         weights = [weight.detach() for weight in self.parameters()]
         learning = torch.is_grad_enabled() and any(w.requires_grad for w in (x, *self.parameters()))
-        if learning or not can_pack(device, dtype):
+        if learning or not can_pack(x.device, dtype):
             return None
         versions = [(w.data_ptr(), -1 if w.is_inference() else w._version) for w in weights]
         state = (dtype, versions)
