@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
+    from ..pipelines import motiongpt_files
     from ..pipelines.artifact_folder import new_folder
     from ..pipelines.motiongpt import MotionGPTPipeline
+    from ..pipelines.motiongpt_files import MotionGPTFiles
 
     with new_folder(options.out, overwrite=options.overwrite) as folder:
         source = MotionGPTPipeline.from_pretrained(
@@ -45,8 +47,9 @@ def run(options: argparse.Namespace) -> int:
         shown = {"name": options.name or options.out.absolute().name}
         if options.licence is not None:
             shown["licence"] = options.licence
-        source.config = replace(source.config, **shown)
-        source.save_pretrained(folder)
+        config = replace(source.config, **shown)
+        files = MotionGPTFiles(config, source.net, source.stats, source.tokenizer)
+        motiongpt_files.save(folder, files)
         if options.verify:
             _verify(source, MotionGPTPipeline.from_pretrained(folder, device="cpu"))
     print(options.out)

@@ -18,6 +18,7 @@ from ..text.motion_prompts import FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode, Ta
 from ..text.motion_tokens import MAX_TOKENS
 from ..wire.messages import Motion, Progress, Request
 from . import hml263_output, motiongpt_continuation, motiongpt_files, registry
+from .artifact_folder import new_folder
 from .calls import Stages, check_one_each, drawn_seed, meta_of
 from .motiongpt_answers import Answer
 from .motiongpt_core import (
@@ -87,10 +88,19 @@ class MotionGPTPipeline(MotionGPTCore):
             config, files.net, files.stats, files.tokenizer, device=device, precision=precision
         )
 
-    def save_pretrained(self, directory: str | Path) -> Path:
-        """Write a folder of safetensors and JSON, and return it."""
+    def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder of safetensors and JSON, whole or not at all, and return it.
+
+        Args:
+            overwrite: replace a folder that is not empty, with all that is in it.
+
+        Raises:
+            OutputError: the folder is there already, or cannot be written.
+        """
         files = MotionGPTFiles(self.config, self.net, self.stats, self.tokenizer)
-        return motiongpt_files.save(directory, files)
+        with new_folder(directory, overwrite=overwrite) as folder:
+            motiongpt_files.save(folder, files)
+        return Path(directory)
 
     # ------------------------------------------------------------------ text to motion
 

@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from backend.errors import ArtifactError, Cancelled, FormatError, InvalidRequest, ModelNotFound
+from backend.errors import (
+    ArtifactError,
+    Cancelled,
+    FormatError,
+    InvalidRequest,
+    ModelNotFound,
+    OutputError,
+)
 from backend.pipelines import registry
 from backend.pipelines.motiongpt import MAX_FRAMES, MotionGPTPipeline
 from backend.pipelines.motiongpt_answers import read_answer
@@ -287,6 +294,9 @@ def test_completion_keeps_the_quarters(
 
 def test_own_folder_is_the_same_model(pipeline: MotionGPTPipeline, tmp_path: Path) -> None:
     folder = pipeline.save_pretrained(tmp_path / "own")
+    with pytest.raises(OutputError, match="not empty"):
+        pipeline.save_pretrained(folder)
+    assert pipeline.save_pretrained(folder, overwrite=True) == folder
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
     again = registry.load_pipeline(folder, device="cpu")
     assert isinstance(again, MotionGPTPipeline)
