@@ -117,6 +117,9 @@ def test_encoder_networks_complete_prefixes_too(stats: Stats, tmp_path: Path) ->
 class TokenReader:
     """Token states of a caption, a token for each word, as DistilBERT's encoder gives them."""
 
+    def truncated(self, captions: list[str], context: int | None = None) -> list[bool]:
+        return [False for _ in captions]
+
     def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         words = [caption.split() for caption in captions]
         longest = max(map(len, words))
