@@ -3,15 +3,17 @@
 
 True size (512 wide, 8 layers, 263 features) with random weights, one clip of 196 frames, guidance
 2.5. The baseline, ``plain_mdm.py``, works as the released code does: sequence-first
-``nn.TransformerEncoder`` and two network calls per step. All runs use the same weights, the same
-condition and, where the sampler is the same, the same noise.
+``nn.TransformerEncoder`` and two network calls per step. All runs use the same weights and the same
+condition. The default mode is timed as the pipeline runs it, with its own draws; how far it is from
+the plain form is seen in a further run on the plain form's noise, which is slower to draw (in the
+released order, element by element). ``--released-noise`` times it with that noise, too.
 
 Usage: ``python scripts/benchmark_mdm.py [--steps 1000] [--repeats 3] [--batches 1,8,32,128]
-[--device cuda] [--clock cpu] [--compile] [--out FILE.md]``. With fewer ``--steps`` a schedule of
-that many steps is run from noise to the clean motion and its time scaled to 1,000. Times are of the
-wall clock; ``--clock cpu`` counts the process's own CPU seconds instead (for one thread on a busy
-machine; set OMP_NUM_THREADS=1 then). Batch sizes run in processes of their own, so that memory is
-of each alone.
+[--device cuda] [--clock cpu] [--compile] [--released-noise] [--out FILE.md]``. With fewer
+``--steps`` a schedule of that many steps is run from noise to the clean motion and its time scaled
+to 1,000. Times are of the wall clock; ``--clock cpu`` counts the process's own CPU seconds instead
+(for one thread on a busy machine; set OMP_NUM_THREADS=1 then). Batch sizes run in processes of
+their own, so that memory is of each alone.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from backend.diffusion.exact import ReleasedProcess, released_noise, sample_exact  # noqa: E402
-from backend.diffusion.loop import sample  # noqa: E402
+from backend.diffusion.loop import sample, seeded_generators  # noqa: E402
 from backend.diffusion.schedule import Schedule  # noqa: E402
 from backend.models.mdm import MDM, MDMConfig  # noqa: E402
 from backend.models.mdm_fast import FastMDM  # noqa: E402
@@ -102,19 +104,29 @@ class Bench:
         return self._timed(work, steps, native=True)
 
     def default(
-        self, steps: int, dtype: torch.dtype = torch.float32, compiled: bool = False
+        self,
+        steps: int,
+        dtype: torch.dtype = torch.float32,
+        compiled: bool = False,
+        released: bool = False,
     ) -> Tensor:
-        """Ancestral sampling as the pipeline does it, with the exact mode's noise."""
+        """Ancestral sampling as the pipeline does it, or with the released draws."""
         form = (dtype, compiled)
         if form not in self.forms:
             self.forms[form] = FastMDM(self.net, dtype=dtype, compile=compiled)
         fast = self.forms[form]
 
         def work() -> Tensor:
+            schedule = Schedule("cosine", steps)
+            if not released:
+                own = seeded_generators(SEED, 1)
+                return self.draw(
+                    fast, 1, "ddpm", None, schedule, generator=own, lengths=[self.frames]
+                )
             noise = released_noise(
                 (1, 263, 1, self.frames), torch.Generator().manual_seed(SEED), self.device
             )
-            return self.draw(fast, 1, "ddpm", None, Schedule("cosine", steps), noise=noise)
+            return self.draw(fast, 1, "ddpm", None, schedule, noise=noise)
 
         return self._timed(work, steps)
 
@@ -182,24 +194,29 @@ def batches(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def full_sampling(bench: Bench, options: argparse.Namespace) -> tuple[list[str], dict[str, float]]:
     """The table of 1,000-step sampling, and the seconds of each mode."""
-    modes: dict[str, Callable[[int], Tensor]] = {
-        "plain, the released way": bench.plain,
-        "exact": bench.exact,
-        "default, float32": bench.default,
-        "default, bfloat16": partial(bench.default, dtype=torch.bfloat16),
+    forms: dict[str, dict[str, Any]] = {
+        "default, float32": {},
+        "default, bfloat16": {"dtype": torch.bfloat16},
     }
     if bench.device.type == "cuda":
-        modes["default, float16"] = partial(bench.default, dtype=torch.float16)
+        forms["default, float16"] = {"dtype": torch.float16}
     if options.compile:
-        modes["default, float32, compiled"] = partial(bench.default, compiled=True)
+        forms["default, float32, compiled"] = {"compiled": True}
+    same: dict[str, Callable[[int], Tensor]] = {
+        "plain, the released way": bench.plain,
+        "exact": bench.exact,
+    } | {name: partial(bench.default, released=True, **form) for name, form in forms.items()}
+    modes = dict(same)
+    if not options.released_noise:
+        modes |= {name: partial(bench.default, **form) for name, form in forms.items()}
     for run in modes.values():
         run(2)
     best: dict[str, float] = dict.fromkeys(modes, float("inf"))
-    results: dict[str, Tensor] = {}
     for _ in range(options.repeats):
         for name, run in modes.items():
-            results[name] = run(options.steps)
+            run(options.steps)
             best[name] = min(best[name], bench.scaled)
+    results = {name: run(options.steps) for name, run in same.items()}
     plain = next(iter(modes))
     lines = ["| 1,000 steps, one clip | seconds | times faster than plain | largest difference |",
              "|---|---|---|---|"]  # fmt: skip
@@ -244,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true", help="also torch.compile")
+    parser.add_argument("--released-noise", action="store_true", help="in timed runs, too")
     parser.add_argument("--out", type=Path, help="write the tables here, too")
     parser.add_argument("--one-batch", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
