@@ -87,10 +87,13 @@ def test_frames_in_a_folder_with_braces(scene: bpy.types.Scene, tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["video", "frames"])
 def test_ctrl_c_ends_a_render_and_leaves_nothing(
-    scene: bpy.types.Scene, tmp_path: Path, kind: str
+    scene: bpy.types.Scene, tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     scene.frame_end = 20
     rendered: list[int] = []
+    # a test run in the background of a shell ignores Ctrl-C; the person at a terminal does not
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def interrupt(done: int, total: int) -> None:
         rendered.append(done)
