@@ -76,7 +76,7 @@ def test_continue_in_between_from_a_bvh_file(
     bvh.write_motion(tmp_path / "in.bvh", Motion(given, 30.0))
     read = load.read_clip(tmp_path / "in.bvh").data
     done = kinetype_here(
-        "continue", "in.bvh", "--in-between", "--samples", 3, "--model", ARTIFACT,
+        "continue", "in.bvh", "--in-between", "--samples", 16, "--model", ARTIFACT,
         "--out", "between.npz",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
