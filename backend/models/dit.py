@@ -290,11 +290,11 @@ class DiT(nn.Module):
         frame_mask = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None]
         token_mask = frame_mask[:, ::patch, 0]
 
-        clean = (x * frame_mask).transpose(1, 2)
-        stem = self.stem(clean).transpose(1, 2) * frame_mask
+        noisy = (x * frame_mask).transpose(1, 2)
+        stem = self.stem(noisy).transpose(1, 2) * frame_mask
         seen = stem
         if self.config.detail_width:
-            detail = self.detail_in(clean).transpose(1, 2) * frame_mask
+            detail = self.detail_in(noisy).transpose(1, 2) * frame_mask
             seen = torch.cat([stem, detail], -1)
         hidden = self.embed(seen.reshape(len(x), -1, patch * seen.shape[-1]))
         positions = torch.arange(hidden.shape[1], device=x.device)

@@ -9,6 +9,7 @@ from ..diffusion.schedule import Schedule
 from ..errors import ArtifactError
 from ..models.dit import DiTConfig
 from ..motion.representations import smplrifke205
+from ..text.actions import ACTION_WORDS
 from ..wire import limits
 
 SPEC = smplrifke205.SPEC
@@ -45,6 +46,8 @@ class DiTPipelineConfig:
     def __post_init__(self) -> None:
         if self.network.input_dim != SPEC.dim:
             raise ValueError(f"the network is {self.network.input_dim} wide, not {SPEC.dim}")
+        if self.network.action_words not in (0, len(ACTION_WORDS)):
+            raise ValueError(f"{self.network.action_words} action words, not {len(ACTION_WORDS)}")
         if not smplrifke205.MIN_FRAMES <= self.min_frames <= self.max_frames:
             raise ValueError(f"min_frames {self.min_frames}, max_frames {self.max_frames}")
         if self.sampler not in limits.SAMPLERS:

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from backend.diffusion.schedule import Schedule
+from backend.errors import ArtifactError
 from backend.models.dit import DiT, DiTConfig
+from backend.pipelines.dit_config import config_for
 from backend.text.actions import ACTION_WORDS
 
 FLAGS = len(ACTION_WORDS)
@@ -109,3 +112,9 @@ def test_padding_does_not_reach_the_detail_path() -> None:
         alone = net(x[:, :9], torch.tensor([100]), y)
     assert padded[:, 9:].abs().max() == 0.0
     assert torch.allclose(padded[:, :9], alone, atol=1e-5)
+
+
+def test_a_model_of_other_action_words_is_refused() -> None:
+    network = DiTConfig(**SMALL, action_words=FLAGS - 1)
+    with pytest.raises(ArtifactError, match="action words"):
+        config_for(network, Schedule("cosine", 50), steps=10)
