@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--condition-tokens", type=int, choices=(1, 2), help="1 as released, 2 as described"
     )
-    parser.add_argument("--start", choices=("first", "random"), help="which part of a clip")
+    parser.add_argument(
+        "--start", choices=("first", "random", "lively"), help="which part of a clip"
+    )
     parser.add_argument(
         "--short", choices=("drop", "hold", "mask"), help="what becomes of clips that are too short"
     )
@@ -85,7 +87,6 @@ def run(options: argparse.Namespace) -> int:
 def _joints(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .. import artifacts
     from ..training import action_data
     from ..training.action_trainer import ActionTrainer
 
@@ -108,7 +109,7 @@ def _joints(options: argparse.Namespace) -> None:
     if options.resume:
         trainer.resume()
     elif options.init:
-        artifacts.load_weights(trainer.net, options.init / artifacts.WEIGHTS)
+        trainer.start_from(options.init)
     size = sum(p.numel() for p in trainer.net.parameters())
     console.note(
         f"{size / 1e6:.2f} M parameters, {len(windows)} clips, {len(data.actions)} actions"

@@ -21,6 +21,7 @@ from .dataset import Item, MotionDataset
 
 _MIN_STD = 1e-6
 _STATISTICS_WINDOWS = 4096
+_LIVELY_OF = 4
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,9 @@ class WindowConfig:
 
     Attributes:
         stride: every how many-th frame is kept; 2 halves the frame rate.
-        start: "first" takes the beginning of every clip, as released; "random" any part.
+        start: "first" takes the beginning of every clip, as released; "random" any part; "lively"
+            the one of four random parts in which the joints move most, because long recordings of
+            an action hold moments before and after it.
         short: a clip that is too short is left out ("drop", as released), keeps its last pose
             ("hold"), or keeps it but is not counted in the loss there ("mask").
         coordinates: of :mod:`backend.pipelines.action_coordinates`.
@@ -127,7 +130,7 @@ class WindowConfig:
 
     num_frames: int = 60
     stride: int = 1
-    start: Literal["first", "random"] = "first"
+    start: Literal["first", "random", "lively"] = "first"
     short: Literal["drop", "hold", "mask"] = "drop"
     coordinates: Literal["world", "local"] = "world"
     statistics: Literal["scalar", "columns"] = "scalar"
@@ -167,6 +170,8 @@ class ActionWindows:
         self.generator = torch.Generator().manual_seed(seed)
         counts = torch.bincount(self.labels, minlength=len(self.actions)).clamp(min=1)
         self.weights = counts[self.labels].double() ** -config.balance
+        lively = config.start == "lively"
+        self._moved = [_movement(clip) for clip in self.clips] if lively else []
         self.mean, self.std = self._statistics()
 
     def __len__(self) -> int:
@@ -175,7 +180,7 @@ class ActionWindows:
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and unbiased deviation, () or ``[66]``, over windows of the clips."""
         chosen = list(range(len(self)))
-        if self.config.start == "random" and len(chosen) > _STATISTICS_WINDOWS:
+        if self.config.start != "first" and len(chosen) > _STATISTICS_WINDOWS:
             chosen = torch.randperm(len(self), generator=self.generator).tolist()
             chosen = chosen[:_STATISTICS_WINDOWS]
         features, mask = self._windows(chosen)
@@ -192,14 +197,22 @@ class ActionWindows:
         mask = torch.ones(len(indices), count, dtype=torch.bool)
         for row, index in enumerate(indices):
             clip = self.clips[index]
-            slack, start = len(clip) - self.span, 0
-            if slack > 0 and self.config.start == "random":
-                start = int(torch.randint(slack + 1, (), generator=self.generator))
-            chosen = start + self.config.stride * np.arange(count)
+            chosen = self._start(index) + self.config.stride * np.arange(count)
             windows[row] = clip[np.minimum(chosen, len(clip) - 1)]
             mask[row] = torch.from_numpy(chosen < len(clip))
         features = to_features(torch.from_numpy(windows), self.config.coordinates)
         return features, mask if self.config.short == "mask" else None
+
+    def _start(self, index: int) -> int:
+        """First frame of a window of a clip."""
+        slack = len(self.clips[index]) - self.span
+        if slack <= 0 or self.config.start == "first":
+            return 0
+        if self.config.start == "random":
+            return int(torch.randint(slack + 1, (), generator=self.generator))
+        starts = torch.randint(slack + 1, (_LIVELY_OF,), generator=self.generator).numpy()
+        moved = self._moved[index]
+        return int(starts[np.argmax(moved[starts + self.span - 1] - moved[starts])])
 
     def batch(self, indices: Sequence[int]) -> WindowBatch:
         """The clips ``indices``, normalised; random starts are drawn anew."""
@@ -215,3 +228,10 @@ class ActionWindows:
         else:
             order = torch.randperm(len(self), generator=self.generator)
         return [part.tolist() for part in torch.split(order, batch_size)]
+
+
+def _movement(clip: np.ndarray) -> np.ndarray:
+    """How far the joints have moved about the pelvis up to each frame, summed, metres ``[T]``."""
+    about = clip - clip[:, :1]
+    way = np.linalg.norm(np.diff(about, axis=0), axis=-1).sum(axis=1)
+    return np.concatenate([np.zeros(1), np.cumsum(way, dtype=np.float64)])

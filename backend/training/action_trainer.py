@@ -31,7 +31,9 @@ class ActionTrainConfig:
     """One run; the defaults are the published recipe but for its 30,000 epochs.
 
     The learning rate follows a cosine from ``lr`` to ``final_lr``, one value per epoch. ``clip``
-    bounds the gradient norm; None leaves it, as released. ``actions``, ``min_clips`` and
+    bounds the gradient norm; None leaves it, as released. ``ema`` is the decay of a running average
+    of the weights, which is then the model that is saved; None saves the weights themselves, as
+    released. ``actions``, ``min_clips`` and
     ``max_clips`` say which clips of a dataset folder are trained on (:func:`action_data.load`).
     """
 
@@ -44,6 +46,7 @@ class ActionTrainConfig:
     weight_decay: float = 0.0
     velocity_weight: float = 10.0
     clip: float | None = None
+    ema: float | None = None
     actions: list[str] | None = None
     min_clips: int = 10
     max_clips: int | None = None
@@ -54,6 +57,8 @@ class ActionTrainConfig:
             raise ValueError("epochs and batch_size must be at least 1")
         if not 0 <= self.final_lr <= self.lr or not math.isfinite(self.lr) or self.lr <= 0:
             raise ValueError(f"lr {self.lr} must be above zero and not below {self.final_lr}")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ValueError(f"ema {self.ema} must lie in [0, 1)")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -110,8 +115,15 @@ class ActionTrainer:
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
+        self.average = None if config.ema is None else copy.deepcopy(self.net).requires_grad_(False)
         self.epoch = 0
         self.elapsed = 0.0
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of a model folder of the same network."""
+        artifacts.load_weights(self.net, folder / artifacts.WEIGHTS)
+        if self.average is not None:
+            self.average.load_state_dict(self.net.state_dict())
 
     # ------------------------------------------------------------------ one step
 
@@ -137,7 +149,15 @@ class ActionTrainer:
         if self.config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.optimizer.step()
+        self._update_average()
         return {"loss": loss.item(), "position": position.item(), "velocity": velocity.item()}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        if self.average is None or self.config.ema is None:
+            return
+        for kept, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
+            kept.lerp_(now, 1.0 - self.config.ema)
 
     def learning_rate(self) -> float:
         """Of the present epoch."""
@@ -210,7 +230,7 @@ class ActionTrainer:
 
     def pipeline(self) -> ActionMDMPipeline:
         """A copy of the model as it is now; random numbers are not touched."""
-        net = copy.deepcopy(self.net)
+        net = copy.deepcopy(self.net if self.average is None else self.average)
         w = self.windows
         config = ActionMDMPipelineConfig(
             self.config.model,
@@ -230,6 +250,7 @@ class ActionTrainer:
             "epoch": self.epoch,
             "elapsed": self.elapsed,
             "net": self.net.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "windows": self.windows.generator.get_state(),
@@ -243,6 +264,8 @@ class ActionTrainer:
         with resuming(self.run / STATE):
             state = load_state(self.run)
             self.net.load_state_dict(state["net"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["random"])
             self.windows.generator.set_state(state["windows"])

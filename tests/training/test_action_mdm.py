@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from backend.errors import ArtifactError, FormatError, InvalidRequest
 from backend.models.action_mdm import ActionMDM, ActionMDMConfig
@@ -67,6 +68,24 @@ def test_random_starts_reach_both_ends(clips: ActionClips) -> None:
         distance = np.abs(clips.clips[5].reshape(33, 66) - x[0, 0].numpy()).max(1)
         seen.add(int(distance.argmin()))
     assert seen == {0, 1, 2}
+
+
+def test_lively_starts_prefer_the_part_that_moves() -> None:
+    """Two seconds of standing, one of swinging the right wrist, two of standing."""
+    points = np.zeros((100, 22, 3), np.float32)
+    points[..., 1] = 1.0
+    points[40:60, 21, 0] = np.sin(np.arange(20))
+    clips = ActionClips((points,), np.array([0]), ("wave",), 20.0)
+    moving = {}
+    for start in ("random", "lively"):
+        config = WindowConfig(20, start=start)  # type: ignore[arg-type]
+        windows = ActionWindows(clips, config, seed=3)
+        x = torch.cat([windows.batch([0]).x for _ in range(200)]) * windows.std + windows.mean
+        swing = x.reshape(-1, 20, 22, 3)[:, :, 21, 0]
+        moving[start] = (swing.abs().amax(1) > 0.5).double().mean().item()
+    # of 81 starts, 38 reach the swing: 0.47, and 1 - 0.53 ** 4 with four tries
+    assert moving["random"] == pytest.approx(0.47, abs=0.1)
+    assert moving["lively"] == pytest.approx(0.92, abs=0.06)
 
 
 def test_balance_draws_actions_equally(clips: ActionClips) -> None:
@@ -164,7 +183,7 @@ def test_two_tokens_are_action_then_step() -> None:
 
 def train(clips: ActionClips, run: Path, epochs: int, **options: object) -> ActionTrainer:
     config = ActionTrainConfig(
-        NET, WindowConfig(8, short="hold", start="random"), epochs=6, batch_size=4, lr=3e-3
+        NET, WindowConfig(8, short="hold", start="random"), epochs=6, batch_size=4, lr=3e-3, ema=0.9
     )
     trainer = ActionTrainer(run, config, ActionWindows(clips, config.windows))
     if options.get("resume"):
@@ -191,7 +210,29 @@ def test_a_killed_run_goes_on_to_the_same_weights(clips: ActionClips, tmp_path: 
     parts = train(clips, tmp_path / "parts", 6, resume=True)
     for name, value in whole.net.state_dict().items():
         assert torch.equal(value, parts.net.state_dict()[name]), name
+    saved = [load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts")]
+    for name, value in saved[0].items():
+        assert torch.equal(value, saved[1][name]), name
     assert len((tmp_path / "parts" / "log.jsonl").read_text().splitlines()) == 6
+
+
+def test_the_average_of_the_weights_is_saved(clips: ActionClips, tmp_path: Path) -> None:
+    """Decay 0.5: after two steps the start weighs a quarter, the first step another."""
+    config = ActionTrainConfig(
+        NET, WindowConfig(8, short="hold"), epochs=2, batch_size=8, lr=3e-3, ema=0.5
+    )
+    trainer = ActionTrainer(tmp_path, config, ActionWindows(clips, config.windows))
+    seen = [trainer.net.output_proj.weight.detach().clone()]
+    trainer.fit(on_epoch=lambda *_: seen.append(trainer.net.output_proj.weight.detach().clone()))
+    expected = 0.25 * seen[0] + 0.25 * seen[1] + 0.5 * seen[2]
+    saved = load_file(tmp_path / "model.safetensors")["output_proj.weight"]
+    torch.testing.assert_close(saved, expected)
+    assert not torch.allclose(saved, seen[2], atol=1e-4)
+    again = ActionTrainer(tmp_path / "next", config, trainer.windows)
+    again.start_from(tmp_path)
+    again.save()
+    begun = load_file(tmp_path / "next" / "model.safetensors")["output_proj.weight"]
+    torch.testing.assert_close(begun, saved)
 
 
 def test_rate_is_the_cosine_of_torch(clips: ActionClips, tmp_path: Path) -> None:
