@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidRequest
+from ..errors import ArtifactError, InvalidRequest
 from . import console
 
 HELP = "build a dataset, train a model, export it"
@@ -140,25 +140,44 @@ def _dit(options: argparse.Namespace) -> None:
 
 
 def _train_config(options: argparse.Namespace) -> Any:
+    from ..artifacts import CONFIG, read_json
     from ..training.trainer import TrainConfig
 
-    values = TrainConfig().to_dict()
-    if options.resume:
-        values = json.loads((options.run_dir / "config.json").read_text(encoding="utf-8"))
-    if options.config:
-        try:
-            overrides = json.loads(options.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
-        for key, value in overrides.items():
-            values[key] = values.get(key, {}) | value if isinstance(value, dict) else value
+    run_config = options.run_dir / CONFIG
+    values = read_json(run_config) if options.resume else TrainConfig().to_dict()
+    overrides = _overrides(options.config)
+    for key, value in overrides.items():
+        base = values.get(key)
+        merge = isinstance(value, dict) and isinstance(base, dict)
+        values[key] = {**base, **value} if merge else value
     if options.minutes is not None:
         values["minutes"] = options.minutes
     if options.steps is not None:
         values |= {"steps": options.steps, "minutes": None}
     if not options.resume:
         values["seed"] = options.seed
-    return TrainConfig.from_dict(values)
+    try:
+        return TrainConfig.from_dict(values, str(options.config or run_config))
+    except ArtifactError as error:
+        if not overrides:
+            raise
+        raise InvalidRequest(
+            error.message, "Correct that file; docs/train-your-own.md says what may stand in it."
+        ) from error
+
+
+def _overrides(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"{path} is not JSON ({error}).", "Give a file that holds one JSON object."
+        ) from error
+    if not isinstance(values, dict):
+        raise InvalidRequest(f"{path} must hold a JSON object.", "Write {...} around its entries.")
+    return values
 
 
 def _export(options: argparse.Namespace) -> None:

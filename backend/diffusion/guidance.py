@@ -13,12 +13,15 @@ Denoiser = Callable[[Tensor, Tensor, dict[str, Any]], Tensor]
 
 DROP = "drop"
 """Key of ``y`` that marks the rows ``[B]`` bool to evaluate without their condition."""
+BATCH_SECOND = "text_embed"
+"""Key of MDM's ``y`` whose tensors have the batch as their second axis."""
 
 
 def guided(net: Denoiser, guidance: float) -> Denoiser:
     """``net`` with guidance: uncond + guidance * (cond - uncond).
 
-    Both halves are evaluated in one call, the conditional rows first. Guidance 1 is the plain
+    Both halves are evaluated in one call, the conditional rows first; MDM's released form, whose
+    texts have the batch as second axis, takes two calls, as released. Guidance 1 is the plain
     conditional network and 0 the unconditional one; neither pays for the other half. A network
     that can share work between the halves has a method ``guided(guidance)`` of its own, which is
     used then.
@@ -32,6 +35,10 @@ def guided(net: Denoiser, guidance: float) -> Denoiser:
         return lambda x, t, y: net(x, t, {**y, DROP: _flags(x, True)})
 
     def combined(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+        if BATCH_SECOND in y:
+            cond = net(x, t, y)
+            uncond = net(x, t, {**y, DROP: _flags(x, True)})
+            return uncond + guidance * (cond - uncond)
         both = doubled(y, len(x))
         both[DROP] = torch.cat([_flags(x, False), _flags(x, True)])
         cond, uncond = net(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)

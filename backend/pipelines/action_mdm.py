@@ -209,10 +209,19 @@ class ActionMDMPipeline:
         return [clip[:frames] for clip, frames in zip(clips, wanted, strict=True)]
 
     def infer_t2m(
-        self, captions: Sequence[str], lengths: Sequence[int], **options: Any
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        *,
+        seed: int | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
-        """:meth:`infer` under the name that every pipeline has; captions name actions."""
-        return self.infer(captions, lengths, **options)
+        """:meth:`infer` under the name that every pipeline has; captions name actions.
+
+        Returns:
+            Joint positions, ``[length, 22, 3]`` float32 each, in metres, Y-up.
+        """
+        return self.infer(captions, lengths, seed=seed, **options)
 
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import WEIGHTS, load_weights
+from ..artifacts import CONFIG, WEIGHTS, config_from_dict, load_weights, read_json
 from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError
+from ..errors import InvalidRequest
 from ..models.dit import DiT, DiTConfig
 from ..motion.io.atomic import atomic_path
+from ..text.actions import ACTION_WORDS
 from .batches import BatchSampler, SamplingConfig
 from .losses import LossConfig, motion_loss
 from .training_run import (
@@ -61,26 +62,27 @@ class TrainConfig:
     minutes: float | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.model.action_words not in (0, len(ACTION_WORDS)):
+            raise InvalidRequest(
+                f"model.action_words is {self.model.action_words}; there are {len(ACTION_WORDS)} "
+                "action words.",
+                f"Use {len(ACTION_WORDS)}, or 0 for none.",
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """Rebuild; unknown keys raise :class:`ArtifactError`."""
-        try:
-            values = dict(values)
-            return cls(
-                model=DiTConfig(**values.pop("model")),
-                sampling=SamplingConfig(**values.pop("sampling")),
-                loss=LossConfig(**values.pop("loss")),
-                **values,
-            )
-        except (KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"The training configuration does not fit this version ({error}).",
-                "Resume with the version that started the run.",
-            ) from error
+    def from_dict(cls, values: dict[str, Any], where: str = CONFIG) -> TrainConfig:
+        """Rebuild from JSON values that came from ``where``.
+
+        Raises:
+            ArtifactError: an unknown or ill-typed entry, or a network that cannot be built.
+            InvalidRequest: other action words than there are.
+        """
+        return config_from_dict(cls, values, where)
 
 
 class Trainer:
@@ -251,5 +253,5 @@ class Trainer:
 def ema_weights(run: Path) -> tuple[TrainConfig, dict[str, Tensor], Tensor, Tensor]:
     """Configuration, averaged weights, mean and std of a run directory."""
     state = load_state(run)
-    config = TrainConfig.from_dict(json.loads((run / "config.json").read_text(encoding="utf-8")))
+    config = TrainConfig.from_dict(read_json(run / CONFIG), str(run / CONFIG))
     return config, state["ema"], state["mean"], state["std"]

@@ -90,3 +90,37 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "kinetype train data" in capsys.readouterr().err
     with pytest.raises(FormatError):
         MotionDataset.load(empty)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"learning_rate": 1}', "unknown entries: learning_rate"),
+        ('{"model": {"widht": 32}}', "unknown entries: widht"),
+        ('{"model": 3}', "model must be an object"),
+        ('{"lr": "fast"}', "lr cannot be 'fast'"),
+        ('{"model": {"width": 33, "heads": 2}}', "width 33 is not a multiple of heads 2"),
+        ('{"model": {"action_words": 3}}', "model.action_words is 3"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_before_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    config = tmp_path / "mine.json"
+    config.write_text(text, encoding="utf-8")
+    run = tmp_path / "run"
+    arguments = ["--data", data, "--run", run, "--config", config, "--steps", 5]
+    assert main(["train", "dit", *map(str, arguments)]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and "hint:" in printed
+    assert not run.exists()
+
+
+def test_resuming_where_nothing_was_trained_says_so(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", data, "--run", tmp_path / "none", "--resume", "--steps", 5]
+    assert main(["train", "dit", *map(str, arguments)]) == 1
+    assert "config.json is missing" in capsys.readouterr().err

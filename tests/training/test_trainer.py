@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend.errors import InvalidRequest
 from backend.models.dit import DiTConfig
 from backend.text.actions import ACTION_WORDS
 from backend.training.batches import BatchSampler, SamplingConfig, feature_statistics
@@ -63,3 +64,13 @@ def test_a_share_of_the_rows_loses_all_of_its_words(tmp_path: Path) -> None:
     empty = ~seen.any(1)
     assert bool((whole | empty).all())
     assert 0.35 < float(empty.float().mean()) < 0.65 and len(seen) > 200
+
+
+@pytest.mark.parametrize("count", [1, FLAGS - 1, FLAGS + 1])
+def test_a_network_for_other_action_words_is_refused(count: int) -> None:
+    """The pipeline would not load it after hours of training."""
+    values = TrainConfig(model=DiTConfig(action_words=FLAGS)).to_dict()
+    values["model"]["action_words"] = count
+    with pytest.raises(InvalidRequest) as raised:
+        TrainConfig.from_dict(values)
+    assert str(count) in raised.value.message and str(FLAGS) in raised.value.hint
