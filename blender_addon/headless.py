@@ -17,9 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,8 @@ EXIT_CANCELLED = 130
 START_FRAME = 1
 MIN_FPS, MAX_FPS = 1.0, 240.0
 SIZES = (16, 8192)
+_BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""What a damaged or foreign zip archive raises besides ordinary errors."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,9 @@ def read_motion(path: Path) -> Motion:
             data = file["motion_135"]
             fps = float(file["fps"]) if "fps" in file else MOTION_FPS
             meta = json.loads(str(file["kinetype_meta"])) if "kinetype_meta" in file else {}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if data.dtype.kind not in "fiu":
+            raise ValueError(f"its numbers are of the type {data.dtype}")
+    except (OSError, ValueError, TypeError, EOFError, *_BAD_ARCHIVE) as error:
         raise FormatError(f"{path} cannot be read: {error}.", hint) from error
     if not np.isfinite(fps) or fps <= 0 or not isinstance(meta, dict):
         raise FormatError(f"{path} has a wrong frame rate or notes.", hint)
@@ -318,4 +324,6 @@ class _claim_stdout:
 
 
 if __name__ == "__main__":
+    # "blender -b" has a handler of its own, which only asks a render to end
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

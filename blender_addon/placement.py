@@ -18,6 +18,8 @@ from .scene import compat
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
 """Other modes keep an undo history of their own, which an undo step of ours would confuse."""
+_TRANSFORMS = ("TRANSFORM_OT_", "POSE_OT_", "GRAPH_OT_")
+"""Modal operators that hold on to what they change: moves, and the sliders of poses and curves."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,29 @@ def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
     Raises:
         ArmatureError: an armature is active that cannot take a motion.
     """
-    settings = settings_of(context.scene)
-    if settings.target == "NEW":
-        return None
+    return None if settings_of(context.scene).target == "NEW" else find_character(context)
+
+
+def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that a person means: the active one, else the character of the settings.
+
+    An armature of another kind counts only while it is selected: deselecting all leaves it active.
+
+    Raises:
+        ArmatureError: it cannot take a motion.
+    """
     active = context.active_object
     if active is not None and active.type == "MESH":
         # a body stands for the armature that it wears
         worn = active.find_armature() or active.parent
         active = worn if armatures.is_smpl_armature(worn) else active
-    if active is not None and active.type == "ARMATURE":
+    if active is not None and active.type != "ARMATURE":
+        active = None
+    if active is not None and (active.select_get() or armatures.is_smpl_armature(active)):
         armatures.find_bones(active)
         return _editable(active)
-    character = settings.character
-    if character is not None and character.name in context.scene.objects:
+    character = settings_of(context.scene).character
+    if character is not None and context.scene.objects.get(character.name) == character:
         armatures.find_bones(character)
         return _editable(character)
     return None
@@ -111,7 +123,7 @@ def reason_to_wait(context: bpy.types.Context, placement: Placement) -> str:
     if any(_is_transform(operator) for operator in _modal_operators(context)):
         return "Waiting for the transform to end"
     scene = _by_uid(bpy.data.scenes, placement.scene)
-    if scene is not None and placement.target is None and scene != context.scene:
+    if scene is not None and scene != context.scene and _alive_target(placement) is None:
         return f"Go back to the scene {placement.scene_name!r} to receive the motion"
     return ""
 
@@ -131,7 +143,9 @@ def _modal_operators(context: bpy.types.Context) -> Iterator[bpy.types.Operator]
 
 
 def _is_transform(operator: bpy.types.Operator) -> bool:
-    return operator.bl_idname.startswith("TRANSFORM_OT_")
+    """Whether an operator moves things under the mouse; duplicating hides the move in a macro."""
+    names = (operator.bl_idname, *(step.bl_idname for step in operator.macros))
+    return any(name.startswith(_TRANSFORMS) for name in names)
 
 
 def place(context: bpy.types.Context, result: Result, placement: Placement) -> Placed:
@@ -163,7 +177,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
     settings.character = armature
-    settings.take_index = list(bpy.data.actions).index(takes[0])
+    settings.take = takes[0]
     return Placed(armature, tuple(takes), message, armatures.why_unseen(armature))
 
 

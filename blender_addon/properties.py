@@ -55,6 +55,15 @@ def _can_be_character(_settings: bpy.types.PropertyGroup, candidate: bpy.types.O
     return armatures.is_smpl_armature(candidate)
 
 
+def _take_index(settings: bpy.types.PropertyGroup) -> int:
+    """Looked up each time: Actions stand in the order of their names, which changes."""
+    return next((i for i, action in enumerate(bpy.data.actions) if action == settings.take), -1)
+
+
+def _choose_take(settings: bpy.types.PropertyGroup, index: int) -> None:
+    settings.take = bpy.data.actions[index] if 0 <= index < len(bpy.data.actions) else None
+
+
 class KinetypeSettings(bpy.types.PropertyGroup):
     """What the panel edits; read once when Generate is clicked."""
 
@@ -165,8 +174,15 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         type=bpy.types.Object,
         poll=_can_be_character,
     )
+    take: PointerProperty(
+        name="Take", description="The take highlighted in the list", type=bpy.types.Action
+    )
     take_index: IntProperty(
-        name="Take", description="The take highlighted in the list", default=0, min=0
+        name="Take",
+        description="Where the highlighted take stands among the Actions of the file",
+        get=_take_index,
+        set=_choose_take,
+        options={"SKIP_SAVE"},
     )
 
 

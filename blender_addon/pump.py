@@ -70,17 +70,23 @@ def redraw() -> None:
 def _place_finished() -> bool:
     changed = False
     for item in [item for item in board.finished if not item.kept]:
-        with _window_context():
+        with _window_context(item.placement):
             before = (item.reason, item.kept)
             _place(bpy.context, item)
         changed = changed or item not in board.finished or (item.reason, item.kept) != before
     return changed
 
 
-def _window_context() -> AbstractContextManager[object]:
-    """A timer has no window; operators and the view layer need one."""
-    windows = bpy.context.window_manager.windows
-    window = bpy.context.window or (windows[0] if windows else None)
+def _window_context(where: placement.Placement) -> AbstractContextManager[object]:
+    """A timer has no window; operators and the view layer need one.
+
+    Of several windows one that shows the scene of the result is taken.
+    """
+    windows = list(bpy.context.window_manager.windows)
+    if bpy.context.window is not None:
+        windows.insert(0, bpy.context.window)
+    fitting = (window for window in windows if window.scene.session_uid == where.scene)
+    window = next(fitting, windows[0] if windows else None)
     return bpy.context.temp_override(window=window)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,24 @@ def is_take(action: bpy.types.Action) -> bool:
 def all_takes() -> list[bpy.types.Action]:
     """The takes of the file in the order of the list."""
     return [action for action in bpy.data.actions if is_take(action)]
+
+
+def nla_player(action: bpy.types.Action) -> bpy.types.Object | None:
+    """An object with an NLA strip that plays this Action."""
+    return next(
+        (
+            thing
+            for thing in bpy.data.objects
+            if thing.animation_data is not None
+            and any(_plays(track.strips, action) for track in thing.animation_data.nla_tracks)
+        ),
+        None,
+    )
+
+
+def _plays(strips: Iterable[bpy.types.NlaStrip], action: bpy.types.Action) -> bool:
+    """Strips of the kind Meta hold others."""
+    return any(strip.action == action or _plays(strip.strips, action) for strip in strips)
 
 
 def info_of(action: bpy.types.Action) -> TakeInfo | None:

@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,11 +77,13 @@ class Batch:
         self.session: Session | None = None
         self.earlier = _earlier_results(self.out / RESULTS) if options.skip_existing else {}
         self.results: list[dict[str, Any]] = []
+        self.ahead: list[str] = []
 
     def run(self, jobs: Sequence[Job]) -> bool:
         """Do all jobs; True if none failed."""
         try:
             for number, job in enumerate(jobs, start=1):
+                self.ahead = [name for later in jobs[number:] for name in sample_names(later)]
                 _say(f"[{number}/{len(jobs)}] {job.request.get('prompt')}")
                 self.results += list(self._one(job))
                 self._write_results()
@@ -200,12 +203,15 @@ class Batch:
     def _write_results(self) -> None:
         import bpy
 
-        failed = sum(result["status"] == "failed" for result in self.results)
+        # entries of jobs whose turn comes later: should this run be cut short, the next needs them
+        ahead = [self.earlier[name] for name in self.ahead if name in self.earlier]
+        known = [*self.results, *ahead]
+        failed = sum(result.get("status") == "failed" for result in known)
         summary = {
             "blender": bpy.app.version_string,
-            "succeeded": len(self.results) - failed,
+            "succeeded": len(known) - failed,
             "failed": failed,
-            "results": self.results,
+            "results": known,
         }
         with atomic_path(self.out / RESULTS) as temporary:
             temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -386,4 +392,6 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     own = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    # "blender -b" has a handler of its own, which only asks a render to end
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(own))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from backend.errors import FormatError, InvalidRequest
 from backend.wire import limits
 
 SLUG_LENGTH = 40
+MAX_NAME_BYTES = 200
+"""File systems allow 255; suffixes and temporary names need some of them."""
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+_OWN_SUFFIXES = (".npz", ".blend", ".mp4", ".json")
 JOB_KEYS = (
     "prompt", "seconds", "seed", "samples", "model", "guidance_scale", "steps", "sampler",
     "cleanup", "name",
@@ -50,16 +55,35 @@ def read_jobs(options: argparse.Namespace) -> list[Job]:
     for index, entry in enumerate(entries):
         request = {**defaults, **entry}
         name = request.pop("name", None) or f"{index:03d}_{slug(str(request['prompt']))}"
-        if not isinstance(name, str) or Path(name).name != name or "\0" in name or name == "..":
-            raise InvalidRequest(
-                f"The name {name!r} is not a file name.", "Give a text without folders."
-            )
+        check_name(name)
         jobs.append(Job(name, request))
-    names = [name for job in jobs for name in sample_names(job)]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = Counter(name.casefold() for job in jobs for name in sample_names(job))
+    twice = [name for name, count in names.items() if count > 1]
     if twice:
-        raise InvalidRequest(f"Two jobs are named {twice[0]!r}.", "Give each its own name.")
+        raise InvalidRequest(
+            f"Two jobs are named {twice[0]!r} (capitals do not count).", "Give each its own name."
+        )
     return jobs
+
+
+def check_name(name: object) -> None:
+    """:class:`InvalidRequest` unless a name can be the stem of files on every system.
+
+    Blender takes a backslash for a folder everywhere, so it would write outside the output folder.
+    """
+    if not isinstance(name, str) or not name.isprintable() or set(name) & _NOT_IN_NAMES:
+        raise InvalidRequest(
+            f"The name {name!r} is not a file name.",
+            'Give a text without folders or " * : < > ? |.',
+        )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidRequest(
+            f"The name {name[:20]!r}… is too long.", f"Use at most {MAX_NAME_BYTES} bytes."
+        )
+    if name.endswith((".", " ")) or Path(name).suffix.lower() in _OWN_SUFFIXES:
+        raise InvalidRequest(
+            f"The name {name!r} ends like a file of the batch.", "Leave the suffix out."
+        )
 
 
 def _read(path: Path) -> str:
@@ -71,9 +95,9 @@ def _read(path: Path) -> str:
 
 def _read_job_file(path: Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(_read(path))
-    except ValueError as error:
-        raise FormatError(f"{path} is not JSON: {error}.", "") from error
+        entries = json.loads(_read(path), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not JSON: {error}.", "Correct it there.") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise FormatError(f"{path} must hold a list of objects.", "See --help.")
     for number, entry in enumerate(entries):
@@ -84,6 +108,11 @@ def _read_job_file(path: Path) -> list[dict[str, Any]]:
                 f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(JOB_KEYS)}."
             )
     return entries
+
+
+def _no_constant(word: str) -> float:
+    """Python would read NaN and Infinity, and results.json would hold them."""
+    raise ValueError(f"{word} is no number")
 
 
 def slug(prompt: str) -> str:

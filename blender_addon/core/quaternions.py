@@ -139,6 +139,34 @@ def to_axis_angle(q: np.ndarray) -> np.ndarray:
     return np.concatenate([angle[..., None], axis], -1)
 
 
+def from_axis_angle(values: np.ndarray) -> np.ndarray:
+    """Blender's ``[..., 4]`` ``(angle, x, y, z)`` to quaternions; no axis means no rotation."""
+    axis = values[..., 1:]
+    length = np.linalg.norm(axis, axis=-1, keepdims=True)
+    axis = np.divide(axis, length, out=np.zeros_like(axis), where=length > 0)
+    half = 0.5 * values[..., :1]
+    # Blender turns about a missing axis by nothing
+    cosine = np.where(length > 0, np.cos(half), 1.0)
+    return np.concatenate([cosine, np.sin(half) * axis], -1)
+
+
+def from_euler(angles: np.ndarray, order: str) -> np.ndarray:
+    """Euler angles ``[..., 3]`` (x, y, z) in Blender's ``order`` to quaternions ``[..., 4]``."""
+    turns = []
+    for letter in order:
+        axis = "XYZ".index(letter)
+        turn = np.zeros((*angles.shape[:-1], 4))
+        turn[..., 0] = np.cos(0.5 * angles[..., axis])
+        turn[..., 1 + axis] = np.sin(0.5 * angles[..., axis])
+        turns.append(turn)
+    return multiply(turns[2], multiply(turns[1], turns[0]))
+
+
+def to_rot6d(q: np.ndarray) -> np.ndarray:
+    """Unit quaternions to motion_135's ``[..., 6]``: the first two matrix columns, interleaved."""
+    return to_matrix(q)[..., :2].reshape(*q.shape[:-1], 6)
+
+
 def to_euler(q: np.ndarray, order: str) -> np.ndarray:
     """Euler angles ``[T, ..., 3]`` (x, y, z) in Blender's ``order``, continuous along axis 0.
 

@@ -10,10 +10,14 @@ drop out because their own basis is the identity.
 SMPL rests in a T-pose. Where a limb of the armature rests far from it (arms hanging in an A-pose),
 C turns the limb from its rest to the T-pose first: ``D`` becomes ``D C``, and the parent-relative
 rotation ``C_parent^-1 L C``.
+
+A bone that does not inherit rotation, or hangs on another joint than SMPL's parent, is keyed
+against what does turn it: the product of the L along SMPL's chain, divided by that joint's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,11 +57,14 @@ class RestPose:
         heads: ``[22, 3]`` rest position of each joint.
         local_location: whether the pelvis bone's location is along its own axes
             (Blender's ``use_local_location``).
+        turned_by: for each joint the joint whose turns its bone takes over, -1 for none: SMPL's
+            parent, unless bones hang together otherwise or do not inherit rotation.
     """
 
     rotations: np.ndarray
     heads: np.ndarray
     local_location: bool = True
+    turned_by: tuple[int, ...] = tuple(PARENTS)
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def to_bone_keys(
     root, local = unpack(motion)
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
-    local = from_rest(local, rest.heads @ basis)
+    local = against(from_rest(local, rest.heads @ basis), rest.turned_by)
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.multiply(quaternions.multiply(change, local), quaternions.conjugate(change))
     position = _root_in_armature(root, rest.heads, basis)
@@ -171,6 +178,20 @@ def from_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
     Args:
         local: ``[T, 22, 4]`` parent-relative. heads: ``[22, 3]`` of the armature, in SMPL axes.
     """
+    limbs = limb_turns(heads)
+    if not limbs[:, 1:].any():
+        return local
+    before = quaternions.conjugate(limbs[list(PARENTS)])
+    before[0] = limbs[0]
+    return quaternions.multiply(quaternions.multiply(before, local), limbs)
+
+
+def limb_turns(heads: np.ndarray) -> np.ndarray:
+    """What turns each limb of an armature from its rest to SMPL's T-pose, ``[22, 4]``.
+
+    Args:
+        heads: ``[22, 3]`` of the armature, in SMPL axes.
+    """
     limbs = np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1))
     neutral = rest_heads()
     for chain in (*_LEG_CHAINS, *_ARM_CHAINS):
@@ -179,11 +200,23 @@ def from_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
             limbs[joint] = _turn(heads[end] - heads[joint], neutral[end] - neutral[joint])
         if chain in _ARM_CHAINS:  # a hand rests in line with its forearm, a foot flat on the floor
             limbs[last] = limbs[middle]
-    if not limbs[:, 1:].any():
+    return limbs
+
+
+def against(local: np.ndarray, turned_by: Sequence[int]) -> np.ndarray:
+    """Rotations ``[T, 22, 4]`` against SMPL's parents as rotations against others (-1: none)."""
+    if tuple(turned_by) == tuple(PARENTS):
         return local
-    before = quaternions.conjugate(limbs[list(PARENTS)])
-    before[0] = limbs[0]
-    return quaternions.multiply(quaternions.multiply(before, local), limbs)
+    whole = [local[:, 0]]
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        whole.append(quaternions.multiply(whole[parent], local[:, joint]))
+    return np.stack(
+        [
+            turn if by < 0 else quaternions.multiply(quaternions.conjugate(whole[by]), turn)
+            for turn, by in zip(whole, turned_by, strict=True)
+        ],
+        axis=1,
+    )
 
 
 def _turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -199,13 +232,16 @@ def _turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def _root_in_armature(root: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Pelvis positions ``[T, 3]`` in armature space."""
-    scale = body_scale(heads)
+    return (_origin(heads, basis) + body_scale(heads) * root) @ basis.T
+
+
+def root_from_armature(position: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The motion's root ``[T, 3]`` from pelvis positions in armature space."""
+    return (position @ basis - _origin(heads, basis)) / body_scale(heads)
+
+
+def _origin(heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Where the motion's origin lies in an armature, in SMPL axes: on its floor, below the rest."""
     in_smpl_axes = heads @ basis
-    origin = np.array(
-        [
-            in_smpl_axes[0, 0],
-            in_smpl_axes[:, 1].min() - SOLE_HEIGHT * scale,
-            in_smpl_axes[0, 2],
-        ]
-    )
-    return (origin + scale * root) @ basis.T
+    floor = in_smpl_axes[:, 1].min() - SOLE_HEIGHT * body_scale(heads)
+    return np.array([in_smpl_axes[0, 0], floor, in_smpl_axes[0, 2]])

@@ -2,14 +2,13 @@
 
 import bpy
 
-from .. import placement
 from ..jobs import board
 from ..properties import settings_of
 from .base import KinetypeOperator
 
 
 class KINETYPE_OT_add_mannequin(KinetypeOperator):
-    """Add a SMPL armature with a mannequin body, and let it receive the next motion"""
+    """Add a SMPL armature with a mannequin body, select it, and let it receive the next motion"""
 
     bl_idname = "kinetype.add_mannequin"
     bl_label = "Add Mannequin"
@@ -17,14 +16,20 @@ class KINETYPE_OT_add_mannequin(KinetypeOperator):
 
     @classmethod
     def problem(cls, context: bpy.types.Context) -> str:
-        ready = context.mode in placement.MODES_WITH_GLOBAL_UNDO
-        return "" if ready else "Go back to Object Mode first"
+        return "" if context.mode == "OBJECT" else "Go back to Object Mode first"
 
     def run(self, context: bpy.types.Context) -> None:
         # loads the mannequin's geometry, which enabling the add-on does not wait for
         from ..scene.character import create_character
 
-        settings_of(context.scene).character = create_character(context)
+        settings = settings_of(context.scene)
+        settings.character, settings.target = create_character(context), "AUTO"
+        # an armature that stays active would receive the next motion instead
+        for thing in context.selected_objects:
+            thing.select_set(False)
+        if settings.character.name in context.view_layer.objects:
+            settings.character.select_set(True)
+        context.view_layer.objects.active = settings.character
 
 
 class KINETYPE_OT_use_new_mannequin(KinetypeOperator):

@@ -21,12 +21,16 @@ def new_seed(samples: int = 1) -> int:
     return _random.randint(limits.MIN_SEED, limits.MAX_SEED - samples)
 
 
-def request_from(settings: KinetypeSettings) -> Request:
-    """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds."""
+def request_from(settings: KinetypeSettings, *, seed: int | None = None) -> Request:
+    """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds.
+
+    Args:
+        seed: instead of the panel's.
+    """
     return Request(
         prompt=settings.prompt,
         seconds=round(settings.seconds, 3),
-        seed=settings.seed,
+        seed=settings.seed if seed is None else seed,
         samples=settings.samples,
         model=settings.custom_model.strip() or settings.model or limits.DEFAULT_MODEL,
         guidance_scale=round(settings.guidance, 3) if settings.use_guidance else None,
@@ -47,7 +51,9 @@ def submit(context: bpy.types.Context, request: Request, where: placement.Placem
 def problem_with(context: bpy.types.Context) -> KinetypeError | None:
     """What stands in the way of Generate, if anything; reads only."""
     try:
-        request = request_from(settings_of(context.scene))
+        settings = settings_of(context.scene)
+        # without the lock another seed will be drawn: whatever the field says is no obstacle
+        request = request_from(settings, seed=None if settings.lock_seed else limits.MIN_SEED)
         info = model_list.find(request.model)
         if info is not None:
             info.check_seconds(request.seconds)

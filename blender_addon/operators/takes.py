@@ -6,8 +6,9 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from .. import model_list, placement, takes
-from ..backend_access import KinetypeError, Request, messages
+from ..backend_access import InvalidRequest, KinetypeError, Request, messages
 from ..properties import KinetypeSettings, settings_of
+from ..scene import action as actions
 from ..scene import compat
 from .base import KinetypeOperator
 from .generate import submit
@@ -15,30 +16,37 @@ from .generate import submit
 
 def highlighted(context: bpy.types.Context) -> bpy.types.Action | None:
     """The take that is highlighted in the list."""
-    index = settings_of(context.scene).take_index
-    if not 0 <= index < len(bpy.data.actions):
-        return None
-    action = bpy.data.actions[index]
-    return action if takes.is_take(action) else None
+    action = settings_of(context.scene).take
+    return action if action is not None and takes.is_take(action) else None
 
 
 def character_of(context: bpy.types.Context) -> bpy.types.Object | None:
     """The armature that takes are put on; None when there is none (or only a bad one)."""
     try:
-        return placement.find_target(context) or settings_of(context.scene).character
+        return placement.find_character(context)
     except KinetypeError:
         return None
 
 
 def assign(context: bpy.types.Context, action: bpy.types.Action) -> None:
-    """Make a take the active Action of the character; the earlier one stays in the file."""
-    armature = character_of(context)
+    """Make a take the active Action of the character; the earlier one stays in the file.
+
+    Raises:
+        InvalidRequest: the take's keys say nothing about the bones of this character.
+    """
+    armature = placement.find_character(context)
     assert armature is not None
+    if not actions.fits(action, armature):
+        raise InvalidRequest(
+            f"{action.name!r} was made for other bones or rotation modes than those of "
+            f"{armature.name!r}.",
+            "Make it again for this character, or select the one that it was made for.",
+        )
     data = armature.animation_data or armature.animation_data_create()
     if data.action is not None:
         data.action.use_fake_user = True
     compat.assign_action(armature, action)
-    settings_of(context.scene).take_index = list(bpy.data.actions).index(action)
+    settings_of(context.scene).take = action
 
 
 def recall(settings: KinetypeSettings, request: Request) -> None:
@@ -63,9 +71,13 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
 def _problem(context: bpy.types.Context, *, needs_character: bool) -> str:
     if not any(takes.is_take(action) for action in bpy.data.actions):
         return "There are no takes yet"
-    if needs_character and character_of(context) is None:
-        return "Select the character that the take is for"
-    return ""
+    if not needs_character:
+        return ""
+    try:
+        found = placement.find_character(context)
+    except KinetypeError as error:
+        return str(error)
+    return "" if found is not None else "Select the character that the take is for"
 
 
 class _TakeOperator(KinetypeOperator):
@@ -83,11 +95,18 @@ class _TakeOperator(KinetypeOperator):
         return _problem(context, needs_character=cls.needs_character)
 
     def run(self, context: bpy.types.Context) -> set[str] | None:
-        action = highlighted(context) if not self.take else bpy.data.actions.get(self.take)
-        if action is None or not takes.is_take(action):
+        action = self.chosen(context)
+        if action is None:
             return self.refuse(f"No take {self.take!r}" if self.take else "Choose a take")
         self.use(context, action)
         return None
+
+    def chosen(self, context: bpy.types.Context) -> bpy.types.Action | None:
+        """The take that this operator is about."""
+        if not self.take:
+            return highlighted(context)
+        action = bpy.data.actions.get(self.take)
+        return action if action is not None and takes.is_take(action) else None
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         """The work on the take."""
@@ -128,9 +147,15 @@ class KINETYPE_OT_take_step(KinetypeOperator):
         return _problem(context, needs_character=True)
 
     def run(self, context: bpy.types.Context) -> None:
-        found = takes.all_takes()
         armature = character_of(context)
-        data = armature.animation_data if armature is not None else None
+        assert armature is not None
+        found = [take for take in takes.all_takes() if actions.fits(take, armature)]
+        if not found:
+            raise InvalidRequest(
+                f"No take was made for the bones and rotation modes of {armature.name!r}.",
+                "Generate one.",
+            )
+        data = armature.animation_data
         current = data.action if data is not None else None
         step = 1 if self.direction == "NEXT" else -1
         if current in found:
@@ -148,15 +173,24 @@ class KINETYPE_OT_take_delete(_TakeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        action = self.chosen(context)
+        if action is None:
+            return self.execute(context)
+        return context.window_manager.invoke_confirm(self, event, message=action.name)
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
+        player = takes.nla_player(action)
+        if player is not None:
+            raise InvalidRequest(
+                f"NLA strips of {player.name!r} play {action.name!r}.",
+                "Remove those strips first, or keep the take.",
+            )
+        before = takes.all_takes()
+        place = before.index(action)
         bpy.data.actions.remove(action)
-        settings = settings_of(context.scene)
-        remaining = takes.all_takes()
-        if remaining:
-            indices = [list(bpy.data.actions).index(take) for take in remaining]
-            settings.take_index = min(indices, key=lambda i: abs(i - settings.take_index))
+        remaining = [take for number, take in enumerate(before) if number != place]
+        last = len(remaining) - 1
+        settings_of(context.scene).take = remaining[min(place, last)] if remaining else None
 
 
 class KINETYPE_OT_take_regenerate(_TakeOperator):
@@ -167,7 +201,7 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
     bl_options = {"REGISTER"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        start = round(action.frame_range[0])
+        start = round(action.curve_frame_range[0])
         request = replace(takes.request_of(action), id=messages.new_id())
         submit(context, request, placement.capture(context, start_frame=start))
 

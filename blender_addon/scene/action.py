@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import bpy
@@ -26,6 +26,8 @@ PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
 
 _ROTATION_PATHS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+ROTATION_NAMES = ("rotation_quaternion", "rotation_axis_angle", "rotation_euler")
+"""What can turn a bone; which one does is its rotation mode."""
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
@@ -56,9 +58,11 @@ def apply_motion(
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
 
     Raises:
-        ArmatureError: deleted, no armature, or bones missing. FormatError: bad motion data.
+        ArmatureError: deleted, no armature, bones missing or not parented as in a body.
+        FormatError: bad motion data.
     """
     bones = armatures.find_bones(armature)
+    armatures.ensure_pose(armature)
     rest = armatures.rest_pose(armature, bones)
     keys = to_bone_keys(motion.data, motion.fps or MOTION_FPS, rest, scene_fps(scene))
     start = scene.frame_current if start_frame is None else start_frame
@@ -73,19 +77,66 @@ def apply_motion(
     return action
 
 
+def apply_edit(
+    armature: bpy.types.Object,
+    motion: Motion,
+    source: bpy.types.Action,
+    *,
+    scene: bpy.types.Scene,
+    start_frame: int,
+) -> bpy.types.Action:
+    """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
+
+    Curves of joints that the edit kept throughout, and of anything else that the Action animates
+    (fingers, custom properties), are copied as they are; those of the others are written anew.
+
+    Raises:
+        As :func:`apply_motion`.
+    """
+    bones = armatures.find_bones(armature)
+    armatures.ensure_pose(armature)
+    rest = armatures.rest_pose(armature, bones)
+    keys = to_bone_keys(motion.data, motion.fps, rest, scene_fps(scene))
+    note = motion.meta.get("edit")
+    kept = set(note.get("kept_joints", ()) if isinstance(note, dict) else ())
+    anew = [joint for joint in JOINT_NAMES if joint not in kept]
+    paths = {bone_path(armature, bones["pelvis"], "location")} if "pelvis" in anew else set()
+    for joint in anew:
+        paths |= {bone_path(armature, bones[joint], name) for name in ROTATION_NAMES}
+    action, slot, curves = compat.copied_action(armature, source, without=paths)
+    action.name = action_name(motion.meta)
+    write_keys(curves, armature, bones, keys, start_frame, joints=anew)
+    action.use_fake_user = True
+    describe(action, motion.meta)
+    previous = armature.animation_data.action if armature.animation_data else None
+    if previous is not None:
+        previous.use_fake_user = True
+    compat.assign_action(armature, action, slot)
+    return action
+
+
+def bone_path(armature: bpy.types.Object, bone: str, name: str) -> str:
+    """Data path of a property of a pose bone."""
+    return armature.pose.bones[bone].path_from_id(name)
+
+
 def write_keys(
     curves: compat.ActionCurves,
     armature: bpy.types.Object,
     bones: Mapping[str, str],
     keys: BoneKeys,
     start_frame: int,
+    *,
+    joints: Collection[str] = JOINT_NAMES,
 ) -> None:
-    """One F-curve per channel, written in bulk.
+    """One F-curve per channel of ``joints``, written in bulk.
 
     Each bone is keyed in its own rotation mode (quaternion, axis-angle or any Euler order).
     """
     frames = start_frame + np.arange(len(keys))
     for joint, name in enumerate(JOINT_NAMES):
+        if name not in joints:
+            continue
         pose_bone = armature.pose.bones[bones[name]]
         base = f'pose.bones["{bpy.utils.escape_identifier(pose_bone.name)}"].'
         group = pose_bone.name
@@ -106,7 +157,22 @@ def _rotation_channels(
         values = quaternions.to_axis_angle(rotation)
     else:
         values = quaternions.to_euler(rotation, mode)
-    return _ROTATION_PATHS.get(mode, "rotation_euler"), values
+    return rotation_path(pose_bone), values
+
+
+def rotation_path(pose_bone: bpy.types.PoseBone) -> str:
+    """Name of the property that turns a bone in its rotation mode."""
+    return _ROTATION_PATHS.get(pose_bone.rotation_mode, "rotation_euler")
+
+
+def fits(action: bpy.types.Action, armature: bpy.types.Object) -> bool:
+    """Whether a take turns the bones of an armature: made for their names and rotation modes."""
+    armatures.ensure_pose(armature)
+    known = set()
+    for bone in armature.pose.bones:
+        channel = _ROTATION_PATHS.get(bone.rotation_mode, "rotation_euler")
+        known.add(f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{channel}')
+    return any(curve.data_path in known for curve in compat.fcurves_of(action))
 
 
 def action_name(meta: Mapping[str, Any]) -> str:

@@ -65,16 +65,52 @@ def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
 
 
 def why_unseen(armature: bpy.types.Object) -> str:
-    """What keeps an armature from showing its Action, and the way out; '' when nothing does."""
+    """What keeps an armature from showing its take, and the way out; '' when nothing does."""
     name = repr(armature.name)
     if armature.data.pose_position == "REST":
         return f"{name} shows its rest position: choose Pose Position in its armature properties."
     data = armature.animation_data
     if data is not None and any(track.is_solo for track in data.nla_tracks):
         return f"A solo NLA track of {name} hides the take: clear its star in the NLA editor."
-    if armature.hide_viewport or armature.hide_get():
+    if data is not None and data.use_nla and len(data.nla_tracks):
+        mixed = data.action_blend_type != "REPLACE" or data.action_influence < 1.0
+        if mixed:
+            return (
+                f"{name} mixes its Action with the NLA tracks below: set Blending to Replace and "
+                "Influence to 1 in the NLA editor."
+            )
+    here = bpy.context.scene in armature.users_scene
+    if here and not any(thing.visible_get() for thing in (armature, *armature.children)):
         return f"{name} is hidden: show it in the Outliner."
+    return _overruled(armature)
+
+
+def _overruled(armature: bpy.types.Object) -> str:
+    """What turns the bones of a take in another way than its keys say; '' when nothing does."""
+    bones = bone_names.find_joints(bone.name for bone in armature.data.bones).values()
+    held = [
+        bone.name
+        for bone in map(armature.pose.bones.get, bones)
+        if bone is not None
+        and any(not constraint.mute and constraint.influence > 0 for constraint in bone.constraints)
+    ]
+    if held:
+        return (
+            f"Constraints of {armature.name!r} change the take: mute those of "
+            f"{', '.join(held)} to see it as it was made."
+        )
+    drivers = armature.animation_data.drivers if armature.animation_data else ()
+    paths = [f'pose.bones["{bpy.utils.escape_identifier(bone)}"].rot' for bone in bones]
+    if any(driver.data_path.startswith(tuple(paths)) for driver in drivers if not driver.mute):
+        return f"Drivers of {armature.name!r} turn some of the bones instead of the take."
     return ""
+
+
+def ensure_pose(armature: bpy.types.Object) -> None:
+    """Give an armature the pose bones of its bones: Blender adds them at the next redraw only."""
+    names = {bone.name for bone in armature.data.bones}
+    if armature.pose is None or not names.issubset(armature.pose.bones.keys()):
+        armature.data = armature.data  # Blender builds the pose anew
 
 
 def check_alive(armature: bpy.types.Object) -> None:
@@ -105,7 +141,44 @@ def rest_pose(armature: bpy.types.Object, bones: dict[str, str]) -> RestPose:
                 f"{armature.name!r} begin at the same place.",
                 "Give the bones the joints of a body in Edit Mode, or use a new mannequin.",
             )
-    return RestPose(matrices[:, :3, :3], matrices[:, :3, 3], pelvis.use_local_location)
+    return RestPose(
+        matrices[:, :3, :3], matrices[:, :3, 3], pelvis.use_local_location, _turned_by(chosen)
+    )
+
+
+def _turned_by(chosen: list[bpy.types.Bone]) -> tuple[int, ...]:
+    """``RestPose.turned_by`` of the bones of the 22 joints.
+
+    Raises:
+        ArmatureError: a bone does not hang on a joint above it, so that it could not follow.
+    """
+    joints = {bone.name: joint for joint, bone in enumerate(chosen)}
+    found = []
+    for joint, bone in enumerate(chosen):
+        inherits, above = bone.use_inherit_rotation, bone.parent
+        while above is not None and above.name not in joints:
+            inherits, above = inherits and above.use_inherit_rotation, above.parent
+        holder = -1 if above is None else joints[above.name]
+        if holder not in _ancestors(joint):
+            raise ArmatureError(
+                f"The bone {bone.name!r} does not hang on {chosen[PARENTS[joint]].name!r}, so it "
+                "would stay behind."
+                if joint
+                else f"The bone {bone.name!r} hangs on {chosen[holder].name!r}.",
+                "Parent the bones as in a body in Edit Mode, or use a new mannequin.",
+            )
+        found.append(holder if inherits else -1)
+    return tuple(found)
+
+
+def _ancestors(joint: int) -> tuple[int, ...]:
+    """SMPL joints above a joint; (-1,) for the root."""
+    if joint == 0:
+        return (-1,)
+    above = []
+    while (joint := PARENTS[joint]) >= 0:
+        above.append(joint)
+    return tuple(above)
 
 
 def create_armature(
@@ -116,6 +189,8 @@ def create_armature(
 ) -> bpy.types.Object:
     """A SMPL-22 armature in a T-pose at the world origin, facing -Y, soles on the floor.
 
+    It is as tall as a person by the scene's units, whatever their scale.
+
     Bones carry the SMPL joint names and point along the limbs; joints lie where the neutral
     skeleton of motion_135 puts them. The user's mode, selection and active object are restored.
 
@@ -123,8 +198,9 @@ def create_armature(
         collection: where to link it; when omitted the active collection, or the scene's own where
             the active one belongs to another file.
     """
-    heads = axes.smpl_to_blender(rest_heads())
-    tails = axes.smpl_to_blender(_rest_tails())
+    metre = _metre(context.scene)
+    heads = metre * axes.smpl_to_blender(rest_heads())
+    tails = metre * axes.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
     data.display_type = "STICK"  # the other kinds hide the mannequin
     armature = bpy.data.objects.new(name, data)
@@ -143,6 +219,12 @@ def create_armature(
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     return armature
+
+
+def _metre(scene: bpy.types.Scene) -> float:
+    """Blender units that are one metre in a scene."""
+    units = scene.unit_settings
+    return 1.0 if units.system == "NONE" else 1.0 / units.scale_length
 
 
 def _own_collection(context: bpy.types.Context) -> bpy.types.Collection:

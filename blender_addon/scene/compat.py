@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,62 @@ def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: Any =
     """Make ``action`` the active one of ``owner``, with ``slot``, else with the one made for it."""
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
-    if SLOTTED and action.slots:
-        made = next((s for s in action.slots if s.name_display == owner.name), action.slots[0])
+    if SLOTTED and (suitable := list(data.action_suitable_slots)):
+        made = next((s for s in suitable if s.name_display == owner.name), suitable[0])
         data.action_slot = slot or made
 
 
 def slot_of(owner: bpy.types.Object) -> Any:
     """The slot of its active Action that an object uses; None where there are none."""
     return owner.animation_data.action_slot if SLOTTED and owner.animation_data else None
+
+
+def copied_action(
+    owner: bpy.types.Object, source: bpy.types.Action, *, without: Collection[str]
+) -> tuple[bpy.types.Action, Any, ActionCurves]:
+    """A copy of an Action for the same object, less the F-curves of some data paths.
+
+    Returns:
+        The copy, the slot of ``owner`` in it (None where there are no slots), and its F-curves.
+    """
+    used = slot_of(owner) if owner.animation_data and owner.animation_data.action == source else None
+    action = source.copy()
+    if action.asset_data is not None:
+        action.asset_clear()  # one asset must not become two
+    if not SLOTTED:
+        slot, curves = None, ActionCurves(action.fcurves, action.groups)
+    else:
+        known = [s for s in action.slots if used is not None and s.identifier == used.identifier]
+        slot = next(iter(known or action.slots), None)
+        if slot is None:
+            slot = action.slots.new(id_type="OBJECT", name=owner.name)
+        layer = action.layers[0] if action.layers else action.layers.new("Layer")
+        strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+        bag = strip.channelbag(slot, ensure=True)
+        curves = ActionCurves(bag.fcurves, bag.groups)
+    for curve in [curve for curve in curves.fcurves if curve.data_path in without]:
+        curves.fcurves.remove(curve)
+    return action, slot, curves
+
+
+def active_curves(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
+    """The F-curves of the active Action that animate this object, for reading."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return []
+    if not SLOTTED:
+        return list(data.action.fcurves)
+    if data.action_slot is None:
+        return []
+    handle = data.action_slot.handle
+    return [
+        curve
+        for layer in data.action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        if bag.slot_handle == handle
+        for curve in bag.fcurves
+    ]
 
 
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:

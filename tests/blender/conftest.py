@@ -5,10 +5,9 @@ Nothing here needs torch: the backend of these tests is the real service with ma
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 FAKE_SERVER = REPO / "tests" / "service" / "fake_server.py"
+SWEEP = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 PATIENCE = 120.0
 """Only a hang reaches it; it is long because test machines are busy."""
 
@@ -31,7 +31,8 @@ else:
     # before the first import of bpy: the tests must not see or change the user's own settings
     _user = tempfile.mkdtemp(prefix="kinetype-blender-")
     os.environ["BLENDER_USER_RESOURCES"] = _user
-    atexit.register(shutil.rmtree, _user, ignore_errors=True)
+    # Blender writes into it until the process is gone, so another one removes it then
+    _sweeper = subprocess.Popen([sys.executable, "-c", SWEEP, _user], stdin=subprocess.PIPE)
 
 
 _status = 0
@@ -46,7 +47,6 @@ def pytest_unconfigure() -> None:
     """The bpy 4.2 module crashes at exit once a property with a Python callback was registered."""
     bpy = sys.modules.get("bpy")
     if bpy is not None and bpy.app.version < (4, 3, 0):
-        shutil.rmtree(_user, ignore_errors=True)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_status)

@@ -12,7 +12,12 @@ import pytest
 pytest.importorskip("bpy")
 
 from blender_addon import environment
-from blender_addon.backend_access import Cancelled, MissingDependency, OutputError
+from blender_addon.backend_access import (
+    Cancelled,
+    InternalError,
+    MissingDependency,
+    OutputError,
+)
 from blender_addon.environment import Installation, Plan, Step
 
 REPO = Path(__file__).resolve().parents[2]
@@ -76,6 +81,32 @@ def test_an_installation_of_another_version_says_so(tmp_path: Path) -> None:
         (folder / environment.READY_FILE).write_text(text)
         assert environment.is_ready(folder)
         assert "install it again" in environment.describe(folder)
+
+
+def test_two_blenders_do_not_install_into_one_folder_at_once(tmp_path: Path) -> None:
+    folder, go = tmp_path / "environment", tmp_path / "go"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
+    plan = Plan(folder, (make_venv(folder), python("Waiting", waits)), tmp_path / "first.log")
+    first = Installation(plan)
+    first.start()
+    deadline = time.monotonic() + PATIENCE
+    while first.title != "Waiting":
+        assert time.monotonic() < deadline and not first.finished, first.error
+        time.sleep(0.01)
+    second = run(tmp_path, python("Talking", "print('hello')"))
+    assert isinstance(second.error, OutputError) and "Another Blender" in second.error.message
+    assert not (tmp_path / "logs" / "install.log").exists()
+    go.touch()
+    assert first.join(PATIENCE) and first.error is None
+    assert environment.is_ready(folder)
+    assert run(tmp_path, python("Talking", "print('hello')")).error is None
+    environment.remove(folder)
+    assert not folder.exists()
+
+
+def test_a_bug_ends_the_installation_with_a_word(tmp_path: Path) -> None:
+    done = run(tmp_path, Step("Odd", (sys.executable, "-c", "print(1)\0")))
+    assert isinstance(done.error, InternalError) and "null" in done.error.message
 
 
 def test_cancel_ends_the_command_and_its_children(tmp_path: Path) -> None:

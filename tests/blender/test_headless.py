@@ -129,7 +129,9 @@ def test_reading_a_motion_back_is_exact(motion_file: Path) -> None:
     assert motion.meta == synthetic.walk(0.2).meta
 
 
-@pytest.mark.parametrize("content", ["text", "truncated", "foreign", "bad rate"])
+@pytest.mark.parametrize(
+    "content", ["text", "truncated", "foreign", "damaged", "words", "bad rate"]
+)
 def test_files_that_are_no_motion(motion_file: Path, tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.npz"
     if content == "text":
@@ -138,6 +140,13 @@ def test_files_that_are_no_motion(motion_file: Path, tmp_path: Path, content: st
         path.write_bytes(motion_file.read_bytes()[:500])
     elif content == "foreign":
         np.savez(path, other=np.zeros(3))
+    elif content == "damaged":
+        np.savez_compressed(path, motion_135=synthetic.walk(2.0).data)
+        whole = bytearray(path.read_bytes())
+        whole[100:400] = b"\xff" * 300  # in the middle of the packed numbers
+        path.write_bytes(whole)
+    elif content == "words":
+        np.savez(path, motion_135=np.full((4, 135), "x"))
     else:
         np.savez(path, motion_135=synthetic.walk(0.2).data, fps=np.nan)
     with pytest.raises(FormatError, match=r"bad\.npz"):

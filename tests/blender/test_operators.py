@@ -90,6 +90,7 @@ def test_new_mannequin_each_time_when_asked_for(addon, fake_backend) -> None:
 def test_an_armature_without_smpl_bones_is_refused(addon, fake_backend) -> None:
     armature = bpy.data.objects.new("Robot", bpy.data.armatures.new("Robot"))
     bpy.context.scene.collection.objects.link(armature)
+    armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
     before = blocks()
     with pytest.raises(RuntimeError, match="SMPL"):

@@ -176,6 +176,7 @@ def test_a_foreign_armature_is_refused_with_a_way_out(addon: SimpleNamespace) ->
         "A robot of another kind", bpy.data.armatures.new("A robot of another kind")
     )
     bpy.context.scene.collection.objects.link(armature)
+    armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
     tree = main_panel()
     assert "robot" in tree and "SMPL" in tree

@@ -83,7 +83,16 @@ def test_a_deleted_character_is_let_go(addon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "word"), [("rest", "rest position"), ("solo", "solo NLA"), ("hidden", "hidden")]
+    ("how", "word"),
+    [
+        ("rest", "rest position"),
+        ("solo", "solo NLA"),
+        ("hidden", "is hidden"),
+        ("excluded", "is hidden"),
+        ("constraint", "left_ankle"),
+        ("driver", "Drivers"),
+        ("influence", "Influence"),
+    ],
 )
 def test_a_take_that_cannot_be_seen_is_explained(
     addon, fake_backend, until: UNTIL, how: str, word: str
@@ -94,12 +103,37 @@ def test_a_take_that_cannot_be_seen_is_explained(
         character.data.pose_position = "REST"
     elif how == "solo":
         character.animation_data_create().nla_tracks.new().is_solo = True
+    elif how == "constraint":
+        character.pose.bones["left_ankle"].constraints.new("IK")
+    elif how == "driver":
+        character.pose.bones["left_ankle"].driver_add("rotation_quaternion", 1)
+    elif how == "influence":
+        character.animation_data_create().nla_tracks.new()
+        character.animation_data.action_influence = 0.5
+    elif how == "excluded":
+        mine = bpy.data.collections.new("Mine")
+        bpy.context.scene.collection.children.link(mine)
+        for thing in (character, *character.children):
+            bpy.context.scene.collection.objects.unlink(thing)
+            mine.objects.link(thing)
+        bpy.context.view_layer.layer_collection.children["Mine"].exclude = True
     else:
-        character.hide_set(True)
+        for thing in (character, *character.children):
+            thing.hide_set(True)
     start(addon, until, steps=3)
     until(lambda: not addon.board.busy)
     assert any(word in text and character.name in text for text in addon.board.warnings)
     assert "1 take on" in addon.board.message
+
+
+def test_a_hidden_rig_under_a_shown_body_is_no_reason_to_worry(
+    addon, fake_backend, until: UNTIL
+) -> None:
+    bpy.ops.kinetype.add_mannequin()
+    addon.settings().character.hide_set(True)
+    start(addon, until, steps=3)
+    until(lambda: not addon.board.busy)
+    assert addon.board.warnings == ()
 
 
 def test_a_new_mannequin_beside_a_linked_active_collection(

@@ -187,6 +187,16 @@ def test_a_python_that_cannot_measure_is_refused_first(
         '[{"prompt": "x", "name": "../up"}]',
         '[{"prompt": "x", "name": ".."}]',
         '[{"prompt": "x", "name": 5}]',
+        '[{"prompt": "x", "name": "..\\\\up"}]',
+        '[{"prompt": "x", "name": "C:up"}]',
+        '[{"prompt": "x", "name": "two\\nlines"}]',
+        '[{"prompt": "x", "name": "a.npz"}]',
+        '[{"prompt": "x", "name": "results.json"}]',
+        f'[{{"prompt": "x", "name": "{"x" * 201}"}}]',
+        '[{"prompt": "x", "seconds": NaN}]',
+        '[{"prompt": "x", "guidance_scale": -Infinity}]',
+        '[{"prompt": "x", "name": "a"}, {"prompt": "y", "name": "A"}]',
+        "[" * 100_000,
         '[{"prompt": "x", "name": "a"}, {"prompt": "y", "name": "a"}]',
     ],
 )
@@ -195,7 +205,8 @@ def test_wrong_job_files_are_named_before_any_work(
 ) -> None:
     path = write(tmp_path / "jobs.json", jobs)
     assert script.main(["--jobs", str(path), "--out", str(tmp_path / "out")]) == 2
-    assert "error: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "error: " in said and not said.rstrip().endswith("hint:")
     assert not (tmp_path / "out").exists()
 
 
@@ -223,6 +234,42 @@ def test_what_cannot_work_is_said_before_any_work(
     said = capsys.readouterr().err
     assert word in said and "hint: " in said and "[1/1]" not in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.txt", "taken"]
+
+
+def test_a_run_that_is_cut_short_forgets_nothing(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend_python: str
+) -> None:
+    """The first motion fails; Ctrl-C while it is made again must not cost those after it."""
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    jobs = [{"prompt": "one", "name": "a"}, {"prompt": "two", "name": "b", "model": "fake"}]
+    path, out = write(tmp_path / "jobs.json", json.dumps(jobs)), tmp_path / "out"
+    options = [
+        "--jobs", path, "--out", out, "--model", "none-such", "--seconds", "0.5", "--fps", "4",
+        "--format", "png", "--width", "32", "--height", "32", "--skip-existing",
+        "--backend-command", f'"{backend_python}" "{FAKE_SERVER}"',
+    ]  # fmt: skip
+
+    def results() -> dict[str, str]:
+        found = json.loads((out / "results.json").read_text())
+        assert (found["succeeded"], found["failed"]) == (1, len(found["results"]) - 1)
+        return {entry["name"]: entry["status"] for entry in found["results"]}
+
+    assert script.main(list(map(str, options))) == 1
+    assert results() == {"a": "failed", "b": "ok"}
+    kept = script.Batch._kept
+
+    def interrupted(batch, name: str, job: object) -> object:
+        if name == "b":
+            raise KeyboardInterrupt
+        return kept(batch, name, job)
+
+    monkeypatch.setattr(script.Batch, "_kept", interrupted)
+    assert script.main(list(map(str, options))) == script.EXIT_CANCELLED
+    assert results() == {"a": "failed", "b": "ok"}
+    monkeypatch.undo()
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    assert script.main(list(map(str, options))) == 1
+    assert results() == {"a": "failed", "b": "kept"}
 
 
 def test_a_backend_that_cannot_start_names_the_options(
