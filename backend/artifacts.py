@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from .config_files import COPY_HINT
 from .config_files import config_from_dict as config_from_dict
+from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json
 from .errors import ArtifactError, ModelNotFound
 from .motion.io.atomic import atomic_path
@@ -75,10 +76,10 @@ def resolve(
         ModelNotFound: neither such a directory nor such a hub model.
         ArtifactError: a file is missing, or leads out of the model's folder.
     """
-    path = Path(name_or_path).expanduser()
+    local = local_folder(name_or_path)
     repo, _, pinned = str(name_or_path).partition("@")
-    if path.is_dir():
-        folder = path
+    if local is not None:
+        folder = local
     elif _HUB_ID.fullmatch(repo):
         wanted = [*files, *optional]
         folder = _from_hub(repo, wanted, revision or pinned or None, local_files_only)
@@ -101,7 +102,7 @@ def inside(folder: Path, name: str) -> Path:
     Links are followed: only a folder of the Hugging Face cache may hold links to its own blobs.
     """
     relative = PurePosixPath(name)
-    plain = bool(name) and "\\" not in name and ":" not in name
+    plain = bool(name) and not set(name) & set("\\:\0")
     if not plain or relative.is_absolute() or ".." in relative.parts:
         raise ArtifactError(f"{name!r} is not a file name inside a model.", COPY_HINT)
     root = folder.resolve()

@@ -18,6 +18,16 @@ COPY_HINT = "Copy or download the model again."
 Config = TypeVar("Config")
 
 
+def local_folder(name_or_path: str | Path) -> Path | None:
+    """The directory of that path (``~`` is a home), or None where there is none."""
+    try:
+        folder = Path(name_or_path).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        # too long for a path, the home of nobody, characters that no path has
+        return None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, or :class:`ArtifactError`."""
     try:

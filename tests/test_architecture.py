@@ -26,7 +26,7 @@ ALLOWED = {
     "diffusion": MATHS,
     "text": MATHS | {"artifacts"},
     "models": MATHS,
-    "pipelines": PARTS,
+    "pipelines": PARTS | {"config_files"},
     "evaluation": MATHS | {"models", "artifacts", "text"},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},

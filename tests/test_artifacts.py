@@ -196,7 +196,9 @@ def test_bad_config_values(values: dict, words: str) -> None:
 # ---------------------------------------------------------------- paths
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "", "C:x", "a\\..\\b"])
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "a/../../b", "", "C:x", "a\\..\\b", "a\0"]
+)
 def test_names_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ArtifactError, match="not a file name"):
         artifacts.inside(tmp_path, name)
@@ -218,9 +220,21 @@ def test_checksums_may_not_name_files_elsewhere(model: Path) -> None:
         artifacts.verify_checksums(model, {"sha256": {"../x": "0"}})
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "./no/such/folder", "a/b/c", "-x/y"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no-such-model",
+        "./no/such/folder",
+        "a/b/c",
+        "-x/y",
+        "m" * 5000,
+        "~no-one-of-this-name/x",
+        "x" * 300 + "/y",
+        "a\0",
+    ],
+)
 def test_neither_folder_nor_hub_id(name: str) -> None:
-    with pytest.raises(ModelNotFound, match="There is no model"):
+    with pytest.raises(ModelNotFound, match=r"There is no (hub )?model"):
         artifacts.resolve(name, local_files_only=True)
 
 

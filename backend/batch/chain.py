@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InvalidRequest, KinetypeError
-from ..evaluation.test_set import split_names
+from ..evaluation.test_set import check_name, split_names
 from ..motion.io.atomic import atomic_path
 from ..motion.io.load import SUFFIXES, read_clip
 from ..motion.representations import hml263
@@ -77,6 +77,7 @@ def plan(
     )
     jobs, skipped = [], {}
     for place, name in enumerate(names[:limit]):
+        check_name(name)
         path = captions / f"{name}.txt"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         caption = next((line.split("#")[0].strip() for line in lines if line.strip()), "")

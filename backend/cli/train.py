@@ -148,8 +148,8 @@ def _train_config(options: argparse.Namespace) -> Any:
     overrides = _overrides(options.config)
     for key, value in overrides.items():
         base = values.get(key)
-        merge = isinstance(value, dict) and isinstance(base, dict)
-        values[key] = {**base, **value} if merge else value
+        both = isinstance(value, dict) and isinstance(base, dict)
+        values[key] = dict(base or {}, **value) if both else value
     if options.minutes is not None:
         values["minutes"] = options.minutes
     if options.steps is not None:

@@ -62,7 +62,7 @@ def read(
     """
     found = TestSet()
     for name in names:
-        _check_name(name)
+        check_name(name)
         texts: list[Caption] = []
         if captions is not None:
             texts, reason = _captions(captions / f"{name}.txt")
@@ -120,9 +120,9 @@ def digest(motions: Sequence[np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def _check_name(name: str) -> None:
-    # names come from a text file: they must not lead out of the folder
-    if Path(name).name != name:
+def check_name(name: str) -> None:
+    """:class:`InvalidRequest` for a line of a split that leads out of the folder of its file."""
+    if Path(name).name != name or "\\" in name:
         raise InvalidRequest(f"{name!r} in the split is not a file name.", "Use names, not paths.")
 
 

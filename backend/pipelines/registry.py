@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..config_files import local_folder
 from ..errors import ArtifactError, ModelNotFound
 from ..wire import limits
 from ..wire.control import ModelInfo
@@ -125,8 +126,8 @@ def check(name_or_path: str | Path) -> None:
     if info is not None:
         if not info.ready and not info.hub_id:
             raise ArtifactError(info.problem, info.fix)
-    elif Path(name_or_path).expanduser().is_dir():
-        kind_in(Path(name_or_path).expanduser())
+    elif (folder := local_folder(name_or_path)) is not None:
+        kind_in(folder)
     elif not _like_hub_id(str(name_or_path)):
         raise ModelNotFound(
             f"There is no model {str(name_or_path)!r}.",
@@ -162,8 +163,8 @@ def kind_of(name_or_path: str | Path, *, local_files_only: bool = False) -> str:
     Raises:
         ModelNotFound, ArtifactError: see :func:`load_pipeline`.
     """
-    folder = Path(name_or_path).expanduser()
-    if not folder.is_dir():
+    folder = local_folder(name_or_path)
+    if folder is None:
         from .. import artifacts
 
         folder = artifacts.resolve(

@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 from .. import __version__
 from ..errors import FormatError, KinetypeError, ServiceError
 from ..pipelines import registry
-from ..wire import codec, framing
+from ..wire import codec, framing, limits
 from ..wire.control import (
     CLIENT_SILENCE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -200,7 +200,8 @@ def take_stdio() -> tuple[BinaryIO, BinaryIO]:
 def _id_of(header: dict[str, object]) -> str:
     body = header.get("request")
     found = body.get("id") if isinstance(body, dict) else header.get("id")
-    return found if isinstance(found, str) else ""
+    # an id beyond the limit is no id: an answer that repeated it might not fit into a frame
+    return found if isinstance(found, str) and len(found) <= limits.MAX_ID_CHARS else ""
 
 
 def _exit_now(code: int) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 
 from ..errors import FormatError
+from . import limits
 from .control import (
     Cancel,
     Hello,
@@ -63,6 +64,9 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
 }
 _MAX_DETAIL_CHARS = 20_000
+_MAX_TEXT_CHARS = 4_000
+"""Of a sentence for people: what is quoted in one may be as long as what was sent."""
+_WHOLE_LIMIT = 2**63
 _FLOAT = np.dtype("<f4")
 _T = TypeVar("_T")
 
@@ -81,7 +85,11 @@ def encode(message: Message) -> tuple[dict[str, Any], bytes]:
         }, b""
     values = asdict(message)
     if isinstance(message, Failure):
+        values["message"] = message.message[:_MAX_TEXT_CHARS]
+        values["hint"] = message.hint[:_MAX_TEXT_CHARS]
         values["detail"] = message.detail[-_MAX_DETAIL_CHARS:]
+    elif isinstance(message, Log):
+        values["text"] = message.text[:_MAX_TEXT_CHARS]
     return {"type": _NAMES[type(message)], **values}, b""
 
 
@@ -158,6 +166,7 @@ def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
     )
     if not valid:
         raise FormatError("A result header is malformed.")
+    _check_id(values["id"])
     counts = [clip["frames"] for clip in clips]
     if len(payload) != sum(counts) * MOTION_DIM * _FLOAT.itemsize:
         raise FormatError(
@@ -190,6 +199,10 @@ def _decode_request(values: dict[str, Any]) -> Request:
     body = values["request"]
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
         raise FormatError("A request must be an object with an id.")
+    _check_id(body["id"])
+    if not body["id"]:
+        # a failure without an id is about the backend itself
+        raise FormatError("A request must be an object with an id.")
     return Request.from_dict(body)
 
 
@@ -198,6 +211,7 @@ def _decode_models(values: dict[str, Any]) -> Models:
     listed = values["models"]
     if not isinstance(values["id"], str) or not isinstance(listed, list):
         raise FormatError("A list of models is malformed.")
+    _check_id(values["id"])
     return Models(values["id"], tuple(_build(ModelInfo, entry) for entry in listed))
 
 
@@ -211,15 +225,24 @@ def _build(kind: Callable[..., _T], values: Any) -> _T:
     for key, type_name in declared.items():
         if not _is(values[key], _FIELD_TYPES[type_name]):
             raise FormatError(f"{name}.{key} must be {type_name}, not {str(values[key])[:40]!r}.")
+    _check_id(values.get("id", ""))
     return kind(**values)
+
+
+def _check_id(found: str) -> None:
+    if len(found) > limits.MAX_ID_CHARS:
+        raise FormatError(f"An id has {len(found)} characters; the limit is {limits.MAX_ID_CHARS}.")
 
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
     # bool is an int in Python; on the wire it is not
-    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    if isinstance(value, bool) or not isinstance(value, int):
+        return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    # JSON knows whole numbers that no float can hold
+    return isinstance(value, kinds) and abs(value) < _WHOLE_LIMIT
 
 
 def _expect_keys(name: str, values: dict[str, Any], expected: set[str]) -> None:
     if set(values) != expected:
-        wrong = sorted(set(values) ^ expected)[:5]
+        wrong = [key[:40] for key in sorted(set(values) ^ expected)[:5]]
         raise FormatError(f"A {name} message has missing or unknown fields {wrong}.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 MAX_PROMPT_CHARS = 500
+MAX_MODEL_CHARS = 4096
+"""The longest path of Linux."""
+MAX_ID_CHARS = 200
 MIN_SECONDS = 0.5
 MAX_SECONDS = 60.0
 DEFAULT_SECONDS = 4.0

@@ -13,6 +13,9 @@ from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
 from . import limits
 from .skeleton import MOTION_DIM, MOTION_FPS
 
+_SAYABLE = 1e18
+_SHOWN_CHARS = 60
+
 
 def new_id() -> str:
     """A fresh request id."""
@@ -82,10 +85,20 @@ class Request:
             _check("number of steps", self.steps, limits.MIN_STEPS, limits.MAX_STEPS, integer=True)
         if self.sampler is not None and self.sampler not in limits.SAMPLERS:
             raise InvalidRequest(
-                f"Unknown sampler {self.sampler!r}.", f"Use one of: {', '.join(limits.SAMPLERS)}."
+                f"Unknown sampler {_shown(self.sampler)}.",
+                f"Use one of: {', '.join(limits.SAMPLERS)}.",
             )
+        for name in ("cleanup", "keep_best", "estimate_length"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidRequest(f"{name} must be true or false.", "Leave it out for neither.")
         if not isinstance(self.model, str) or not self.model.strip():
             raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
+        if len(self.model) > limits.MAX_MODEL_CHARS:
+            raise InvalidRequest(
+                f"The name of the model has {len(self.model)} characters; the limit is "
+                f"{limits.MAX_MODEL_CHARS}.",
+                "Use a name, folder or hub id of `kinetype models`.",
+            )
         return replace(self, prompt=prompt, model=self.model.strip())
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +112,7 @@ class Request:
         unknown = sorted(set(values) - known)
         if unknown or "prompt" not in values:
             raise InvalidRequest(
-                f"The request has unknown fields {unknown}."
+                f"The request has unknown fields {_shown(unknown)}."
                 if unknown
                 else "The request has no prompt.",
                 "Use the same Kinetype version on both sides.",
@@ -113,14 +126,23 @@ def _check(
     kinds = (int,) if integer else (int, float)
     digits = "d" if integer else "g"
     allowed = f"Choose a value from {low:{digits}} to {high:{digits}}{unit}."
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+    number = isinstance(value, kinds) and not isinstance(value, bool)
+    # whole numbers may be too large for a float, which isfinite would make of them
+    if not number or (isinstance(value, float) and not math.isfinite(value)):
         kind = "a whole number" if integer else "a number"
-        raise InvalidRequest(
-            f"The {name} must be {kind}, not {value!r}.",
-            allowed,
-        )
+        raise InvalidRequest(f"The {name} must be {kind}, not {_shown(value)}.", allowed)
     if not low <= value <= high:
-        raise InvalidRequest(f"The {name} is {value:{digits}}{unit}.", allowed)
+        said = f"{value:{digits}}{unit}" if abs(value) < _SAYABLE else "far out of range"
+        raise InvalidRequest(f"The {name} is {said}.", allowed)
+
+
+def _shown(value: Any) -> str:
+    """A wrong value for a message, at most a line of it."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "that"
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 @dataclass(frozen=True)

@@ -112,3 +112,14 @@ def test_the_whole_chain_from_the_command_line(
     assert summary["stages"]["motion135"]["skipped"] == 5
     report = json.loads((out / "evaluation.json").read_text())
     assert report["table"]["predictions"]["slide"]["mean"] > 0
+
+
+@pytest.mark.parametrize("name", ["../a", "/etc/passwd", "sub/a", "..\\a"])
+def test_a_split_cannot_lead_out_of_the_run_folder(
+    captions: Path, tmp_path: Path, name: str
+) -> None:
+    (captions.parent / "a.txt").write_text("a person walks\n", encoding="utf-8")
+    split = tmp_path / "split.txt"
+    split.write_text(f"{name}\n", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match="not a file name"):
+        chain.plan(captions, split, None, fps=20.0, seconds=2.0, seed=0)

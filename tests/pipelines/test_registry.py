@@ -106,7 +106,19 @@ def test_malformed_values_of_a_shipped_model_do_not_break_the_list(
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing", "/no/such/folder", "a/b/c", "../x", "~/none", "/x", "x/"]
+    "name",
+    [
+        "nothing",
+        "/no/such/folder",
+        "a/b/c",
+        "../x",
+        "~/none",
+        "/x",
+        "x/",
+        "~no-one/x",
+        "m" * 5000,
+        "a\0",
+    ],
 )
 def test_an_unknown_model_names_the_known_ones(name: str) -> None:
     with pytest.raises(ModelNotFound, match="starter"):

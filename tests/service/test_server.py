@@ -92,24 +92,36 @@ def test_wrong_messages_do_not_end_it(child: Child) -> None:
     request = ask()
     bad_request = {**ask().to_dict(), "id": "bad", "flavour": "sweet"}
     wrong_value = {**ask().to_dict(), "id": "long", "seconds": 1e9}
+    no_float = {**ask().to_dict(), "id": "huge", "seed": 10**400}
+    endless = "x" * 4_000_000  # an answer that repeats it would not fit into a frame
     assert child.stdin is not None
     for header in (
         {"type": "dance", "id": "what"},
         {"type": "request", "request": 5},
         {"type": "request", "request": bad_request},
         {"type": "request", "request": wrong_value},
+        {"type": "request", "request": no_float},
+        {"type": "request", "request": {**ask().to_dict(), "id": endless}},
+        {"type": "list_models", "id": endless},
+        {"type": "request", "request": {**ask().to_dict(), "id": "quoted", "sampler": endless}},
+        {"type": "request", "request": {**ask().to_dict(), "id": "field", endless: 1}},
         {"no type": True},
         {"type": "progress", "id": "x", "stage": "s", "step": 1, "total": 2},
     ):
         framing.write_frame(child.stdin, header)
     send(child, Cancel("nobody"), request)
-    answers = [receive(child) for _ in range(6)]
+    answers = [receive(child) for _ in range(11)]
     assert all(isinstance(answer, Failure) for answer in answers)
     assert [(a.id, a.code) for a in answers] == [
         ("what", "format"),
         ("", "format"),
         ("bad", "invalid_request"),
         ("long", "invalid_request"),
+        ("huge", "invalid_request"),
+        ("", "format"),
+        ("", "format"),
+        ("quoted", "invalid_request"),
+        ("field", "invalid_request"),
         ("", "format"),
         ("x", "format"),
     ]

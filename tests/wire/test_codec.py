@@ -131,7 +131,11 @@ def test_a_malformed_result_is_refused(change: dict[str, Any]) -> None:
         ({"type": "ping", "number": 1, "more": 2}, "missing or unknown"),
         ({"type": "ping", "number": True}, "must be int"),
         ({"type": "ping", "number": 1.5}, "must be int"),
+        ({"type": "ping", "number": 10**400}, "must be int"),
         ({"type": "cancel", "id": None}, "must be str"),
+        ({"type": "cancel", "id": "x" * 300}, "An id has 300 characters"),
+        ({"type": "request", "request": {"id": "x" * 300, "prompt": "x"}}, "An id has 300"),
+        ({"type": "request", "request": {"id": "", "prompt": "x"}}, "with an id"),
         ({"type": "request", "request": {"prompt": "x"}}, "with an id"),
         ({"type": "models", "id": "a", "models": [3]}, "must be an object"),
         ({"type": "models", "id": "a", "models": {}}, "malformed"),
@@ -140,6 +144,16 @@ def test_a_malformed_result_is_refused(change: dict[str, Any]) -> None:
 def test_a_malformed_message_is_refused(header: dict[str, Any], text: str) -> None:
     with pytest.raises(FormatError, match=text):
         codec.decode(header, b"")
+
+
+def test_what_a_failure_quotes_is_cut_so_that_it_fits_into_a_frame() -> None:
+    """A person's whole input may stand in a message; the answer must arrive all the same."""
+    failure = Failure("a", "format", "m" * framing.MAX_HEADER_BYTES, "h" * 10_000, "")
+    header, payload = framing.read_frame(io.BytesIO(codec.to_bytes(failure))) or ({}, b"")
+    decoded = codec.decode(header, payload)
+    assert isinstance(decoded, Failure)
+    assert failure.message.startswith(decoded.message) and len(decoded.message) > 100
+    assert failure.hint.startswith(decoded.hint) and decoded.hint
 
 
 def test_a_payload_where_none_belongs_is_refused() -> None:
@@ -155,7 +169,8 @@ def test_a_request_of_a_newer_client_is_refused_by_field() -> None:
 
 def test_every_mutation_of_a_message_is_a_message_or_a_kinetype_error() -> None:
     rng = np.random.default_rng(3)
-    values: list[Any] = [None, True, -1, 1.5, "x", [], {}, [[]], {"id": {}}, 10**30]
+    values: list[Any] = [None, True, -1, 1.5, "x", [], {}, [[]], {"id": {}}, 10**30, 10**400]
+    values += ["x" * 10_000]
     pool = [codec.encode(m) for m in (*MESSAGES, Result("a", (motion(2),)))]
     for _ in range(3000):
         header, payload = pool[rng.integers(len(pool))]

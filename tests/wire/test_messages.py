@@ -44,3 +44,33 @@ def test_a_prompt_has_words(prompt: str) -> None:
 @pytest.mark.parametrize("prompt", ["歩く", "человек идёт", "يمشي", "2 steps"])
 def test_words_of_any_script_are_words(prompt: str) -> None:
     assert Request(f" {prompt} ").validated().prompt == prompt
+
+
+@pytest.mark.parametrize("field", ["seed", "samples", "steps", "seconds", "guidance_scale"])
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), 10**5000], ids=["large", "negative", "huge"]
+)
+def test_numbers_that_no_float_can_hold_are_out_of_range(field: str, value: int) -> None:
+    with pytest.raises(InvalidRequest, match=r"far out of range") as caught:
+        Request("a person walks", **{field: value}).validated()
+    assert "Choose a value from" in caught.value.hint
+
+
+@pytest.mark.parametrize("field", ["cleanup", "keep_best", "estimate_length"])
+@pytest.mark.parametrize("value", ["no", 0, 1, None, []])
+def test_a_switch_is_true_or_false(field: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"{field} must be true or false"):
+        Request("a person walks", **{field: value}).validated()  # type: ignore[arg-type]
+
+
+def test_what_is_quoted_of_a_wrong_value_is_short() -> None:
+    for field, value in (("sampler", "x" * 10_000), ("seed", "9" * 10_000), ("steps", [1] * 9999)):
+        with pytest.raises(InvalidRequest) as caught:
+            Request("a person walks", **{field: value}).validated()  # type: ignore[arg-type]
+        assert len(caught.value.message) < 200
+
+
+def test_the_name_of_a_model_has_a_limit() -> None:
+    Request("a person walks", model="m" * limits.MAX_MODEL_CHARS).validated()
+    with pytest.raises(InvalidRequest, match="limit is 4096"):
+        Request("a person walks", model="m" * (limits.MAX_MODEL_CHARS + 1)).validated()
