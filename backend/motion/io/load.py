@@ -97,10 +97,13 @@ def read_array(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > npz.MAX_BYTES:
+            raise FormatError(f"{path} is far too large for a motion.", _EXPECTED)
         data = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "Check the path.") from error
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
+        # memory: of a header that claims more frames than the file has
         raise FormatError(f"{path} is not a readable .npy file ({error}).", _EXPECTED) from error
     if not isinstance(data, np.ndarray):
         data.close()

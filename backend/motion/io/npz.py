@@ -48,6 +48,15 @@ from .atomic import atomic_path
 REST_PELVIS = np.array([-0.002, -0.223, 0.028])
 """Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
 
+MAX_BYTES = 2 * 2**30
+"""What a motion file may hold unpacked: an hour of AMASS at 120 fps is a quarter of it. A few
+megabytes of zip can be made to unpack to gigabytes."""
+
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, OverflowError, MemoryError, NotImplementedError,
+    RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy and zipfile raise for a damaged archive, or one that claims more than there is."""
 _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."
 _SMPLH_POSE = 156
 _BODY_POSE = 3 * NUM_JOINTS
@@ -148,10 +157,15 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         if isinstance(loaded, np.ndarray):
             raise FormatError(f"{path} is a single array, not an npz archive.", hint)
         with loaded as file:
+            size = sum(member.file_size for member in file.zip.infolist())
+            if size > MAX_BYTES:
+                raise FormatError(
+                    f"{path} unpacks to {size / 2**30:.1f} GiB, too much for a motion.", hint
+                )
             return {name: _plain(file, name) for name in file.files}
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "Check the path.") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise FormatError(f"{path} is not a readable npz file ({error}).", hint) from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError, OutputError
-from backend.motion.io import npz
+from backend.motion.io import load, npz
 from backend.motion.representations import motion135
 from backend.motion.rotations import axis_angle_to_matrix, matrix_to_rot6d_column
 from backend.wire.messages import Motion
@@ -149,3 +151,46 @@ def test_files_of_hftrainers_ik(tmp_path: Path, motion: Motion, order: str) -> N
     np.savez(path, motion_135=data, target_fps=30, rot6d_convention="zigzag")
     with pytest.raises(FormatError, match="zigzag"):
         npz.read_motion(path)
+
+
+def _claim(shape: tuple[int, ...]) -> bytes:
+    """A .npy file that announces an array of ``shape`` and holds four frames."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    return stream.getvalue() + bytes(4 * 135 * 4)
+
+
+@pytest.mark.parametrize("frames", [5, 10**12, 10**30])
+def test_a_header_that_claims_more_than_there_is(tmp_path: Path, frames: int) -> None:
+    path = tmp_path / "claim.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("motion_135.npy", _claim((frames, 135)))
+    with pytest.raises(FormatError, match="not a readable npz"):
+        npz.read_motion(path)
+    bare = tmp_path / "claim.npy"
+    bare.write_bytes(_claim((frames, 135)))
+    with pytest.raises(FormatError, match="not a readable"):
+        load.read_clip(bare)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, motion_135=np.zeros((4000, 135)))
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(npz, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing may be unpacked
+    with pytest.raises(FormatError, match="too much for a motion"):
+        npz.read_motion(path)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path, file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    for header, flags in ((data.index(b"PK\x03\x04"), 6), (data.index(b"PK\x01\x02"), 8)):
+        data[header + flags] |= 1
+    file.write_bytes(data)
+    with pytest.raises(FormatError, match="not a readable npz"):
+        npz.read_motion(file)
