@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import traceback
 import zipfile
@@ -324,6 +323,4 @@ class _claim_stdout:
 
 
 if __name__ == "__main__":
-    # "blender -b" has a handler of its own, which only asks a render to end
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

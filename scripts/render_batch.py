@@ -21,7 +21,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -392,6 +391,4 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     own = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
-    # "blender -b" has a handler of its own, which only asks a render to end
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(own))
