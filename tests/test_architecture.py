@@ -275,6 +275,30 @@ def test_nothing_unpickles() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+OWN_ERRORS = {
+    *("KinetypeError", "InvalidRequest", "ModelNotFound", "ArtifactError", "FormatError"),
+    *("OutputError", "MissingDependency", "ServiceError", "InternalError"),
+}
+HINTED_TOGETHER = {"backend/wire/codec.py"}
+"""All its errors leave through one function, which gives them their hint."""
+
+
+def test_every_error_says_what_to_do() -> None:
+    wrong = []
+    for path in [*sources("backend"), *sources("blender_addon")]:
+        if name(path) in HINTED_TOGETHER:
+            continue
+        for function, call in calls(path):
+            if function.split(".")[-1] not in OWN_ERRORS or not call.args:
+                continue
+            hint = call.args[1] if len(call.args) > 1 else None
+            open_ended = bool(call.keywords) or any(isinstance(a, ast.Starred) for a in call.args)
+            empty = isinstance(hint, ast.Constant) and not hint.value
+            if empty or (hint is None and not open_ended):
+                wrong.append(f"{name(path)}:{call.lineno} {function} without a hint")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_libraries_do_not_print() -> None:
     wrong = [
         f"{name(path)}:{call.lineno}"

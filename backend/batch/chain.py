@@ -79,7 +79,11 @@ def plan(
     for place, name in enumerate(names[:limit]):
         check_name(name)
         path = captions / f"{name}.txt"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        except (OSError, UnicodeDecodeError):
+            skipped[name] = "a caption file that cannot be read"
+            continue
         caption = next((line.split("#")[0].strip() for line in lines if line.strip()), "")
         if not caption:
             skipped[name] = "no caption"

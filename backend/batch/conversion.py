@@ -264,7 +264,10 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
         failure = error
     except Exception as error:
         # one damaged file must not end a run over thousands
-        failure = InternalError(f"{job.source}: unexpected {type(error).__name__}: {error}", "")
+        failure = InternalError(
+            f"{job.source}: unexpected {type(error).__name__}: {error}",
+            "Check that this file is whole; if it is, please report this.",
+        )
     return Record(job.name, job.source_name, FAILED, message=failure.message, hint=failure.hint)
 
 

@@ -174,7 +174,10 @@ def _config(options: argparse.Namespace) -> ActionTrainConfig:
         try:
             values = json.loads(options.config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InvalidRequest(f"{options.config} is not JSON ({error}).", "") from error
+            raise InvalidRequest(
+                f"{options.config} is not JSON ({error}).",
+                "Give a file that holds one JSON object.",
+            ) from error
     _override(
         values, options, ("epochs", "batch_size", "lr", "seed", "actions", "min_clips", "max_clips")
     )

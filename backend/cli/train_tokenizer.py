@@ -89,5 +89,7 @@ def _config(options: argparse.Namespace) -> TokenizerTrainConfig:
         elif options.steps is not None:
             config = replace(config, steps=options.steps, minutes=None)
     except ValueError as error:
-        raise InvalidRequest(f"The training cannot be set up so: {error}.", "") from error
+        raise InvalidRequest(
+            f"The training cannot be set up so: {error}.", "Change that option; --help lists them."
+        ) from error
     return config

@@ -61,7 +61,9 @@ def physical_metrics(joints: np.ndarray, fps: float) -> dict[str, float]:
             "Convert the motion to joint positions first.",
         )
     if not fps > 0:
-        raise FormatError(f"The frame rate must be above zero, not {fps!r}.", "")
+        raise FormatError(
+            f"The frame rate must be above zero, not {fps!r}.", "Give the clip's rate."
+        )
     return mbench_metrics(joints) | real_unit_metrics(joints, fps)
 
 

@@ -59,7 +59,7 @@ def stage(joints: np.ndarray, scale: float = 1.0) -> Scene:
     """
     points = as_joints(joints)
     if len(points) == 0:
-        raise FormatError("The clip has no frames.", "")
+        raise FormatError("The clip has no frames.", "Choose a clip that has some.")
     points = points * points.dtype.type(scale)
     points[..., (0, 2)] -= points[0, 0, (0, 2)]
     points[..., 1] -= points[..., 1].min()

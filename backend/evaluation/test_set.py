@@ -107,8 +107,10 @@ def split_names(split: Path | None, gt: Path) -> list[str]:
         return sorted({p.stem for p in gt.iterdir() if p.suffix in SUFFIXES})
     try:
         lines = split.read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise InvalidRequest(f"{split} cannot be read: {error.strerror}.", "") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"{split} cannot be read: {error}.", "Give a text file with one name a line."
+        ) from error
     return list(dict.fromkeys(lines))
 
 

@@ -112,7 +112,8 @@ class BodyModel:
             given = np.asarray(betas, dtype=np.float64).reshape(-1)
             if len(given) > count or not np.isfinite(given).all():
                 raise FormatError(
-                    f"This {self.kind} body takes up to {count} finite betas, not {len(given)}.", ""
+                    f"This {self.kind} body takes up to {count} finite betas, not {len(given)}.",
+                    "Give fewer, or none for the mean shape.",
                 )
             out[: len(given)] = given
         return out

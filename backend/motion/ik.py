@@ -201,7 +201,7 @@ def fit(
     """
     clips = [targets] if isinstance(targets, np.ndarray) else list(targets)
     if not clips:
-        raise FormatError("There is no clip to fit.", "")
+        raise FormatError("There is no clip to fit.", "Give one [T, 22, 3] array, or several.")
     clips = [check_shape(c, (NUM_JOINTS, 3), "The target joints") for c in clips]
     offsets = rest_offsets() if offsets is None else np.asarray(offsets, dtype=np.float64)
     everything = np.concatenate(clips).astype(np.float64)

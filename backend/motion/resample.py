@@ -25,7 +25,9 @@ from .rotations import matrix_to_quaternion, quaternion_to_matrix, slerp
 def _check_rates(source_fps: float, target_fps: float) -> None:
     for rate in (source_fps, target_fps):
         if not (math.isfinite(rate) and rate > 0):
-            raise FormatError(f"A frame rate must be above zero, not {rate!r}.", "")
+            raise FormatError(
+                f"A frame rate must be above zero, not {rate!r}.", "Give frames per second."
+            )
 
 
 def phase_grid(

@@ -65,4 +65,6 @@ def config_for(network: DiTConfig, schedule: Schedule, **options: Any) -> DiTPip
     try:
         return DiTPipelineConfig(network, schedule, **options)
     except (TypeError, ValueError) as error:
-        raise ArtifactError(f"The model cannot be configured so: {error}.", "") from error
+        raise ArtifactError(
+            f"The model cannot be configured so: {error}.", "Change that value."
+        ) from error

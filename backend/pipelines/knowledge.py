@@ -168,7 +168,9 @@ class Knowledge:
             fits = embeddings.ndim == 2 and rows.shape == (len(embeddings),) and len(rows) > 0
             fits = fits and rows.min() >= 0 and rows.max() < len(labels)
         except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{folder / HEADER} is incomplete: {error}.", "") from error
+            raise ArtifactError(
+                f"{folder / HEADER} is incomplete: {error}.", "Copy or download the model again."
+            ) from error
         if not fits:
             raise ArtifactError(
                 f"{folder / TENSORS} does not fit {HEADER}: embeddings {list(embeddings.shape)}, "

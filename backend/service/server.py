@@ -121,7 +121,10 @@ class Server:
         elif isinstance(message, Shutdown):
             return False
         else:
-            raise FormatError(f"A client does not send {type(message).__name__} messages.")
+            raise FormatError(
+                f"A client does not send {type(message).__name__} messages.",
+                framing.SAME_VERSION,
+            )
         return True
 
     def _greet(self, hello: Hello) -> None:

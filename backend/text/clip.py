@@ -181,7 +181,10 @@ class ClipTextEncoder:
 
     def _vocabulary(self) -> ClipTokens:
         if self._tokens is None:
-            raise ArtifactError("This CLIP encoder was loaded without its vocabulary.", "")
+            raise ArtifactError(
+                "This CLIP encoder was loaded without its vocabulary.",
+                "Load it from a folder that has vocab.json and merges.txt.",
+            )
         return self._tokens
 
 

@@ -75,7 +75,10 @@ class RetargetProfile:
                     "Give three perpendicular unit vectors: where local x, y and z point.",
                 )
             if np.linalg.det(matrix) < 0:
-                raise FormatError(f"{path}: the rest axes of {joint!r} are left-handed.", "")
+                raise FormatError(
+                    f"{path}: the rest axes of {joint!r} are left-handed.",
+                    "Turn one of the three vectors round.",
+                )
         return profile
 
 

@@ -40,7 +40,10 @@ def export_run(run: Path, data: Path, out: Path, details: Path | None = None) ->
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ArtifactError(f"{run} does not fit its configuration ({error}).", "") from error
+        raise ArtifactError(
+            f"{run} does not fit its configuration ({error}).",
+            "Its config.json was changed after the training; put the original back.",
+        ) from error
     options = read_json(details) if details else {}
     pipeline_config = config_for(
         config.model,

@@ -26,7 +26,7 @@ MAX_NOISE_BYTES = 64 * 1024
 
 _HEAD = struct.Struct(">4sHII")
 _CHUNK = 2**20
-_SAME_VERSION = "Install the same Kinetype version in Blender and in the backend."
+SAME_VERSION = "Install the same Kinetype version in Blender and in the backend."
 _NOT_KINETYPE = "Check that the backend command starts 'kinetype serve' and prints nothing itself."
 
 
@@ -44,7 +44,10 @@ def pack_frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
             header, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
         ).encode("utf-8", "backslashreplace")
     except (TypeError, ValueError, RecursionError) as error:
-        raise FormatError(f"The message cannot be written as JSON: {error}.") from error
+        raise FormatError(
+            f"The message cannot be written as JSON: {error}.",
+            "Keep text, numbers, lists and dictionaries in Motion.meta.",
+        ) from error
     _check_lengths(len(text), len(payload))
     return _HEAD.pack(MAGIC, PROTOCOL_VERSION, len(text), len(payload)) + text + payload
 
@@ -100,7 +103,7 @@ def _read_body(stream: Reader, head: bytes) -> tuple[dict[str, Any], bytes]:
     if version != PROTOCOL_VERSION:
         raise ServiceError(
             f"The other side speaks protocol {version}, this side {PROTOCOL_VERSION}.",
-            _SAME_VERSION,
+            SAME_VERSION,
         )
     _check_lengths(header_length, payload_length)
     text = _read_exact(stream, header_length)
@@ -113,9 +116,13 @@ def _parse_header(text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"A message header is not JSON: {_excerpt(text)}.") from error
+        raise FormatError(
+            f"A message header is not JSON: {_excerpt(text)}.", SAME_VERSION
+        ) from error
     if not isinstance(header, dict):
-        raise FormatError(f"A message header must be a JSON object, not {_excerpt(text)}.")
+        raise FormatError(
+            f"A message header must be a JSON object, not {_excerpt(text)}.", SAME_VERSION
+        )
     return header
 
 
@@ -135,7 +142,8 @@ def _read_exact(stream: Reader, size: int, *, may_end: bool = False) -> bytes | 
 def _check_lengths(header_length: int, payload_length: int) -> None:
     if not 2 <= header_length <= MAX_HEADER_BYTES:
         raise FormatError(
-            f"A message header has {header_length} bytes; the limit is {MAX_HEADER_BYTES}."
+            f"A message header has {header_length} bytes; the limit is {MAX_HEADER_BYTES}.",
+            SAME_VERSION,
         )
     if payload_length > MAX_PAYLOAD_BYTES:
         raise FormatError(

@@ -147,7 +147,10 @@ def load_exact(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> 
     module.load_state_dict(dict(weights))
     bad = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if bad:
-        raise ArtifactError(f"{where} holds values that are not finite in {_some(bad)}.", "")
+        raise ArtifactError(
+            f"{where} holds values that are not finite in {_some(bad)}.",
+            "Download the checkpoint again.",
+        )
 
 
 def _some(names: Sequence[str]) -> str:
@@ -165,20 +168,20 @@ def first_file(folder: Path, names: Sequence[str], what: str, hint: str) -> Path
 
 def statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Two plain ``.npy`` vectors ``[dim]``, deviations positive; :class:`ArtifactError` else."""
-    found = []
+    found, hint = [], "Take the statistics that come with the evaluator."
     for path in (mean, std):
         try:
             values = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{path} is no plain .npy array.", "", str(error)) from error
+        except (OSError, ValueError, EOFError, MemoryError) as error:
+            raise ArtifactError(f"{path} is no plain .npy array.", hint, str(error)) from error
         if values.shape != (dim,) or not np.isfinite(values).all():
             raise ArtifactError(
                 f"{path} must hold {dim} finite numbers, not {list(values.shape)}.",
-                "Take the statistics that come with the evaluator.",
+                hint,
             )
         found.append(values)
     if not (found[1] > 0).all():
-        raise ArtifactError(f"{std} holds deviations that are not positive.", "")
+        raise ArtifactError(f"{std} holds deviations that are not positive.", hint)
     return found[0], found[1]
 
 

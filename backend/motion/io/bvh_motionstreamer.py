@@ -84,7 +84,9 @@ def write(
         FormatError: wrong shapes or values that are not finite.
     """
     if not fps > 0:
-        raise OutputError(f"A BVH needs a frame rate above zero, not {fps!r}.", "")
+        raise OutputError(
+            f"A BVH needs a frame rate above zero, not {fps!r}.", "Give frames per second."
+        )
     offsets = rest_offsets24() if offsets is None else np.asarray(offsets, dtype=np.float64)
     position, angles = channels(local_rotations, root, offsets[0])
     values = np.concatenate([position, angles.reshape(len(angles), -1)], axis=1)

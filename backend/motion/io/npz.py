@@ -78,7 +78,10 @@ def write_motion(path: str | Path, motion: Motion) -> None:
     try:
         meta = json.dumps(motion.meta, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise FormatError(f"The motion's notes are not plain JSON: {error}.", "") from error
+        raise FormatError(
+            f"The motion's notes are not plain JSON: {error}.",
+            "Keep text, numbers, lists and dictionaries in Motion.meta.",
+        ) from error
     rate = np.float64(motion.fps)
     # packed in memory: an archive that meets a full disk halfway cannot be closed quietly
     packed = io.BytesIO()
@@ -222,7 +225,7 @@ def _from_amass(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     if poses.ndim != 2 or poses.shape[1] < _BODY_POSE:
         raise FormatError(
             f"{path}: poses must have shape [T, {_BODY_POSE}] or wider, not {list(poses.shape)}.",
-            "",
+            _HINT,
         )
     poses = check_finite(poses[:, :_BODY_POSE], f"{path}: poses").astype(np.float64)
     trans = check_shape(_named(path, arrays, "trans"), (3,), f"{path}: trans").astype(np.float64)

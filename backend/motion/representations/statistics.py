@@ -28,11 +28,16 @@ def mean_std(
     kept = []
     for clip in clips:
         if clip.ndim != 2 or clip.shape[1] != spec.dim:
-            raise FormatError(f"{spec.name} has {spec.dim} columns, not {list(clip.shape)}.", "")
+            raise FormatError(
+                f"{spec.name} has {spec.dim} columns, not {list(clip.shape)}.",
+                f"Give clips of shape [T, {spec.dim}].",
+            )
         if not np.isnan(clip).any():
             kept.append(np.asarray(clip, dtype=np.float32))
     if not kept:
-        raise FormatError("There is no clip without NaN to compute statistics from.", "")
+        raise FormatError(
+            "There is no clip without NaN to compute statistics from.", "Check the data folder."
+        )
     frames = np.concatenate(kept)
     mean, std = frames.mean(axis=0), frames.std(axis=0)
     for name in spec.names:
