@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from .config_files import COPY_HINT
+from .config_files import COPY_HINT, refuse_file
 from .config_files import config_from_dict as config_from_dict
 from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json
@@ -78,6 +78,8 @@ def resolve(
     """
     local = local_folder(name_or_path)
     repo, _, pinned = str(name_or_path).partition("@")
+    if local is None:
+        refuse_file(name_or_path)
     if local is not None:
         folder = local
     elif _HUB_ID.fullmatch(repo):

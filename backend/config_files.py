@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import ArtifactError
+from .errors import ArtifactError, ModelNotFound
 
 MAX_CONFIG_BYTES = 1_000_000
 COPY_HINT = "Copy or download the model again."
+_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".tar")
+_MODEL_SUFFIXES = (".json", ".safetensors", ".npy", *_CHECKPOINT_SUFFIXES)
 
 Config = TypeVar("Config")
 
@@ -28,6 +30,25 @@ def local_folder(name_or_path: str | Path) -> Path | None:
         return None
 
 
+def refuse_file(name_or_path: str | Path) -> None:
+    """:class:`ModelNotFound` where a model's file is named in place of its folder.
+
+    A path of a model's file that is not there counts where its folder is: no hub id looks so.
+    """
+    path = Path(name_or_path)
+    named = path.suffix.lower() in _MODEL_SUFFIXES and local_folder(path.parent) is not None
+    try:
+        is_file = path.expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # as above
+        return
+    if not is_file and not (named and len(path.parts) > 1):
+        return
+    hint = f"Give the folder of the model: {path.parent}."
+    if path.suffix.lower() in _CHECKPOINT_SUFFIXES:
+        hint += " A released checkpoint is converted first: kinetype convert-checkpoint."
+    raise ModelNotFound(f"{path} is {'a file' if is_file else 'not there'}, no model.", hint)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, or :class:`ArtifactError`."""
     try:
@@ -36,7 +57,7 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing.", COPY_HINT) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
     if not isinstance(values, dict):
         raise ArtifactError(f"{path} must hold a JSON object.", COPY_HINT)

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint", type=Path, help="model*.pt, or its folder (the latest is taken then)"
     )
-    parser.add_argument("out", type=Path, help="folder to make")
+    parser.add_argument("out", help="folder to make")
     parser.add_argument(
         "--clip",
         "--text-encoder",
@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         licence=options.licence,
         description=f"Converted from {checkpoint.name}.",
     )
-    with new_folder(options.out, overwrite=options.overwrite) as folder:
+    sources = (checkpoint, options.text_encoder, options.mean, options.std)
+    with new_folder(options.out, overwrite=options.overwrite, sources=sources) as folder:
         mdm_artifact.save(folder, config, net.state_dict(), stats, encoder)
         if options.verify:
             steps = options.verify_steps or mdm_verify.DEFAULT_STEPS

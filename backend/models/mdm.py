@@ -95,14 +95,19 @@ class MDMConfig:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} is not a multiple of twice {self.heads} heads")
         sizes = {
-            "width": (self.width, MAX_WIDTH),
-            "layers": (self.layers, MAX_LAYERS),
-            "max_positions": (self.max_positions, MAX_POSITIONS),
-            "diffusion_steps": (self.diffusion_steps, MAX_POSITIONS),
+            "width": (self.width, 1, MAX_WIDTH),
+            "layers": (self.layers, 1, MAX_LAYERS),
+            "max_positions": (self.max_positions, 1, MAX_POSITIONS),
+            "diffusion_steps": (self.diffusion_steps, 1, MAX_POSITIONS),
+            "context_len": (self.context_len, 0, MAX_POSITIONS),
+            "pred_len": (self.pred_len, 0, MAX_POSITIONS),
+            "target_layers": (self.target_layers, 1, MAX_LAYERS),
         }
-        for name, (size, largest) in sizes.items():
-            if not 1 <= size <= largest:
-                raise ValueError(f"{name} is {size}, not 1 to {largest}")
+        for name, (size, smallest, largest) in sizes.items():
+            if not smallest <= size <= largest:
+                raise ValueError(f"{name} is {size}, not {smallest} to {largest}")
+        if self.target_encoder not in ("single", "split", "multi"):
+            raise ValueError(f"unknown target encoder {self.target_encoder!r}")
         if self.noise_schedule not in ("cosine", "linear"):
             raise ValueError(f"unknown noise schedule {self.noise_schedule!r}")
         if not 0 <= self.cond_mask_prob <= 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ TARGET_JOINTS = ["pelvis", "left_foot", "right_foot", "left_wrist", "right_wrist
 ARGS = "args.json"
 MAX_ARGS_BYTES = 1_000_000
 _SHOWN = 8
+_SHOWN_CHARS = 60
+_LEFT_OUT = "clip_model."
 
 _COPY_HINT = "Copy the folder again; it needs args.json and model*.pt of one MDM release."
 
@@ -61,7 +64,7 @@ def read_args(path: Path) -> dict[str, Any]:
             f"{path} is missing.",
             "A released MDM checkpoint comes with the args.json it was trained with; copy it too.",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", _COPY_HINT) from error
     if not isinstance(values, dict):
         raise ArtifactError(f"{path} must hold a JSON object.", _COPY_HINT)
@@ -75,7 +78,8 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
     are ignored.
 
     Raises:
-        ArtifactError: no or an unknown ``dataset``, or values that make no network.
+        ArtifactError: no or an unknown ``dataset``, an entry of the wrong type, or values that make
+            no network.
     """
     dataset = args.get("dataset")
     if not isinstance(dataset, str) or dataset not in FRAME_SHAPES:
@@ -84,14 +88,13 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
             f"{', '.join(FRAME_SHAPES)}.",
             "Take the args.json that belongs to the checkpoint.",
         )
-    # entries that the parser of their time knew but did not set are null
-    value = {n: default if args.get(n) is None else args[n] for n, default in DEFAULTS.items()}
+    value = {name: _entry(args, name, where) for name in DEFAULTS}
     joints, channels = FRAME_SHAPES[dataset]
     free = value["unconstrained"] or args.get("cond_mode") == "no_cond"
     condition: Condition = "none" if free else "action" if dataset in ACTIONS else "text"
     pred_len = value["pred_len"] or value["context_len"]
+    target = value["multi_target_cond"] or value["lambda_target_loc"] > 0
     try:
-        target = bool(value["multi_target_cond"]) or float(value["lambda_target_loc"]) > 0
         return MDMConfig(
             joints=joints,
             channels=channels,
@@ -99,25 +102,49 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
             condition=condition,
             text_encoder=value["text_encoder_type"],
             actions=ACTIONS.get(dataset, 1),
-            width=int(value["latent_dim"]),
-            layers=int(value["layers"]),
-            cond_mask_prob=float(value["cond_mask_prob"]),
-            mask_frames=bool(value["mask_frames"]),
-            emb_trans_dec=bool(value["emb_trans_dec"]),
-            max_positions=int(value["pos_embed_max_len"]),
-            context_len=int(value["context_len"]),
-            pred_len=int(pred_len),
+            width=value["latent_dim"],
+            layers=value["layers"],
+            cond_mask_prob=value["cond_mask_prob"],
+            mask_frames=value["mask_frames"],
+            emb_trans_dec=value["emb_trans_dec"],
+            max_positions=value["pos_embed_max_len"],
+            context_len=value["context_len"],
+            pred_len=pred_len,
             target_cond=target,
             target_encoder=value["multi_encoder_type"],
-            target_layers=int(value["target_enc_layers"]),
+            target_layers=value["target_enc_layers"],
             target_joints=TARGET_JOINTS if target else [],
             dataset=dataset,
             noise_schedule=value["noise_schedule"],
-            diffusion_steps=int(value["diffusion_steps"]),
-            sigma_small=bool(value["sigma_small"]),
+            diffusion_steps=value["diffusion_steps"],
+            sigma_small=value["sigma_small"],
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{where}: {error}.", _COPY_HINT) from error
+
+
+def _entry(args: Mapping[str, Any], name: str, where: str) -> Any:
+    """An entry of the training arguments as the type of its default.
+
+    Nothing is guessed: "false" is no false, and 2.7 layers are not 2.
+    """
+    default, given = DEFAULTS[name], args.get(name)
+    if given is None:
+        # entries that the parser of their time knew but did not set are null
+        return default
+    kind = type(default)
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if kind is bool and (isinstance(given, bool) or (number and given in (0, 1))):
+        return bool(given)
+    if kind is int and number and math.isfinite(given) and given == int(given):
+        return int(given)
+    if kind is float and number and math.isfinite(given):
+        return float(given)
+    if kind is str and isinstance(given, str):
+        return given
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}[kind]
+    shown = repr(given) if len(repr(given)) <= _SHOWN_CHARS else f"{repr(given)[:_SHOWN_CHARS]}…"
+    raise ArtifactError(f"{where}: {name} is {shown}, not {wanted}.", _COPY_HINT)
 
 
 def find_checkpoint(folder: Path) -> Path:
@@ -152,18 +179,30 @@ def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
             f"{path} has no EMA weights (model_avg), but {ARGS} says use_ema.",
             "Set use_ema to false in args.json to take the plain weights.",
         )
-    state: dict[str, Tensor] = {}
-    for name, value in unwrapped(content).items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ArtifactError(f"{path}: {name!r} is no tensor.", _COPY_HINT)
-        if name.startswith("clip_model.") or name.endswith("sequence_pos_encoder.pe"):
-            continue
-        if not value.is_floating_point():
-            raise ArtifactError(f"{path}: {name} is {value.dtype}, no real weights.", _COPY_HINT)
-        state[name] = value.detach().float().contiguous()
-        if not torch.isfinite(state[name]).all():
-            raise ArtifactError(f"{path}: {name} holds NaN or infinite values.", _COPY_HINT)
-    return state
+    return {
+        name: _weights(value, f"{path}: {name}")
+        for name, value in unwrapped(content).items()
+        if not (isinstance(name, str) and name.startswith(_LEFT_OUT))
+        and not (isinstance(name, str) and name.endswith("sequence_pos_encoder.pe"))
+    }
+
+
+def _weights(value: Any, what: str) -> Tensor:
+    """A tensor of real numbers as float32; anything else raises :class:`ArtifactError`."""
+    if not isinstance(value, Tensor):
+        raise ArtifactError(f"{what} is no tensor.", _COPY_HINT)
+    if not value.is_floating_point():
+        raise ArtifactError(f"{what} is {value.dtype}, no real weights.", _COPY_HINT)
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        found = "no numbers" if value.is_meta else f"a tensor of the layout {value.layout}"
+        raise ArtifactError(
+            f"{what} holds {found}; plain (dense) weights are read.",
+            "Save the checkpoint again with dense tensors (value.to_dense()).",
+        )
+    weights = value.detach().float().contiguous()
+    if not torch.isfinite(weights).all():
+        raise ArtifactError(f"{what} holds NaN or infinite values.", _COPY_HINT)
+    return weights
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -202,6 +241,6 @@ def read_checkpoint(folder: Path) -> tuple[MDMConfig, dict[str, Tensor]]:
     path = find_checkpoint(folder)
     args = read_args(path.parent / ARGS)
     config = config_from_args(args, str(path.parent / ARGS))
-    state = read_state(path, bool(args.get("use_ema", DEFAULTS["use_ema"])))
+    state = read_state(path, _entry(args, "use_ema", str(path.parent / ARGS)))
     check_names(config, state, str(path))
     return config, state

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..artifacts import COPY_HINT, Stats
+from ..artifacts import Stats
 from ..errors import ArtifactError
 from ..motion.io.atomic import atomic_path
 from ..motion.representations.hml263 import HML22, KIT21
@@ -25,6 +25,7 @@ SPECS: dict[int, RepresentationSpec] = {s.dim: s for s in (HML22.spec, KIT21.spe
 SUSPICIOUS = 0.25
 """Root and contact deviations below this part of what other columns imply are the evaluator's:
 1/25 there, or 1/5 if divided once; 1 in training statistics, give or take."""
+_HINT = "Copy it again: it came with the model, or lies beside new_joint_vecs of the training data."
 _EVALUATOR_HINT = (
     "Give the Mean.npy and Std.npy that lie beside new_joint_vecs in the training data "
     "(HumanML3D/Mean.npy and Std.npy), not t2m_mean.npy and t2m_std.npy of the evaluator "
@@ -42,12 +43,14 @@ def read(mean: Path, std: Path, dim: int) -> Stats:
     stats = Stats(*(torch.from_numpy(_vector(path, dim)) for path in (mean, std)))
     if not (stats.std > 0).all():
         swapped = " They look swapped." if (stats.mean > 0).all() else ""
-        raise ArtifactError(f"{std}: deviations must be positive.{swapped}", COPY_HINT)
+        raise ArtifactError(f"{std}: deviations must be positive.{swapped}", _HINT)
     refuse_evaluator(stats, str(std))
     return stats
 
 
 def _vector(path: Path, dim: int) -> np.ndarray:
+    if path.is_dir():
+        raise ArtifactError(f"{path} is a folder.", f"Name the file in it: {path / MEAN}, say.")
     if not path.is_file():
         raise ArtifactError(
             f"{path} is missing.",
@@ -55,18 +58,26 @@ def _vector(path: Path, dim: int) -> np.ndarray:
             "numbers cannot be turned into metres.",
         )
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"{path} is no plain .npy array.", COPY_HINT, str(error)) from error
-    if not isinstance(values, np.ndarray) or values.shape != (dim,) or values.dtype.kind != "f":
-        found = getattr(values, "shape", None)
+        # mapped: a damaged header may announce more numbers than memory holds
+        values = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
         raise ArtifactError(
-            f"{path} must hold {dim} numbers, but holds {found}.",
+            f"{path} is no plain .npy array: it is damaged, or was pickled.", _HINT, str(error)
+        ) from error
+    if not isinstance(values, np.ndarray):
+        raise ArtifactError(f"{path} is an archive of arrays, not one array.", _HINT)
+    if values.dtype.kind != "f":
+        raise ArtifactError(f"{path} holds {values.dtype} values, not float32 or float64.", _HINT)
+    if values.shape != (dim,):
+        raise ArtifactError(
+            f"{path} must hold {dim} numbers, but its shape is {values.shape}.",
             "The statistics must be of the data set that the model was trained on.",
         )
-    if not np.isfinite(values).all():
-        raise ArtifactError(f"{path} holds NaN or infinite values.", COPY_HINT)
-    return np.array(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        numbers = np.array(values, dtype=np.float32)
+    if not np.isfinite(numbers).all():
+        raise ArtifactError(f"{path} holds NaN, infinite or absurdly large values.", _HINT)
+    return numbers
 
 
 def refuse_evaluator(stats: Stats, where: str) -> None:

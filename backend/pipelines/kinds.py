@@ -116,7 +116,7 @@ def config_in(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", COPY_AGAIN) from error
     if not isinstance(values, dict):
         raise ArtifactError(f"{path} must hold a JSON object.", COPY_AGAIN)

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import artifacts
 from ..artifacts import Stats
 from ..diffusion.exact import LOOPS, ReleasedProcess, sample_exact
 from ..diffusion.loop import StepCallback, sample, seeded_generators
@@ -92,10 +91,8 @@ class MDMPipeline(MdmReading, MdmEditing):
             ModelNotFound: nothing there.
             ArtifactError: a file is missing, damaged, or does not fit the others.
         """
-        folder = artifacts.resolve(
+        folder = mdm_artifact.resolve(
             registry.bundled_folder(name_or_path),
-            mdm_artifact.FILES,
-            optional=mdm_artifact.OPTIONAL,
             revision=revision,
             local_files_only=local_files_only,
         )

@@ -1,8 +1,10 @@
 """The folder of an MDM model: ``mdm_config.json``, weights, statistics and text encoder.
 
 ``mdm_config.json``, ``model.safetensors``, ``Mean.npy`` and ``Std.npy`` are those of the published
-artifact (``ZeyuLing/hftrainer-mdm-humanml3d``), so that each program reads the other's folders. The
-text encoder inside is ours: ``clip.safetensors`` and its vocabulary, or the folder ``distilbert``.
+artifact (``ZeyuLing/hftrainer-mdm-humanml3d``), so that each program reads the other's folders.
+Theirs may hold ``model.pt`` in place of ``model.safetensors``; it is read where that one is not
+there. The text encoder inside is ours: ``clip.safetensors`` and its vocabulary, or the folder
+``distilbert``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch import Tensor
 from .. import artifacts
 from ..artifacts import CHECKSUMS_KEY, WEIGHTS, Stats
 from ..errors import ArtifactError
+from ..models import mdm_checkpoint
 from ..models.mdm import MDM, MDMConfig
 from ..models.mdm_checkpoint import config_from_args
 from ..text import clip, distilbert
@@ -28,8 +31,10 @@ from .hml_statistics import MEAN, STD
 
 CONFIG = "mdm_config.json"
 FORMAT = "kinetype-mdm-v1"
-FILES = (CONFIG, WEIGHTS)
-OPTIONAL = (MEAN, STD, *clip.FILES, *distilbert.FILES)
+PICKLED_WEIGHTS = "model.pt"
+"""What other programs write in place of ``model.safetensors``."""
+FILES = (CONFIG,)
+OPTIONAL = (WEIGHTS, MEAN, STD, *clip.FILES, *distilbert.FILES)
 """Statistics are no option, but a folder without them has a better explanation to give."""
 BUFFERS = ("sequence_pos_encoder.pe",)
 """Endings of the names of positional tables, which the network computes."""
@@ -140,6 +145,33 @@ def read_config(folder: Path) -> MDMPipelineConfig:
     return artifacts.config_from_dict(MDMPipelineConfig, values, str(path))
 
 
+def resolve(
+    name_or_path: str | Path, *, revision: str | None = None, local_files_only: bool = False
+) -> Path:
+    """The local folder of a model, with its configuration and weights in it.
+
+    Raises:
+        ModelNotFound: neither such a directory nor such a hub model.
+        ArtifactError: a file is missing.
+    """
+    options: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
+    folder = artifacts.resolve(name_or_path, FILES, optional=OPTIONAL, **options)
+    if not (folder / WEIGHTS).is_file():
+        # asked for alone: a hub model that has both is not downloaded twice
+        folder = artifacts.resolve(name_or_path, FILES, optional=(PICKLED_WEIGHTS,), **options)
+    _weights_in(folder)
+    return folder
+
+
+def _weights_in(folder: Path) -> Path:
+    for name in (WEIGHTS, PICKLED_WEIGHTS):
+        if (folder / name).is_file():
+            return folder / name
+    raise ArtifactError(
+        f"The model in {folder} lacks {WEIGHTS} (or {PICKLED_WEIGHTS}).", artifacts.COPY_HINT
+    )
+
+
 def load(folder: Path) -> tuple[MDMPipelineConfig, MDM, Stats]:
     """Everything of a folder but the text encoder; each file is checked.
 
@@ -159,9 +191,32 @@ def load_network(folder: Path, config: MDMPipelineConfig) -> MDM:
     where = str(folder / CONFIG)
     network = config.network_config(where)
     check_text_to_motion(network, where)
+    tensors = _read_weights(_weights_in(folder), network)
     net = MDM(network)
-    artifacts.load_weights(net, folder / WEIGHTS, config=CONFIG, recomputed=BUFFERS)
+    net.load_state_dict(tensors, strict=False)  # without the positional tables
     return net.eval()
+
+
+def _read_weights(path: Path, network: MDMConfig) -> dict[str, Tensor]:
+    """The tensors of a network, compared with it before it is built.
+
+    A damaged configuration may describe one that no memory holds.
+    """
+    if path.suffix == ".pt":
+        tensors = mdm_checkpoint.read_state(path, use_ema=False)
+    else:
+        tensors = artifacts.load_tensors(path)
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(BUFFERS)}
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in MDM(network).weights().items()}
+    hint = f"The two files must come from the same model. {artifacts.COPY_HINT}"
+    artifacts.check_fit(tensors, shapes, f"{path} does not fit {CONFIG}", hint)
+    whole = next((name for name, value in tensors.items() if not value.is_floating_point()), None)
+    if whole is not None:
+        raise ArtifactError(
+            f"{path}: {whole} is {tensors[whole].dtype}, no real weights.", artifacts.COPY_HINT
+        )
+    return tensors
 
 
 def find_text_encoder(folder: Path) -> None:

@@ -66,7 +66,7 @@ def cached_folder(hub_id: str, markers: Sequence[str]) -> Path | None:
     folder = home / "snapshots" / commit
     if not commit or not any((folder / marker).is_file() for marker in markers):
         return None
-    weights = any(folder.rglob("*.safetensors")) or any(folder.rglob("*.tar"))
+    weights = any(any(folder.rglob(f"*{suffix}")) for suffix in (".safetensors", ".tar", ".pt"))
     return folder if weights else None
 
 

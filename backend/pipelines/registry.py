@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..config_files import local_folder
+from ..config_files import local_folder, refuse_file
 from ..errors import ArtifactError, ModelNotFound
 from ..wire import limits
 from ..wire.control import ModelInfo
@@ -128,7 +128,10 @@ def check(name_or_path: str | Path) -> None:
             raise ArtifactError(info.problem, info.fix)
     elif (folder := local_folder(name_or_path)) is not None:
         kind_in(folder)
-    elif not _like_hub_id(str(name_or_path)):
+    else:
+        refuse_file(name_or_path)
+        if _like_hub_id(str(name_or_path)):
+            return
         raise ModelNotFound(
             f"There is no model {str(name_or_path)!r}.",
             f"Use {', '.join(_REGISTRY)}, a model directory, or a hub id (owner/name).",

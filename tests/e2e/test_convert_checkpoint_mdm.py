@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from backend.artifacts import Stats
+from backend.config_files import refuse_file
 from backend.motion.io import npz
 from backend.pipelines import hml_statistics
 from backend.pipelines.mdm import MDMPipeline
@@ -171,6 +173,12 @@ def test_missing_args(release: Path, kinetype_here: Kinetype) -> None:
         ({"layers": 3}, "missing seqTransEncoder.layers.1"),
         ({"arch": "gru"}, "left over seqTransEncoder.layers.0"),
         ({"unconstrained": True}, "left over embed_text"),
+        ({"layers": 1.5}, "layers is 1.5, not a whole number"),
+        ({"layers": "1"}, "layers is '1', not a whole number"),
+        ({"mask_frames": "false"}, "mask_frames is 'false', not true or false"),
+        ({"use_ema": "no"}, "use_ema is 'no', not true or false"),
+        ({"arch": ["trans_enc"]}, "arch is ['trans_enc'], not a name"),
+        ({"context_len": -1}, "context_len is -1"),
     ],
 )
 def test_args_of_another_model(
@@ -198,6 +206,72 @@ def test_nan_and_truncation(release: Path, kinetype_here: Kinetype) -> None:
     _refused(kinetype_here("convert-checkpoint", "mdm", release, "model"), "truncated")
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[1, 2]", "must hold a JSON object"),
+        ("{", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_args_that_are_no_arguments(
+    release: Path, kinetype_here: Kinetype, text: str, named: str
+) -> None:
+    (release.parent / "args.json").write_text(text)
+    _refused(kinetype_here("convert-checkpoint", "mdm", release, "model"), named)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda value: value.to_sparse(), "layout torch.sparse_coo"),
+        (lambda value: value.to("meta"), "no numbers"),
+        (lambda value: value.long(), "torch.int64"),
+        (lambda value: {"a": value}, "no tensor"),
+        (lambda value: value.double() + 1e300, "NaN or infinite"),
+    ],
+)
+def test_tensors_that_are_no_weights(
+    release: Path, kinetype_here: Kinetype, change: Callable, named: str
+) -> None:
+    state = {name: value.detach() for name, value in tiny_net().state_dict().items()}
+    state["embed_text.weight"] = change(state["embed_text.weight"])
+    torch.save(state, release)
+    done = kinetype_here("convert-checkpoint", "mdm", release, "model")
+    _refused(done, "embed_text.weight", named)
+
+
+def test_no_folder_but_a_model_is_ever_replaced(release: Path, kinetype_here: Kinetype) -> None:
+    command = ("convert-checkpoint", "mdm", release)
+    for out in (release.parent, release.parent.parent, "", "."):
+        done = kinetype_here(*command, out, "--overwrite")
+        _refused(done)
+        assert release.is_file(), out
+    mine = Path("mine")
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    _refused(kinetype_here(*command, mine, "--overwrite"), "not empty", "never replaced")
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_model_that_holds_its_checkpoint_is_not_replaced(
+    release: Path, kinetype_here: Kinetype
+) -> None:
+    assert kinetype_here("convert-checkpoint", "mdm", release, "made").returncode == 0
+    inside = shutil.copytree(release.parent, "made/source")
+    command = ("convert-checkpoint", "mdm", Path(inside) / release.name, "made", "--overwrite")
+    _refused(kinetype_here(*command), "would be replaced")
+    assert (Path(inside) / release.name).is_file()
+    shutil.rmtree(inside)
+    again = kinetype_here("convert-checkpoint", "mdm", release, "made", "--overwrite")
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "release/args.json", "release/args.json/model"])
+def test_folders_that_cannot_be_made(release: Path, kinetype_here: Kinetype, name: str) -> None:
+    _refused(kinetype_here("convert-checkpoint", "mdm", release, name))
+
+
 def test_evaluator_statistics(
     release: Path, kinetype_here: Kinetype, stats: Stats, tmp_path: Path
 ) -> None:
@@ -217,7 +291,19 @@ def test_folders_that_hold_something_else(
     _refused(kinetype_here("convert-checkpoint", "mdm", clip, "model"), "no model*.pt")
     _refused(kinetype_here("convert-checkpoint", "mdm", "nowhere", "model"), "does not exist")
     done = kinetype_here("convert-checkpoint", "mdm", release, tmp_path / "clip")
-    _refused(done, "not empty", "--overwrite")
+    _refused(done, "not empty", "never replaced")
     shutil.copytree(release.parent, tmp_path / "copy")
     done = kinetype_here("generate", "walk", "--model", "copy", "--out", "x.npz", "--quiet")
     _refused(done, "convert-checkpoint")
+
+
+def test_a_file_in_place_of_its_folder(release: Path, kinetype_here: Kinetype) -> None:
+    assert kinetype_here("convert-checkpoint", "mdm", release, "made").returncode == 0
+    command = ("generate", "walk", "--out", "x.npz", "--quiet", "--model")
+    for name in ("mdm_config.json", "model.safetensors", "config.json"):
+        done = kinetype_here(*command, f"made/{name}")
+        _refused(done, f"made/{name}", "the folder of the model: made.")
+        assert "online" not in done.stderr and done.returncode == 2
+    _refused(kinetype_here(*command, release), "is a file", "convert-checkpoint")
+    for hub_id in ("somebody/model.v2", "somebody/model.json"):
+        refuse_file(hub_id)  # it may be one

@@ -149,6 +149,62 @@ def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- weights and configuration
 
 
+class _Harmful:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.mark,)
+
+
+def test_weights_of_another_program(folder: Path) -> None:
+    """``model.pt`` is read where ``model.safetensors`` is not there, plain or under ``model``."""
+    released = load(folder).infer_t2m(["walk"], [40], seed=1)[0]
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.pt").write_bytes(b"never looked at beside the other")
+    load(folder)
+    (folder / "model.safetensors").unlink()
+    change_config(folder, lambda v: v.update(sha256={}))
+    for content in (tensors, {"model": tensors}):
+        torch.save(content, folder / "model.pt")
+        assert np.array_equal(load(folder).infer_t2m(["walk"], [40], seed=1)[0], released)
+    assert registry.kind_of(folder) == "mdm"
+
+
+def test_bad_weights_of_another_program(folder: Path, tmp_path: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    change_config(folder, lambda v: v.update(sha256={}))
+    assert "model.safetensors (or model.pt)" in refusal(folder).message
+    torch.save({**tensors, "x": _Harmful(tmp_path / "ran")}, folder / "model.pt")
+    assert "could run code" in refusal(folder).message and not (tmp_path / "ran").exists()
+    torch.save({k: v for k, v in tensors.items() if k != "embed_text.bias"}, folder / "model.pt")
+    assert "missing embed_text.bias" in refusal(folder).message
+    torch.save({**tensors, "embed_text.bias": torch.full((32,), torch.nan)}, folder / "model.pt")
+    assert "embed_text.bias holds NaN" in refusal(folder).message
+    (folder / "model.pt").write_bytes(b"PK")
+    assert "damaged" in refusal(folder).message
+
+
+def test_whole_numbers_are_no_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    save_file({**tensors, "embed_text.bias": tensors["embed_text.bias"].long()}, path)
+    change_config(folder, lambda v: v.update(sha256={}))
+    assert "embed_text.bias is torch.int64" in refusal(folder).message
+
+
+def test_a_network_too_large_to_build_is_refused_by_its_shapes(folder: Path) -> None:
+    """Terabytes: it must be refused before it is built."""
+    change_config(folder, lambda v: v["config"].update(latent_dim=16_384, layers=256))
+    assert "does not fit mdm_config.json" in refusal(folder).message
+
+
+def test_endless_brackets(folder: Path) -> None:
+    (folder / "mdm_config.json").write_text("[" * 100_000)
+    assert "cannot be read" in refusal(folder).message
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "Mean.npy", "Std.npy"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -199,6 +255,8 @@ def test_changed_weights_are_noticed(folder: Path) -> None:
         (lambda v: v.update(surprise=1), "surprise"),
         (lambda v: v.update(guidance_param="high"), "guidance_param"),
         (lambda v: v.update(steps=0), "0 steps"),
+        (lambda v: v["config"].update(mask_frames="false"), "mask_frames is 'false'"),
+        (lambda v: v["config"].update(target_enc_layers=10**9), "target_layers is 1000000000"),
     ],
 )
 def test_wrong_entries_are_named(folder: Path, change: Callable, named: str) -> None:
@@ -255,15 +313,35 @@ def test_real_statistics_pass_and_the_real_evaluators_do_not(kit: Path) -> None:
         (np.zeros(263), np.zeros(263), "must be positive"),
         (np.ones(263), -np.ones(263), "swapped"),
         (np.zeros(263), np.ones(251), "must hold 263 numbers"),
-        (np.zeros(263), np.full(263, np.inf), "NaN or infinite"),
+        (np.zeros(263), np.full(263, np.inf), "NaN, infinite"),
         (np.zeros(263), np.array([{"a": 1}]), "no plain .npy"),
-        (np.zeros(263, dtype=np.int64), np.ones(263), "must hold"),
+        (np.zeros(263, dtype=np.int64), np.ones(263), "holds int64 values"),
+        (np.zeros(263), np.ones(263, dtype=complex), "holds complex128 values"),
+        (np.full(263, 1e60), np.ones(263), "absurdly large"),
+        (np.zeros((1, 263)), np.ones(263), "its shape is (1, 263)"),
     ],
 )
 def test_bad_statistics(folder: Path, mean: np.ndarray, std: np.ndarray, named: str) -> None:
     np.save(folder / "Mean.npy", mean)
     np.save(folder / "Std.npy", std)
     assert named in refusal(folder).message
+
+
+def test_a_header_that_announces_terabytes(folder: Path) -> None:
+    content = bytearray((folder / "Mean.npy").read_bytes())
+    announced = b"(900000000000,), }"
+    start = content.index(b"(263,)")
+    content[start : start + len(announced)] = announced
+    (folder / "Mean.npy").write_bytes(content)
+    assert "no plain .npy" in refusal(folder).message
+
+
+def test_statistics_that_are_no_file(folder: Path) -> None:
+    with pytest.raises(ArtifactError, match="is a folder"):
+        hml_statistics.read(folder, folder / "Std.npy", 263)
+    np.savez(folder / "both.npz", np.zeros(263))
+    with pytest.raises(ArtifactError, match="archive"):
+        hml_statistics.read(folder / "both.npz", folder / "Std.npy", 263)
 
 
 def test_text_that_is_no_array(folder: Path) -> None:
