@@ -160,6 +160,8 @@ class Batch:
                 fps=options.fps,
                 on_progress=_progress,
             )
+        if "frames" in files:
+            remove_frames_beyond(files["frames"], summary["frames"])
         entry: dict[str, Any] = {
             "files": {kind: path.relative_to(self.out).as_posix() for kind, path in files.items()},
             "scene": summary,
@@ -225,6 +227,14 @@ def _open_session(options: argparse.Namespace) -> Session:
     if options.backend_python is None and find_spec("torch") is not None:
         return InProcessSession(local_files_only=options.offline)
     return ProcessSession(*default_command(options.backend_python, offline=options.offline))
+
+
+def remove_frames_beyond(folder: Path, count: int) -> None:
+    """Remove what a longer motion of the same name left: a sequence would end with its pictures."""
+    for path in folder.glob("frame_*.png"):
+        number = path.stem.removeprefix("frame_")
+        if number.isdecimal() and int(number) > count:
+            path.unlink()
 
 
 def check_before_work(options: argparse.Namespace) -> None:

@@ -113,6 +113,9 @@ def test_a_failing_prompt_does_not_stop_the_others(run_batch, tmp_path: Path) ->
         {"prompt": "two", "samples": 2, "seed": 5, "name": "pair"},
     ]
     path = write(tmp_path / "jobs.json", json.dumps(jobs))
+    (tmp_path / "out" / "pair_01").mkdir(parents=True)
+    for name in ("frame_0006.png", "frame_10000.png", "frame_x.png", "note.txt"):
+        write(tmp_path / "out" / "pair_01" / name, "of an earlier, longer motion")
     code, results, log = run_batch("--jobs", path, "--format", "png")
     assert code == 1, log
     assert results is not None
@@ -126,7 +129,8 @@ def test_a_failing_prompt_does_not_stop_the_others(run_batch, tmp_path: Path) ->
     assert found["unknown"]["error"]["code"] == "model_not_found"
     assert [found[n]["meta"]["seed"] for n in ("pair_00", "pair_01")] == [5, 6]
     frames = sorted((tmp_path / "out" / "pair_01").iterdir())
-    assert [f.name for f in frames] == [f"frame_{i:04d}.png" for i in range(1, 6)]
+    mine = ["frame_x.png", "note.txt"]
+    assert [f.name for f in frames] == [*(f"frame_{i:04d}.png" for i in range(1, 6)), *mine]
 
 
 @pytest.fixture
