@@ -45,6 +45,7 @@ MOTION_FPS = skeleton.MOTION_FPS
 ROOT_COLUMNS = skeleton.ROOT_COLUMNS
 ROT6D_COLUMNS = skeleton.ROT6D_COLUMNS
 
+Edit = messages.Edit
 Motion = messages.Motion
 Request = messages.Request
 Progress = messages.Progress
@@ -66,6 +67,7 @@ __all__ = [
     "SOLE_HEIGHT",
     "VERSION",
     "Cancelled",
+    "Edit",
     "Failure",
     "FormatError",
     "InternalError",

@@ -105,6 +105,8 @@ def export(
         raise InternalError(
             "Headless export would close the open file.", "Run it with blender --background."
         )
+    for path in filter(None, (outputs.mp4, outputs.frames)):
+        render.check_path(path)
     report("building the scene", 0, 1)
     scene = build_scene(motion, settings, fps)
     report("building the scene", 1, 1)
@@ -200,7 +202,9 @@ def read_motion(path: Path) -> Motion:
         if data.dtype.kind not in "fiu":
             raise ValueError(f"its numbers are of the type {data.dtype}")
     except (OSError, ValueError, TypeError, EOFError, *_BAD_ARCHIVE) as error:
-        raise FormatError(f"{path} cannot be read: {error}.", hint) from error
+        # numpy calls any text file a pickle, and says how to open that without care
+        why = "it is no .npz" if "pickle" in str(error) else str(error).rstrip(".")
+        raise FormatError(f"{path} cannot be read: {why}.", hint) from error
     if not np.isfinite(fps) or fps <= 0 or not isinstance(meta, dict):
         raise FormatError(f"{path} has a wrong frame rate or notes.", hint)
     return Motion(data, fps, meta)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import bpy
 
 from . import handlers
-from .backend_access import Result
+from .backend_access import Motion, Result
 from .core.errors import ArmatureError
 from .properties import settings_of
 from .scene import action as actions
@@ -30,6 +32,7 @@ class Placement:
         target: session number of the armature; None where there was none yet.
         always_new: the person asked for a mannequin of its own.
         start_frame: frame of the first key.
+        source: the Action of which the result is an edit.
     """
 
     file: int
@@ -39,6 +42,7 @@ class Placement:
     target_name: str
     start_frame: int
     always_new: bool = False
+    source: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,22 @@ def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Pl
     )
 
 
+def capture_edit(
+    context: bpy.types.Context,
+    armature: bpy.types.Object,
+    source: bpy.types.Action,
+    start_frame: int,
+) -> Placement:
+    """Where an edit of an armature's Action belongs."""
+    return replace(
+        capture(context, start_frame=start_frame),
+        target=armature.session_uid,
+        target_name=armature.name,
+        always_new=False,
+        source=source.session_uid,
+    )
+
+
 def reason_to_wait(context: bpy.types.Context, placement: Placement) -> str:
     """Why the result cannot be put into the scene at this moment, or ''."""
     if bpy.app.is_job_running("RENDER"):
@@ -170,15 +190,25 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     with _all_or_nothing(armature):
         if armature is None:
             armature = create_character(context)
-        takes = [
-            actions.apply_motion(armature, motion, scene=scene, start_frame=placement.start_frame)
-            for motion in result.motions
-        ]
+        takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
     settings.character = armature
     settings.take = takes[0]
     return Placed(armature, tuple(takes), message, armatures.why_unseen(armature))
+
+
+def _keyed(
+    armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
+) -> bpy.types.Action:
+    where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
+    source = None
+    if placement.source is not None and armature.session_uid == placement.target:
+        source = _by_uid(bpy.data.actions, placement.source)
+    # at another rate than it was read at, what was kept would no longer fit the rest
+    if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
+        return actions.apply_edit(armature, motion, source, **where)
+    return actions.apply_motion(armature, motion, **where)
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

@@ -24,6 +24,19 @@ DEFAULT_GUIDANCE = 2.5
 DEFAULT_STEPS = 50
 """Where the field starts once a person overrides the model's own number of steps."""
 
+EDIT_PARTS = [
+    ("ALL", "Whole Body", "Every joint, and the path through the room"),
+    ("UPPER", "Upper Body", "Spine, head and arms; legs and path stay"),
+    ("ARMS", "Arms", "Both arms from the collar bones to the hands"),
+    ("LEFT_ARM", "Left Arm", "The left arm from the collar bone to the hand"),
+    ("RIGHT_ARM", "Right Arm", "The right arm from the collar bone to the hand"),
+    ("HEAD", "Head", "Neck and head"),
+    ("SPINE", "Spine", "The back; what hangs on it moves with it"),
+    ("LOWER", "Lower Body", "Legs and pelvis, and with it the path through the room"),
+    ("LEGS", "Legs", "Both legs; pelvis and path stay"),
+]
+"""Parts that can be made anew; in lower case the names of ``backend.motion.joint_sets``."""
+
 # Blender keeps only a pointer to the strings of a dynamic enum: this list keeps them alive.
 _model_items: list[tuple[str, str, str, int]] = []
 
@@ -173,6 +186,26 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         description="Receives the motion when no armature is active; empty creates a mannequin",
         type=bpy.types.Object,
         poll=_can_be_character,
+    )
+    edit_frames: EnumProperty(
+        name="Frames",
+        description="When the motion is made anew",
+        items=[
+            ("ALL", "All Frames", "From the first key to the last"),
+            ("RANGE", "Range", "Between two frames; what lies before and after stays"),
+        ],
+        default="RANGE",
+    )
+    edit_first: IntProperty(
+        name="From", description="First frame that is made anew", default=30, soft_min=0
+    )
+    edit_last: IntProperty(
+        name="To", description="Last frame that is made anew", default=60, soft_min=0
+    )
+    edit_part: EnumProperty(
+        name="Body",
+        description="What of the body is made anew; the rest keeps its keys",
+        items=EDIT_PARTS,
     )
     take: PointerProperty(
         name="Take", description="The take highlighted in the list", type=bpy.types.Action

@@ -66,8 +66,13 @@ def info_of(action: bpy.types.Action) -> TakeInfo | None:
     )
 
 
+def is_edit(info: TakeInfo) -> bool:
+    """Whether the take is another motion of which part was made anew."""
+    return isinstance(info.meta.get("edit"), dict)
+
+
 def request_of(action: bpy.types.Action) -> Request:
-    """A request that makes the same take again.
+    """The request that made a take; for an edit without the motion that was edited.
 
     Raises:
         InvalidRequest: the Action does not say what it was made from.
@@ -76,6 +81,11 @@ def request_of(action: bpy.types.Action) -> Request:
     if info is None:
         raise InvalidRequest(
             f"{action.name!r} does not say what it was made from.", "Choose another take."
+        )
+    if is_edit(info) and not info.prompt.strip():
+        raise InvalidRequest(
+            f"{action.name!r} was edited without a prompt, so there is none to copy.",
+            "Choose another take.",
         )
     stored = info.meta.get(REQUEST_KEY)
     if isinstance(stored, dict):

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..motion.representations import motion135
+from ..motion.resample import resample_motion135
 from ..wire.messages import Motion
+from ..wire.skeleton import MOTION_FPS
 from .physical import MIN_FRAMES, physical_metrics, support_sliding
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
     scores = physical_metrics(joints, motion.fps)
     scores[SLIDING] = support_sliding(joints, motion.fps)
     evaluator = _evaluator() if text and prompt else None
-    if evaluator is not None and len(motion.data) >= evaluator.min_frames:
+    if evaluator is not None and motion.seconds * MOTION_FPS >= evaluator.min_frames:
         try:
             match = text_match(evaluator, motion, prompt)
         except Exception:
@@ -60,7 +62,10 @@ def text_match(evaluator: StarterEvaluator, motion: Motion, prompt: str) -> floa
     from .hml3d_items import Caption
     from .retrieval import tmr_score
 
-    ours = evaluator.embed_motions([motion.data])
+    data = motion.data
+    if motion.fps != MOTION_FPS:  # an edit keeps the rate of the scene
+        data = resample_motion135(data, motion.fps, MOTION_FPS)
+    ours = evaluator.embed_motions([data])
     theirs = evaluator.embed_texts([Caption(prompt, ())])
     return float(tmr_score(theirs, ours)[0])
 

@@ -77,13 +77,9 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            info = registry.model_info(request.model)
-            if info is not None:
-                info.check_seconds(request.seconds)
+            _check_before_loading(request)
             pipeline = self._pipeline(request, report)
-            _check_estimate(request, pipeline)
-            motions = pipeline.generate(request, on_step=report)
-            motions = self._finished(request, motions, report)
+            motions = self._finished(request, _made(pipeline, request, report), report)
         except KinetypeError:
             raise
         except MemoryError as error:
@@ -154,7 +150,7 @@ class Engine:
                 f"The model made {len(found)} motions instead of {request.samples}.",
                 "Please report this with the log.",
             )
-        if request.cleanup:
+        if request.cleanup and request.edit is None:  # an edit locks the feet of what it made
             report(Progress(request.id, "cleaning up"))
             found = [_cleaned(motion) for motion in found]
         if not all(np.isfinite(motion.data).all() for motion in found):
@@ -200,6 +196,26 @@ def default_threads() -> int | None:
     else:
         cores = os.cpu_count() or 1
     return max(1, min(cores, MAX_THREADS))
+
+
+def _check_before_loading(request: Request) -> None:
+    if request.edit is not None:
+        from ..pipelines import edit_requests
+
+        edit_requests.check(request)
+        return
+    info = registry.model_info(request.model)
+    if info is not None:
+        info.check_seconds(request.seconds)
+
+
+def _made(pipeline: registry.Pipeline, request: Request, report: OnProgress) -> list[Motion]:
+    if request.edit is not None:
+        from ..pipelines import edit_requests
+
+        return edit_requests.edit_motions(pipeline, request, report)
+    _check_estimate(request, pipeline)
+    return list(pipeline.generate(request, on_step=report))
 
 
 def _check_estimate(request: Request, pipeline: registry.Pipeline) -> None:

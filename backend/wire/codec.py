@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -23,8 +23,8 @@ from .control import (
     Ready,
     Shutdown,
 )
-from .framing import Reader, pack_frame, read_frame
-from .messages import Failure, Motion, Progress, Request, Result
+from .framing import SAME_VERSION, Reader, pack_frame, read_frame
+from .messages import Edit, Failure, Motion, Progress, Request, Result
 from .skeleton import MOTION_DIM
 
 Message = (
@@ -72,9 +72,9 @@ _T = TypeVar("_T")
 
 
 def encode(message: Message) -> tuple[dict[str, Any], bytes]:
-    """``(header, payload)`` of a message; only a :class:`Result` has a payload."""
+    """``(header, payload)`` of a message; a :class:`Result` or an edit has a payload."""
     if isinstance(message, Request):
-        return {"type": "request", "request": message.to_dict()}, b""
+        return _encode_request(message)
     if isinstance(message, Result):
         return _encode_result(message)
     if isinstance(message, Models):
@@ -101,14 +101,21 @@ def decode(header: dict[str, Any], payload: bytes) -> Message:
             wrong size.
         InvalidRequest: a request with unknown fields (a newer client).
     """
+    try:
+        return _decoded(header, payload)
+    except FormatError as error:
+        raise FormatError(error.message, error.hint or SAME_VERSION) from error
+
+
+def _decoded(header: dict[str, Any], payload: bytes) -> Message:
     name = header.get("type")
     values = {key: value for key, value in header.items() if key != "type"}
     if name == "result":
         return _decode_result(values, payload)
+    if name == "request":
+        return _decode_request(values, payload)
     if payload:
         raise FormatError(f"A message of type {name!r} has no payload.")
-    if name == "request":
-        return _decode_request(values)
     if name == "models":
         return _decode_models(values)
     kind = _PLAIN.get(name) if isinstance(name, str) else None
@@ -135,20 +142,69 @@ def read_message(stream: Reader) -> Message | None:
     return None if frame is None else decode(*frame)
 
 
+def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
+    header: dict[str, Any] = {"type": "request", "request": request.to_dict()}
+    if request.edit is None:
+        return header, b""
+    edit = request.edit
+    # absent from other requests, so that an older backend still reads those
+    header["edit"] = {
+        "motion": _clip(edit.motion),
+        "frames": None if edit.frames is None else list(edit.frames),
+        "joints": list(edit.joints),
+    }
+    return header, _payload([edit.motion])
+
+
+def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
+    edit = values.pop("edit", None)
+    _expect_keys("request", values, {"request"})
+    body = values["request"]
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        raise FormatError("A request must be an object with an id.")
+    _check_id(body["id"])
+    if not body["id"]:
+        # a failure without an id is about the backend itself
+        raise FormatError("A request must be an object with an id.")
+    if edit is None:
+        if payload:
+            raise FormatError("A request that edits nothing has no payload.")
+        return Request.from_dict(body)
+    return replace(Request.from_dict(body), edit=_decode_edit(edit, payload))
+
+
+def _decode_edit(edit: Any, payload: bytes) -> Edit:
+    valid = (
+        isinstance(edit, dict)
+        and set(edit) == {"motion", "frames", "joints"}
+        and _is_clip(edit["motion"])
+        and _is_range(edit["frames"])
+        and isinstance(edit["joints"], list)
+        and all(isinstance(joint, str) for joint in edit["joints"])
+    )
+    if not valid:
+        raise FormatError("What a request edits is malformed.")
+    [motion] = _motions("request", [edit["motion"]], payload)
+    frames = None if edit["frames"] is None else tuple(edit["frames"])
+    return Edit(motion, frames, tuple(edit["joints"]))
+
+
+def _is_range(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and len(value) == 2 and all(_is(end, (int,)) for end in value)
+    )
+
+
 def _encode_result(result: Result) -> tuple[dict[str, Any], bytes]:
-    motions = [
-        {"frames": len(motion.data), "fps": motion.fps, "meta": motion.meta}
-        for motion in result.motions
-    ]
     header = {
         "type": "result",
         "id": result.id,
         "columns": MOTION_DIM,
-        "motions": motions,
+        "motions": [_clip(motion) for motion in result.motions],
         "warnings": list(result.warnings),
         "seconds_taken": result.seconds_taken,
     }
-    return header, b"".join(m.data.astype(_FLOAT, copy=False).tobytes() for m in result.motions)
+    return header, _payload(result.motions)
 
 
 def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
@@ -167,18 +223,32 @@ def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
     if not valid:
         raise FormatError("A result header is malformed.")
     _check_id(values["id"])
+    motions = _motions("result", clips, payload)
+    return Result(values["id"], motions, tuple(warnings), float(taken))
+
+
+def _clip(motion: Motion) -> dict[str, Any]:
+    """What a header says of a motion in the payload."""
+    return {"frames": len(motion.data), "fps": motion.fps, "meta": motion.meta}
+
+
+def _payload(motions: Iterable[Motion]) -> bytes:
+    return b"".join(m.data.astype(_FLOAT, copy=False).tobytes() for m in motions)
+
+
+def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tuple[Motion, ...]:
+    """The motions of a payload, of which ``clips`` (checked) say how long they are."""
     counts = [clip["frames"] for clip in clips]
     if len(payload) != sum(counts) * MOTION_DIM * _FLOAT.itemsize:
         raise FormatError(
-            f"A result announces {sum(counts)} frames but carries {len(payload)} bytes."
+            f"A {name} announces {sum(counts)} frames but carries {len(payload)} bytes."
         )
     rows = np.frombuffer(payload, dtype=_FLOAT).reshape(-1, MOTION_DIM)
     parts = np.split(rows, np.cumsum(counts)[:-1]) if clips else []
-    motions = tuple(
+    return tuple(
         Motion(part.astype(np.float32), float(clip["fps"]), clip["meta"])
         for part, clip in zip(parts, clips, strict=True)
     )
-    return Result(values["id"], motions, tuple(warnings), float(taken))
 
 
 def _is_clip(clip: Any) -> bool:
@@ -192,18 +262,6 @@ def _is_clip(clip: Any) -> bool:
         and clip["fps"] > 0
         and isinstance(clip["meta"], dict)
     )
-
-
-def _decode_request(values: dict[str, Any]) -> Request:
-    _expect_keys("request", values, {"request"})
-    body = values["request"]
-    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
-        raise FormatError("A request must be an object with an id.")
-    _check_id(body["id"])
-    if not body["id"]:
-        # a failure without an id is about the backend itself
-        raise FormatError("A request must be an object with an id.")
-    return Request.from_dict(body)
 
 
 def _decode_models(values: dict[str, Any]) -> Models:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ class Request:
     are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
-    to a model that can estimate it; ``seconds`` is then ignored.
+    to a model that can estimate it; ``seconds`` is then ignored. With ``edit`` part of a motion is
+    made anew: ``seconds`` is then ignored too, and the prompt may be empty.
     """
 
     prompt: str
@@ -45,12 +46,16 @@ class Request:
     cleanup: bool = True
     keep_best: bool = False
     estimate_length: bool = False
+    edit: Edit | None = None
     id: str = field(default_factory=new_id)
 
     def validated(self) -> Request:
         """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
-        if not any(character.isalnum() for character in prompt):  # of any script
+        if self.edit is not None:
+            self.edit.check()
+        wordless = not any(character.isalnum() for character in prompt)  # of any script
+        if wordless and (prompt or self.edit is None):
             raise InvalidRequest(
                 "The prompt has no words." if prompt else "The prompt is empty.",
                 "Describe a motion, for example: a person walks forward.",
@@ -102,13 +107,13 @@ class Request:
         return replace(self, prompt=prompt, model=self.model.strip())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values, without what is edited (``codec`` carries that)."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "edit"}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Request:
         """Rebuild from JSON values; unknown or missing keys raise :class:`InvalidRequest`."""
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls)} - {"edit"}
         unknown = sorted(set(values) - known)
         if unknown or "prompt" not in values:
             raise InvalidRequest(
@@ -183,6 +188,42 @@ class Motion:
     def seconds(self) -> float:
         """Length in seconds."""
         return len(self.data) / self.fps
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A motion, and what of it is made anew: ``joints`` in ``frames``; all else stays as it is.
+
+    Attributes:
+        motion: at any frame rate; the result has its rate and length.
+        frames: half-open range; None is every frame.
+        joints: names of :data:`backend.motion.joint_sets.BODY_PARTS` or joints; () is all of them.
+    """
+
+    motion: Motion
+    frames: tuple[int, int] | None = None
+    joints: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """:class:`InvalidRequest` says what cannot be edited so."""
+        count = len(self.motion.data)
+        _check("frame rate of the motion", self.motion.fps, 1.0, 1000.0)
+        _check("length of the motion", self.motion.seconds, 0.0, limits.MAX_SECONDS, " seconds")
+        if not np.isfinite(self.motion.data).all():
+            raise InvalidRequest(
+                "The motion to edit holds values that are not finite.", "Choose another one."
+            )
+        if self.frames is None and not self.joints:
+            raise InvalidRequest(
+                "The edit keeps nothing of the motion.",
+                "Name frames or joints to make anew; to start afresh, generate a motion.",
+            )
+        if self.frames is not None and not 0 <= self.frames[0] < self.frames[1] <= count:
+            raise InvalidRequest(
+                f"The frames {self.frames[0]} to {self.frames[1]} do not lie in the motion of "
+                f"{count} frames.",
+                f"Give a range from 0 to {count}, the end above the start.",
+            )
 
 
 @dataclass(frozen=True)

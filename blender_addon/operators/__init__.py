@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import character, environment, generate, messages, service, takes
+from . import character, edit, environment, generate, messages, service, takes
 
 CLASSES: tuple[type, ...] = (
     *generate.CLASSES,
+    *edit.CLASSES,
     *character.CLASSES,
     *messages.CLASSES,
     *takes.CLASSES,

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty
 
 from .. import model_list, placement, pump
-from ..backend_access import KinetypeError, Request, limits
+from ..backend_access import Edit, KinetypeError, Request, limits
 from ..jobs import board
 from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
@@ -21,11 +21,14 @@ def new_seed(samples: int = 1) -> int:
     return _random.randint(limits.MIN_SEED, limits.MAX_SEED - samples)
 
 
-def request_from(settings: KinetypeSettings, *, seed: int | None = None) -> Request:
+def request_from(
+    settings: KinetypeSettings, *, seed: int | None = None, edit: Edit | None = None
+) -> Request:
     """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds.
 
     Args:
         seed: instead of the panel's.
+        edit: what to make anew, if not a whole motion.
     """
     return Request(
         prompt=settings.prompt,
@@ -38,6 +41,7 @@ def request_from(settings: KinetypeSettings, *, seed: int | None = None) -> Requ
         sampler=None if settings.sampler == "DEFAULT" else settings.sampler,
         cleanup=settings.cleanup,
         keep_best=settings.keep_best and settings.samples > 1,
+        edit=edit,
     ).validated()
 
 
@@ -63,12 +67,8 @@ def problem_with(context: bpy.types.Context) -> KinetypeError | None:
     return None
 
 
-class KINETYPE_OT_generate(KinetypeOperator):
-    """Make a motion from the prompt and key it on the character, from the current frame"""
-
-    bl_idname = "kinetype.generate"
-    bl_label = "Generate"
-    bl_options = {"REGISTER"}
+class WaitOperator(KinetypeOperator):
+    """Shared by the operators that ask for a motion: scripts can wait for it."""
 
     wait: BoolProperty(
         name="Wait",
@@ -82,6 +82,26 @@ class KINETYPE_OT_generate(KinetypeOperator):
         options={"SKIP_SAVE"},
     )
 
+    def waited(self) -> set[str] | None:
+        """Wait for what was submitted if that is asked for; else nothing."""
+        if not self.wait:
+            return None
+        if not pump.wait(self.timeout or None):
+            board.cancel_all()
+            return self.refuse(f"No motion within {self.timeout:g} seconds")
+        if board.error is not None:
+            return self.refuse(f"{board.error.message} {board.error.hint}")
+        held = next((item.reason for item in board.finished if item.reason), "")
+        return self.refuse(held) if held else None
+
+
+class KINETYPE_OT_generate(WaitOperator):
+    """Make a motion from the prompt and key it on the character, from the current frame"""
+
+    bl_idname = "kinetype.generate"
+    bl_label = "Generate"
+    bl_options = {"REGISTER"}
+
     @classmethod
     def problem(cls, context: bpy.types.Context) -> str:
         return str(problem_with(context) or "")
@@ -91,16 +111,7 @@ class KINETYPE_OT_generate(KinetypeOperator):
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
         submit(context, request_from(settings), placement.capture(context))
-        return self._wait() if self.wait else None
-
-    def _wait(self) -> set[str] | None:
-        if not pump.wait(self.timeout or None):
-            board.cancel_all()
-            return self.refuse(f"No motion within {self.timeout:g} seconds")
-        if board.error is not None:
-            return self.refuse(f"{board.error.message} {board.error.hint}")
-        held = next((item.reason for item in board.finished if item.reason), "")
-        return self.refuse(held) if held else None
+        return self.waited()
 
 
 class KINETYPE_OT_cancel(KinetypeOperator):

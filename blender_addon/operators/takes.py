@@ -201,6 +201,12 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
     bl_options = {"REGISTER"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
+        info = takes.info_of(action)
+        if info is not None and takes.is_edit(info):
+            raise InvalidRequest(
+                f"{action.name!r} is an edit of another take, which a prompt cannot make again.",
+                "Put the take that it was made from on the character and edit that.",
+            )
         start = round(action.curve_frame_range[0])
         request = replace(takes.request_of(action), id=messages.new_id())
         submit(context, request, placement.capture(context, start_frame=start))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from . import advanced, main, takes_panel
+from . import advanced, edit_panel, main, takes_panel
 
-CLASSES: tuple[type, ...] = (*main.CLASSES, *takes_panel.CLASSES, *advanced.CLASSES)
+CLASSES: tuple[type, ...] = (
+    *main.CLASSES,
+    *takes_panel.CLASSES,
+    *edit_panel.CLASSES,
+    *advanced.CLASSES,
+)

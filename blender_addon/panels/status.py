@@ -40,9 +40,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     elif board.backend_dead and board.session is not None and board.session.error is not None:
         draw_notice(layout, context, Notice.of(board.session.error), dismissable=False)
     for text in board.warnings:
-        _draw_text(layout, context, text, "INFO")
+        draw_text(layout, context, text, "INFO")
     if board.message:
-        _draw_text(layout, context, board.message, "CHECKMARK")
+        draw_text(layout, context, board.message, "CHECKMARK")
 
 
 def progress_text(job: Job) -> str:
@@ -93,7 +93,7 @@ def _draw_kept(layout: bpy.types.UILayout, context: bpy.types.Context, board: Bo
         if not item.reason:
             continue
         box = layout.box().column(align=True)
-        _draw_text(box, context, item.reason, "INFO")
+        draw_text(box, context, item.reason, "INFO")
         if item.kept:
             row = box.row(align=True)
             row.operator("kinetype.place_result", icon="IMPORT")
@@ -113,17 +113,15 @@ def draw_notice(
     head = box.row(align=True)
     text = head.column(align=True)
     text.alert = True
-    _draw_text(text, context, notice.message, "ERROR")
+    draw_text(text, context, notice.message, "ERROR")
     if dismissable:
         head.operator("kinetype.dismiss", text="", icon="X", emboss=False)
-    _draw_text(box, context, notice.hint, "BLANK1")
+    draw_text(box, context, notice.hint, "BLANK1")
     for fix in notice.fixes:
         box.operator(fix.operator, text=fix.text, icon=fix.icon)
 
 
-def _draw_text(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str
-) -> None:
+def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
     """Wrapped; the icon stands before the first line."""
     column = layout.column(align=True)
     lines = textwrap.wrap(text, line_width(context), max_lines=MAX_LINES, placeholder=" …")

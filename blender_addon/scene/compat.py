@@ -102,15 +102,15 @@ def copied_action(
     Returns:
         The copy, the slot of ``owner`` in it (None where there are no slots), and its F-curves.
     """
-    used = slot_of(owner) if owner.animation_data and owner.animation_data.action == source else None
     action = source.copy()
     if action.asset_data is not None:
         action.asset_clear()  # one asset must not become two
     if not SLOTTED:
         slot, curves = None, ActionCurves(action.fcurves, action.groups)
     else:
-        known = [s for s in action.slots if used is not None and s.identifier == used.identifier]
-        slot = next(iter(known or action.slots), None)
+        data = owner.animation_data or owner.animation_data_create()
+        # set whenever a slot is assigned, and the same in every copy of an Action
+        slot = action.slots.get(data.last_slot_identifier) or next(iter(action.slots), None)
         if slot is None:
             slot = action.slots.new(id_type="OBJECT", name=owner.name)
         layer = action.layers[0] if action.layers else action.layers.new("Layer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 import tempfile
@@ -91,6 +92,20 @@ def check_graphics(engine: str) -> None:
         ) from error
 
 
+def check_path(path: Path) -> None:
+    """:class:`OutputError` for a path that renders would miss.
+
+    Blender takes a backslash for a folder on every system, so where it is part of a name the
+    pictures would go elsewhere.
+    """
+    whole = str(Path(path).absolute())
+    if os.sep != "\\" and "\\" in whole:
+        raise OutputError(
+            f"Blender cannot render to {whole}: it takes the backslash for a folder.",
+            "Choose a name without backslashes.",
+        )
+
+
 def _workbench_look(scene: bpy.types.Scene, samples: int | None) -> None:
     if samples is None:
         scene.display.render_aa = "FXAA"
@@ -131,6 +146,7 @@ def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = 
     Raises:
         OutputError: the file cannot be written. RenderError: Blender could not render.
     """
+    check_path(path)
     compat.set_video_output(scene)
     with replacing(Path(path)) as temporary:
         scene.render.filepath = compat.render_path(temporary.absolute())
@@ -149,6 +165,7 @@ def render_frames(
     Raises:
         OutputError: the folder cannot be written. RenderError: Blender could not render.
     """
+    check_path(folder)
     compat.set_image_output(scene)
     folder = Path(folder)
     try:

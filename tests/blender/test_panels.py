@@ -60,6 +60,25 @@ def test_a_typo_would_be_noticed(addon: SimpleNamespace) -> None:
             drawing.draw(function)
 
 
+def test_the_edit_panel_says_what_it_will_change(addon: SimpleNamespace) -> None:
+    from blender_addon.panels.edit_panel import KINETYPE_PT_edit
+    from blender_addon.scene import action, armature
+
+    settings = addon.settings()
+    tree = drawing.draw_panel(KINETYPE_PT_edit)
+    for name in ("edit_part", "edit_frames", "edit_first", "edit_last"):
+        assert f"KinetypeSettings.{name}" in tree, name
+    assert "bpy.ops.kinetype.edit_motion" in tree and "frames 1 to" not in tree
+    body = armature.create_armature(bpy.context)
+    action.apply_motion(body, synthetic.walk(2.0), scene=bpy.context.scene, start_frame=1)
+    bpy.context.view_layer.objects.active = body
+    settings.edit_first, settings.edit_last = 30, 20
+    tree = drawing.draw_panel(KINETYPE_PT_edit)
+    assert f"{body.name}: frames 1 to" in tree and "before it begins" in tree
+    settings.edit_frames = "ALL"
+    assert "KinetypeSettings.edit_first" not in drawing.draw_panel(KINETYPE_PT_edit)
+
+
 def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
     tree = main_panel()
     for name in (

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from backend.pipelines import registry
 from backend.wire.control import ModelInfo
 from backend.wire.messages import Motion, Progress, Request
-from backend.wire.skeleton import MOTION_DIM, MOTION_FPS
+from backend.wire.skeleton import JOINT_NAMES, MOTION_DIM, MOTION_FPS
 
 STEPS = 5
 
@@ -112,6 +113,36 @@ class BadMeta(FakePipeline):
         return Motion(super().motion(request, seed).data, meta={"path": Path("x")})
 
 
+class Editor(FakePipeline):
+    """Makes noise of what is not kept, and leaves the rest alone."""
+
+    def edit(
+        self,
+        motion: Motion,
+        prompt: str,
+        *,
+        keep_frames: Sequence[tuple[int, int]],
+        keep_joints: Sequence[str],
+        seed: int,
+        on_step: Callable[[int, int], None],
+        **options: Any,
+    ) -> Motion:
+        anew = np.ones(len(motion.data), dtype=bool)
+        for start, end in keep_frames:
+            anew[start:end] = False
+        columns = [joint not in keep_joints for joint in JOINT_NAMES]
+        wide = np.r_[np.repeat(columns[:1], 3), np.repeat(columns, 6)]
+        noise = np.random.default_rng(seed).normal(size=motion.data.shape)
+        for step in range(STEPS + 1):
+            self.step(step)
+            on_step(step, STEPS)
+        data = np.where(anew[:, None] & wide, noise, motion.data)
+        note = {"kept_frames": [list(r) for r in keep_frames], "kept_joints": list(keep_joints)}
+        return Motion(
+            data, motion.fps, {"prompt": prompt, "seed": seed, "edit": {**note, **options}}
+        )
+
+
 PIPELINES: dict[str, type[FakePipeline]] = {
     "fake": FakePipeline,
     "slow": Slow,
@@ -123,6 +154,7 @@ PIPELINES: dict[str, type[FakePipeline]] = {
     "dies": Dies,
     "not-finite": NotFinite,
     "bad-meta": BadMeta,
+    "editor": Editor,
 }
 loads: list[str] = []
 """Names in the order in which their loaders were called."""

@@ -18,7 +18,8 @@ from backend.errors import (
 )
 from backend.pipelines import registry
 from backend.service.engine import MAX_THREADS, Engine, choose_device, default_threads
-from backend.wire.messages import Motion, Progress, Request
+from backend.wire.messages import Edit, Motion, Progress, Request
+from backend.wire.skeleton import JOINT_NAMES
 
 
 def ask(model: str = "fake", **values: object) -> Request:
@@ -74,6 +75,53 @@ def test_clean_up_is_applied_when_asked_for(fakes: ModuleType) -> None:
     assert np.abs(clean.data - raw.data).max() > 1e-4
     assert stages[-2:] == ["cleaning up", "scoring"]
     assert clean.meta["cleanup"] is True and clean.meta["seed"] == raw.meta["seed"]
+
+
+def edit_request(model: str, frames: tuple[int, int] | None, *joints: str, **values: object):
+    data = np.random.default_rng(0).normal(size=(48, 135))
+    return ask(model, edit=Edit(Motion(data, 24.0, {"prompt": "before"}), frames, joints), **values)
+
+
+def test_an_edit_changes_what_it_names_and_nothing_else(fakes: ModuleType) -> None:
+    request = edit_request("editor", (10, 20), "left_arm", samples=2, seed=7, cleanup=True)
+    progress: list[Progress] = []
+    result = Engine().run(request, progress.append)
+    assert request.edit is not None
+    first, second = result.motions
+    changed = first.data != request.edit.motion.data
+    assert np.nonzero(changed.any(1))[0].tolist() == list(range(10, 20))
+    arm = [JOINT_NAMES.index(f"left_{name}") for name in ("collar", "shoulder", "elbow", "wrist")]
+    wanted = [3 + 6 * joint + column for joint in arm for column in range(6)]
+    assert np.nonzero(changed.any(0))[0].tolist() == sorted(wanted)
+    assert not np.array_equal(first.data, second.data)
+    assert (first.fps, first.meta["model"], first.meta["seed"]) == (24.0, "editor", 7)
+    assert second.meta["seed"] == 8
+    assert first.meta["edit"]["foot_lock"] is True
+    assert "cleaning up" not in [p.stage for p in progress]
+    steps = [(p.step, p.total) for p in progress if p.stage == "sampling"]
+    assert steps[0] == (0, 10) and steps[-1] == (10, 10)
+
+
+def test_an_edit_of_any_length_the_model_would_not_generate(fakes: ModuleType) -> None:
+    """``seconds`` is not what counts, and the fake makes at most 10 s."""
+    Engine().run(edit_request("editor", None, "upper", seconds=60.0))
+
+
+def test_a_model_that_cannot_edit_says_which_can(fakes: ModuleType) -> None:
+    with pytest.raises(InvalidRequest, match="'fake' cannot edit") as caught:
+        Engine().run(edit_request("fake", (10, 20)))
+    assert "starter" in caught.value.hint
+
+
+def test_an_edit_that_keeps_all_or_nothing_is_refused_before_loading(fakes: ModuleType) -> None:
+    for frames, joints, said in [
+        ((0, 48), (), "keep something"),
+        (None, ("wing",), "no body part"),
+        (None, ("upper", "lower"), "keep something"),
+    ]:
+        with pytest.raises(InvalidRequest, match=said):
+            Engine().run(edit_request("editor", frames, *joints))
+    assert fakes.loads == []
 
 
 def test_a_cancel_from_progress_leaves_as_it_is(fakes: ModuleType) -> None:

@@ -9,7 +9,7 @@ from backend.errors import KinetypeError
 from backend.pipelines import registry
 from backend.text import minilm
 from backend.wire import limits
-from backend.wire.messages import Failure, Progress, Request, Result
+from backend.wire.messages import Edit, Failure, Progress, Request, Result
 from blender_addon.client import InProcessSession, ProcessSession, default_command
 
 from .conftest import collect, outcome
@@ -51,3 +51,25 @@ def test_both_sessions_make_the_same_motion_and_cancel(model: str) -> None:
     finally:
         served.stop()
         local.stop()
+
+
+def test_an_edit_keeps_what_it_should_through_the_real_command(model: str) -> None:
+    served = ProcessSession(*default_command(device="cpu", threads=1, offline=True))
+    try:
+        asked = Request("a person walks forward", 2.0, seed=4, steps=3, model=model)
+        made, _ = outcome(served, served.submit(asked))
+        assert isinstance(made, Result), made
+        [before] = made.motions
+        edit = Edit(before, (20, 40), ("upper",))
+        wave = Request("a person waves", seed=1, steps=3, model=model, edit=edit)
+        result, _ = outcome(served, served.submit(wave))
+    finally:
+        served.stop()
+    assert isinstance(result, Result), result
+    [after] = result.motions
+    changed = after.data != before.data
+    assert np.nonzero(changed.any(1))[0].tolist() == list(range(20, 40))
+    legs = [3 + 6 * joint for joint in (0, 1, 2, 4, 5, 7, 8, 10, 11)]
+    assert not changed[:, :3].any()
+    assert not any(changed[:, start : start + 6].any() for start in legs)
+    assert after.meta["edit"]["before"] == {"prompt": asked.prompt, "seed": 4}

@@ -25,7 +25,7 @@ from backend.wire.control import (
     Shutdown,
     Silence,
 )
-from backend.wire.messages import Failure, Motion, Progress, Request, Result
+from backend.wire.messages import Edit, Failure, Motion, Progress, Request, Result
 from backend.wire.skeleton import MOTION_FPS
 
 
@@ -55,6 +55,54 @@ MESSAGES: list[codec.Message] = [
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
 def test_a_message_survives(message: codec.Message) -> None:
     assert codec.read_message(io.BytesIO(codec.to_bytes(message))) == message
+
+
+@pytest.mark.parametrize(
+    ("frames", "joints"), [((2, 5), ()), (None, ("upper", "left_knee")), ((0, 3), ("arms",))]
+)
+def test_an_edit_survives_bit_for_bit(
+    frames: tuple[int, int] | None, joints: tuple[str, ...]
+) -> None:
+    before = dataclasses.replace(motion(7, 1, prompt="before"), fps=24.0)
+    sent = Request("wave", seed=3, edit=Edit(before, frames, joints))
+    got = codec.read_message(io.BytesIO(codec.to_bytes(sent)))
+    assert isinstance(got, Request) and got.edit is not None
+    assert dataclasses.replace(got, edit=None) == dataclasses.replace(sent, edit=None)
+    assert (got.edit.frames, got.edit.joints) == (frames, joints)
+    assert (got.edit.motion.fps, got.edit.motion.meta) == (24.0, {"prompt": "before"})
+    np.testing.assert_array_equal(got.edit.motion.data, before.data)
+
+
+def test_a_request_that_edits_nothing_is_what_older_backends_read() -> None:
+    header, payload = codec.encode(Request("walk"))
+    assert set(header) == {"type", "request"} and not payload
+    assert "edit" not in header["request"]
+    with pytest.raises(FormatError, match="no payload"):
+        codec.decode(header, b"1234")
+
+
+EDIT_HEADER, EDIT_PAYLOAD = codec.encode(Request("wave", edit=Edit(motion(7), (2, 5))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frames": [1]},
+        {"frames": [1.5, 2]},
+        {"frames": [True, 2]},
+        {"frames": "all"},
+        {"joints": "upper"},
+        {"joints": [3]},
+        {"motion": {"frames": 8, "fps": 30.0, "meta": {}}},
+        {"motion": {"frames": 7, "fps": 0, "meta": {}}},
+        {"motion": None},
+        {"more": 1},
+    ],
+)
+def test_a_malformed_edit_is_refused(change: dict[str, Any]) -> None:
+    header = {**EDIT_HEADER, "edit": {**EDIT_HEADER["edit"], **change}}
+    with pytest.raises(FormatError):
+        codec.decode(header, EDIT_PAYLOAD)
 
 
 def test_every_message_type_is_covered_here() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from backend.errors import InvalidRequest
 from backend.wire import limits
-from backend.wire.messages import Request
+from backend.wire.messages import Edit, Motion, Request
 
 
 def test_every_sample_of_a_request_can_be_made_again_alone() -> None:
@@ -74,3 +75,32 @@ def test_the_name_of_a_model_has_a_limit() -> None:
     Request("a person walks", model="m" * limits.MAX_MODEL_CHARS).validated()
     with pytest.raises(InvalidRequest, match="limit is 4096"):
         Request("a person walks", model="m" * (limits.MAX_MODEL_CHARS + 1)).validated()
+
+
+def clip(frames: int = 60, fps: float = 30.0) -> Motion:
+    return Motion(np.zeros((frames, 135)), fps)
+
+
+def test_an_edit_needs_no_prompt_but_a_generation_does() -> None:
+    Request("", edit=Edit(clip(), (10, 20))).validated()
+    with pytest.raises(InvalidRequest, match="no words"):
+        Request("...", edit=Edit(clip(), (10, 20))).validated()
+    with pytest.raises(InvalidRequest, match="prompt is empty"):
+        Request("").validated()
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (Edit(clip()), "keeps nothing"),
+        (Edit(clip(), (10, 61)), "do not lie in the motion of 60 frames"),
+        (Edit(clip(), (-1, 5)), "do not lie"),
+        (Edit(clip(), (20, 20)), "do not lie"),
+        (Edit(clip(61 * 30), (0, 5)), r"length of the motion is 61 seconds"),
+        (Edit(clip(60, float("nan")), (0, 5)), "frame rate of the motion must be a number"),
+        (Edit(Motion(np.full((9, 135), np.inf)), (0, 5)), "not finite"),
+    ],
+)
+def test_an_edit_is_checked(edit: Edit, said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        Request("wave", edit=edit).validated()

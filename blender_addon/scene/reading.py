@@ -1,0 +1,105 @@
+"""What an armature performs: its active Action read back as a motion, without playing it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend_access import JOINT_NAMES, InvalidRequest, Motion
+from ..core import quaternions
+from ..core.reading import from_bone_keys
+from . import armature as armatures
+from . import compat
+from .action import rotation_path, scene_fps
+
+_CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The motion of an armature's Action, one row per scene frame from ``start_frame``."""
+
+    motion: Motion
+    start_frame: int
+    action: bpy.types.Action
+
+
+def frames_of(armature: bpy.types.Object) -> tuple[int, int] | None:
+    """First and last frame that the active Action keys, None without keys; cheap enough to draw."""
+    data = armature.animation_data
+    if data is None or data.action is None:
+        return None
+    first, last = data.action.curve_frame_range
+    return (math.floor(first), math.ceil(last)) if last > first else None
+
+
+def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Performance:
+    """The active Action of an armature with SMPL bones as motion_135 at the scene's rate.
+
+    F-curves are evaluated with their modifiers; a channel that has none keeps its present value.
+    Constraints, drivers and NLA strips are not part of it. Nothing of the scene is changed.
+
+    Raises:
+        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.rest_pose`.
+        InvalidRequest: there is no Action, or it does not move the bones.
+    """
+    bones = armatures.find_bones(armature)
+    armatures.ensure_pose(armature)
+    frames = frames_of(armature)
+    curves = {
+        (curve.data_path, curve.array_index): curve
+        for curve in compat.active_curves(armature)
+        if not curve.mute
+    }
+    chosen = [armature.pose.bones[bones[joint]] for joint in JOINT_NAMES]
+    keyed = any(
+        (bone.path_from_id(rotation_path(bone)), index) in curves
+        for bone in chosen
+        for index in range(4)
+    )
+    if frames is None or not keyed:
+        raise InvalidRequest(
+            f"{armature.name!r} has no Action that moves its bones.",
+            "Generate a motion, or put a take on it.",
+        )
+    at = range(frames[0], frames[1] + 1)
+    rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
+    location = _values(chosen[0], "location", curves, at)
+    rest = armatures.rest_pose(armature, bones)
+    data = from_bone_keys(rotations, location, rest)
+    return Performance(Motion(data, scene_fps(scene)), frames[0], armature.animation_data.action)
+
+
+def _rotation(
+    bone: bpy.types.PoseBone, curves: dict[tuple[str, int], bpy.types.FCurve], at: range
+) -> np.ndarray:
+    """Quaternions ``[T, 4]`` of a bone, whatever its rotation mode."""
+    path = rotation_path(bone)
+    values = _values(bone, path, curves, at)
+    if path == "rotation_quaternion":
+        return quaternions.normalise(values)
+    if path == "rotation_axis_angle":
+        return quaternions.from_axis_angle(values)
+    return quaternions.from_euler(values, bone.rotation_mode)
+
+
+def _values(
+    bone: bpy.types.PoseBone,
+    name: str,
+    curves: dict[tuple[str, int], bpy.types.FCurve],
+    at: range,
+) -> np.ndarray:
+    """``[T, C]`` of a property of a bone."""
+    path = bone.path_from_id(name)
+    resting = getattr(bone, name)
+    columns = []
+    for index in range(_CHANNELS[name]):
+        curve = curves.get((path, index))
+        if curve is None:
+            columns.append(np.full(len(at), resting[index]))
+        else:
+            columns.append(np.fromiter(map(curve.evaluate, at), np.float64, len(at)))
+    return np.stack(columns, axis=1)
