@@ -171,7 +171,7 @@ def _overrides(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"{path} is not JSON ({error}).", "Give a file that holds one JSON object."
         ) from error

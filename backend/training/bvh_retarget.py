@@ -63,7 +63,7 @@ class RetargetProfile:
             raw = json.loads(path.read_text(encoding="utf-8"))
             axes = {k: np.array(v, dtype=np.float64).T for k, v in raw["rest_axes"].items()}
             profile = cls(raw["name"], raw["joints"], axes, float(raw.get("vertical_offset", 0.0)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(
                 f"{path} is not a retarget profile ({error}).",
                 "It needs the keys name, joints and rest_axes; see docs/train-your-own.md.",

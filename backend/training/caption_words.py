@@ -48,7 +48,7 @@ def load_captions(path: str | Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{path} cannot be read as a caption file: {error}",
             "Give a UTF-8 JSON file with 'contents', 'styles' and 'templates'.",

@@ -127,7 +127,7 @@ def read_json(path: Path) -> Any:
     """JSON of a dataset file, or a :class:`FormatError` that says how to make the dataset."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{path} cannot be read ({error}).", "Make the dataset with: kinetype train data."
         ) from error

@@ -115,7 +115,7 @@ class MotionCLIP135Evaluator(base.Evaluator):
 def _config(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", _HINT) from error
     if not isinstance(values, dict):
         raise ArtifactError(f"{path} must hold a JSON object.", _HINT)

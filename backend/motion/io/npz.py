@@ -204,7 +204,7 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         return {}
     try:
         meta = json.loads(str(arrays["kinetype_meta"]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(
             f"{path}: kinetype_meta is not JSON ({error}).", "Write the file again."
         ) from error

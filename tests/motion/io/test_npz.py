@@ -90,6 +90,7 @@ def test_pickled_extras_of_foreign_files_are_not_loaded(file: Path, motion: Moti
         (("mocap_frame_rate", "mocap_framerate", "fps"), {}, "mocap_frame_rate"),
         ((), {"kinetype_meta": np.array("{")}, "JSON"),
         ((), {"kinetype_meta": np.array("[1]")}, "JSON object"),
+        ((), {"kinetype_meta": np.array("[" * 100_000)}, "JSON"),
         (("motion_135", "trans"), {}, "'trans'"),
         (("motion_135", "poses", "pose_body"), {}, "'poses'"),
         (("motion_135",), {"poses": np.zeros((48, 60))}, "poses"),
