@@ -244,7 +244,9 @@ def check_before_work(options: argparse.Namespace) -> None:
         OutputError: the output folder cannot be written. InvalidRequest: wrong rate or size.
     """
     from blender_addon import headless
+    from blender_addon.scene.render import check_path
 
+    check_path(options.out)
     check_writable(options.out / RESULTS)
     headless.check_settings(_render_settings(options), options.fps)
 

@@ -111,6 +111,14 @@ def test_saving_again_replaces_without_backups(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["a.blend"]
 
 
+@pytest.mark.skipif(os.sep == "\\", reason="there it does part folders")
+@pytest.mark.parametrize("kind", ["mp4", "frames"])
+def test_nothing_is_rendered_beside_a_name_with_a_backslash(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(OutputError, match="backslash"):
+        headless.export(synthetic.walk(0.2), headless.Outputs(**{kind: tmp_path / "a\\b.mp4"}))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("fps", [0.0, -5.0, 1000.0, float("nan")])
 def test_impossible_rates(fps: float) -> None:
     with pytest.raises(InvalidRequest, match="frame rate"):
@@ -149,8 +157,9 @@ def test_files_that_are_no_motion(motion_file: Path, tmp_path: Path, content: st
         np.savez(path, motion_135=np.full((4, 135), "x"))
     else:
         np.savez(path, motion_135=synthetic.walk(0.2).data, fps=np.nan)
-    with pytest.raises(FormatError, match=r"bad\.npz"):
+    with pytest.raises(FormatError, match=r"bad\.npz") as problem:
         headless.read_motion(path)
+    assert "allow_pickle" not in str(problem.value)
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,12 @@ def test_wrong_job_files_are_named_before_any_work(
         (("--fps", "0"), 2, "frame rate"),
         (("--width", "1"), 2, "picture size"),
         (("--out", "taken/deeper"), 1, "Cannot write"),
+        pytest.param(
+            ("--out", "a\\b"),
+            1,
+            "backslash",
+            marks=pytest.mark.skipif(os.sep == "\\", reason="POSIX"),
+        ),
     ],
 )
 def test_what_cannot_work_is_said_before_any_work(
