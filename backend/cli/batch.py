@@ -17,7 +17,8 @@ STAGES = ("generate", "motion135", "ms272", "evaluate")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``batch chain``."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
-    chain = kinds.add_parser("chain", help="generate -> motion_135 -> 272 -> evaluate")
+    what = "generate -> motion_135 -> 272 -> evaluate"
+    chain = kinds.add_parser("chain", help=what, description=what)
     chain.add_argument("--model", default="starter", help="name, folder or hub id")
     chain.add_argument("--captions", type=Path, required=True, help="folder of NAME.txt")
     chain.add_argument("--split", type=Path, help="text file of names; all captions if not given")
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help=f"of {', '.join(STAGES)} (default: the first three)")  # fmt: skip
     chain.add_argument("--evaluator", default="physical", help="see kinetype evaluate")
     chain.add_argument("--weights", type=Path, help="see kinetype evaluate")
-    chain.add_argument("--repeats", type=int, default=20)
-    chain.add_argument("--seed", type=int, default=0)
+    chain.add_argument("--repeats", type=int, default=20, help="see kinetype evaluate")
+    chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
     chain.add_argument("--workers", type=int, default=1, help="processes that convert")
     chain.add_argument("--limit", type=int, help="use so many captions, the first ones")

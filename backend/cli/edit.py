@@ -52,7 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=limits.DEFAULT_MODEL,
         help="name, model folder or hub id (default %(default)s)",
     )
-    parser.add_argument("--guidance-scale", type=float, metavar="SCALE")
+    parser.add_argument(
+        "--guidance-scale",
+        type=float,
+        metavar="SCALE",
+        help="how closely to follow the prompt (default: the model's)",
+    )
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
     parser.add_argument(

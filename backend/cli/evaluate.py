@@ -27,7 +27,12 @@ RESULT = "evaluation.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--evaluator", choices=EVALUATORS, default="starter")
+    parser.add_argument(
+        "--evaluator",
+        choices=EVALUATORS,
+        default="starter",
+        help="default: starter (bundled)",
+    )
     parser.add_argument("--weights", type=Path, help="folder of the evaluator's published files")
     parser.add_argument(
         "--model", help="generate the starter evaluator's reference captions with this model first"
@@ -37,9 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", type=Path, help="folder of NAME.txt, a caption per line")
     parser.add_argument("--split", type=Path, help="text file of names; all of --gt if not given")
     parser.add_argument("--gt-only", action="store_true", help="judge the real motions alone")
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--caption", choices=("first", "random"), default="first")
+    parser.add_argument(
+        "--repeats", type=int, default=20, help="draws that intervals are over (default 20)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
+    parser.add_argument(
+        "--caption",
+        choices=("first", "random"),
+        default="first",
+        help="which caption of a motion each repeat takes (default first)",
+    )
     parser.add_argument("--limit", type=int, help="use so many motions, the first ones")
     parser.add_argument("--no-cleanup", action="store_true", help="with --model: as sampled")
     parser.add_argument(

@@ -27,41 +27,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train data``, ``train dit``, ``train export`` and the other trainers."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
 
-    data = kinds.add_parser("data", help="BVH files and captions to a dataset folder")
+    data = _parser(kinds, "data", "BVH files and captions to a dataset folder")
     data.add_argument("--bvh", type=Path, required=True, help="folder that holds the BVH files")
     data.add_argument("--captions", type=Path, required=True, help="captions.json")
     data.add_argument("--split", type=Path, help="split.json with the train and val clip names")
     data.add_argument("--profile", type=Path, help="JSON that maps the files' skeleton to SMPL-22")
     data.add_argument("--out", type=Path, required=True, help="dataset folder to write")
-    data.add_argument("--seed", type=int, default=0)
+    data.add_argument("--seed", type=int, default=0, help="of the sentences drawn (default 0)")
     data.set_defaults(action=_data)
 
-    dit = kinds.add_parser("dit", help="train a diffusion transformer on a dataset folder")
+    dit = _parser(kinds, "dit", "train a diffusion transformer on a dataset folder")
     dit.add_argument("--data", type=Path, required=True, help="dataset folder")
     dit.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
     dit.add_argument("--config", type=Path, help="JSON that overrides parts of the configuration")
-    dit.add_argument("--minutes", type=float, help="wall-clock budget")
-    dit.add_argument("--steps", type=int, help="step budget, when no --minutes")
-    dit.add_argument("--device", default="cpu")
+    budget = dit.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="wall-clock budget")
+    budget.add_argument("--steps", type=int, help="step budget (default 20000)")
+    dit.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
     dit.add_argument("--threads", type=int, help="CPU threads")
-    dit.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
+    dit.add_argument(
+        "--precision",
+        choices=("bf16", "fp32"),
+        default="bf16",
+        help="default bf16",
+    )
     dit.add_argument("--resume", action="store_true", help="go on from the run's last save")
     dit.add_argument("--init", type=Path, help="model folder to start from (same network)")
-    dit.add_argument("--seed", type=int, default=0)
+    dit.add_argument("--seed", type=int, default=0, help="of weights and batches (default 0)")
     dit.set_defaults(action=_dit)
 
-    export = kinds.add_parser("export", help="make a model folder of a training run")
-    export.add_argument("--run", type=Path, required=True, dest="run_dir")
-    export.add_argument("--data", type=Path, required=True)
-    export.add_argument("--out", type=Path, required=True)
+    export = _parser(kinds, "export", "make a model folder of a training run")
+    export.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
+    export.add_argument("--data", type=Path, required=True, help="its dataset folder")
+    export.add_argument("--out", type=Path, required=True, help="model folder to write")
     export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
     export.set_defaults(action=_export)
 
     for name, module_name in MORE_KINDS.items():
         module = importlib.import_module(f".{module_name}", __package__)
-        command = kinds.add_parser(name, help=module.HELP, description=module.HELP)
+        command = _parser(kinds, name, module.HELP)
         module.add_arguments(command)
         command.set_defaults(action=module.run)
+
+
+def _parser(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:
+    found: argparse.ArgumentParser = kinds.add_parser(name, help=what, description=what)
+    return found
 
 
 def run(options: argparse.Namespace) -> int:

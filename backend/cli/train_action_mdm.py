@@ -30,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joint positions, or MDM's own 25 x 6 rotations with geometric losses (HumanAct12)",
     )
     parser.add_argument("--config", type=Path, help="JSON that overrides the configuration")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--epochs", type=int, help="passes over the clips (default 300)")
+    parser.add_argument("--batch-size", type=int, help="clips in a step (default 64)")
     parser.add_argument("--lr", type=float, help="learning rate at the start")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, help="of weights and batches (default 0)")
     parser.add_argument("--num-frames", type=int, help="frames of a clip")
     parser.add_argument("--stride", type=int, help="keep every how many-th frame")
-    parser.add_argument("--latent-dim", type=int)
-    parser.add_argument("--layers", type=int)
-    parser.add_argument("--ff-dim", type=int)
+    parser.add_argument("--latent-dim", type=int, help="width of the network")
+    parser.add_argument("--layers", type=int, help="how many blocks")
+    parser.add_argument("--ff-dim", type=int, help="width of the layers inside blocks")
     parser.add_argument(
         "--condition-tokens", type=int, choices=(1, 2), help="1 as released, 2 as described"
     )
@@ -48,8 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--short", choices=("drop", "hold", "mask"), help="what becomes of clips that are too short"
     )
-    parser.add_argument("--coordinates", choices=("world", "local"))
-    parser.add_argument("--statistics", choices=("scalar", "columns"))
+    parser.add_argument(
+        "--coordinates",
+        choices=("world", "local"),
+        help="joints in the world (released), or about the body, with its steps",
+    )
+    parser.add_argument(
+        "--statistics",
+        choices=("scalar", "columns"),
+        help="normalise by one mean and deviation, or by one for each column",
+    )
     parser.add_argument("--balance", type=float, help="0 draws clips, 1 actions equally often")
     parser.add_argument(
         "--min-clips", type=int, help="leave out actions with fewer clips (default 10)"
@@ -58,8 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--actions", nargs="+", metavar="NAME", help="only these actions")
     parser.add_argument("--minutes", type=float, help="stop (and save) after this long")
     parser.add_argument("--save-every", type=int, default=10, help="epochs (default %(default)s)")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="default fp32"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
     parser.add_argument("--init", type=Path, help="model folder to start from (same network)")

@@ -47,7 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, dest="num_steps", help="default 600000")
     parser.add_argument("--minutes", type=float, help="end earlier, by the clock")
     parser.add_argument("--save-interval", type=int, help="steps (default 50000)")
-    parser.add_argument("--ema", action="store_true", default=None, dest="use_ema")
+    parser.add_argument(
+        "--ema",
+        action="store_true",
+        default=None,
+        dest="use_ema",
+        help="also keep averaged weights, which are then used",
+    )
     parser.add_argument("--ema-decay", type=float, dest="avg_model_beta", help="default 0.9999")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="default fp32")
     parser.add_argument("--seed", type=int, help="default 10")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("output/motion.gif"), help=".gif .mp4")
     parser.add_argument("--sample-idx", type=int, default=0, help="which sample (default 0)")
     parser.add_argument("--fps", type=float, help="frame rate (default: the file's, or 20)")
-    parser.add_argument("--title", default="")
+    parser.add_argument("--title", default="", help="text above the figure")
     parser.add_argument(
         "--upside-down",
         action="store_true",
