@@ -14,8 +14,11 @@ from ..core import axes, bone_names
 from ..core.errors import ArmatureError
 from ..core.neutral import rest_heads
 from ..core.retarget import RestPose
+from . import compat
 
 CHARACTER_NAME = "Kinetype Character"
+_MOVED = 1e-4
+"""Smaller locations and scales of bones are rounding."""
 
 # Where a bone points when it has several children or none: (child joint, or a SMPL-axes offset in
 # metres for the ends of the body).
@@ -86,13 +89,14 @@ def why_unseen(armature: bpy.types.Object) -> str:
 
 
 def _overruled(armature: bpy.types.Object) -> str:
-    """What turns the bones of a take in another way than its keys say; '' when nothing does."""
-    bones = bone_names.find_joints(bone.name for bone in armature.data.bones).values()
+    """What puts the bones of a take elsewhere than its keys say; '' when nothing does."""
+    found = bone_names.find_joints(bone.name for bone in armature.data.bones)
+    bones = found.values()
+    posed = [bone for bone in map(armature.pose.bones.get, bones) if bone is not None]
     held = [
         bone.name
-        for bone in map(armature.pose.bones.get, bones)
-        if bone is not None
-        and any(not constraint.mute and constraint.influence > 0 for constraint in bone.constraints)
+        for bone in posed
+        if any(not constraint.mute and constraint.influence > 0 for constraint in bone.constraints)
     ]
     if held:
         return (
@@ -103,7 +107,23 @@ def _overruled(armature: bpy.types.Object) -> str:
     paths = [f'pose.bones["{bpy.utils.escape_identifier(bone)}"].rot' for bone in bones]
     if any(driver.data_path.startswith(tuple(paths)) for driver in drivers if not driver.mute):
         return f"Drivers of {armature.name!r} turn some of the bones instead of the take."
+    keyed = {curve.data_path for curve in compat.active_curves(armature)}
+    left = [bone.name for bone in posed if _is_moved(bone, keyed)]
+    if left:
+        return (
+            f"Bones of {armature.name!r} keep an earlier location or scale, which takes do not "
+            f"key: clear them in Pose Mode (Alt G, Alt S) on {', '.join(left)}."
+        )
     return ""
+
+
+def _is_moved(bone: bpy.types.PoseBone, keyed: set[str]) -> bool:
+    """Whether location or scale are away from rest without keys, so that nothing resets them."""
+    path = bone.path_from_id()
+    placed = bone.bone.use_connect or f"{path}.location" in keyed
+    shift = 0.0 if placed else bone.location.length
+    sizes = () if f"{path}.scale" in keyed else bone.scale
+    return max(shift, *(abs(size - 1.0) for size in sizes), 0.0) > _MOVED
 
 
 def ensure_pose(armature: bpy.types.Object) -> None:

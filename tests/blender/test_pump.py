@@ -92,6 +92,7 @@ def test_a_deleted_character_is_let_go(addon) -> None:
         ("constraint", "left_ankle"),
         ("driver", "Drivers"),
         ("influence", "Influence"),
+        ("moved", "left_hip, right_wrist"),
     ],
 )
 def test_a_take_that_cannot_be_seen_is_explained(
@@ -107,6 +108,10 @@ def test_a_take_that_cannot_be_seen_is_explained(
         character.pose.bones["left_ankle"].constraints.new("IK")
     elif how == "driver":
         character.pose.bones["left_ankle"].driver_add("rotation_quaternion", 1)
+    elif how == "moved":
+        character.pose.bones["left_hip"].location = (0.0, 0.1, 0.0)
+        character.pose.bones["right_wrist"].scale = (1.0, 2.0, 1.0)
+        character.pose.bones["pelvis"].location = (0.0, 0.1, 0.0)  # takes key this one
     elif how == "influence":
         character.animation_data_create().nla_tracks.new()
         character.animation_data.action_influence = 0.5

@@ -151,6 +151,16 @@ def test_an_override_keeps_its_take_through_saving(addon, tmp_path: Path) -> Non
     assert np.abs(shown - want).max() < 1e-5
 
 
+def test_a_scale_that_the_action_keys_itself_is_no_left_over() -> None:
+    rig = armature()
+    actions.apply_motion(rig, MOTION, scene=bpy.context.scene, start_frame=1)
+    hip = rig.pose.bones["left_hip"]
+    hip.scale = (1.0, 1.5, 1.0)
+    assert "left_hip" in armatures.why_unseen(rig)
+    hip.keyframe_insert("scale", frame=1)
+    assert armatures.why_unseen(rig) == ""
+
+
 def test_a_slot_of_another_kind_is_passed_over() -> None:
     """Since 4.4 one Action can animate a camera and, in another slot, an armature."""
     if not compat.SLOTTED:
