@@ -86,13 +86,14 @@ class WaitOperator(KinetypeOperator):
         """Wait for what was submitted if that is asked for; else nothing."""
         if not self.wait:
             return None
+        before = tuple(board.finished)
         if not pump.wait(self.timeout or None):
             board.cancel_all()
             return self.refuse(f"No motion within {self.timeout:g} seconds")
         if board.error is not None:
             return self.refuse(f"{board.error.message} {board.error.hint}")
-        held = next((item.reason for item in board.finished if item.reason), "")
-        return self.refuse(held) if held else None
+        held = [item.reason for item in board.finished if item not in before]
+        return self.refuse(held[0]) if held else None
 
 
 class KINETYPE_OT_generate(WaitOperator):

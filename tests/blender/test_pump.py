@@ -204,6 +204,17 @@ def test_a_kept_result_can_be_discarded(addon, fake_backend, until: UNTIL) -> No
     assert not bpy.ops.kinetype.place_result.poll()
 
 
+def test_a_kept_result_is_not_taken_for_a_failure_of_the_next(
+    addon, fake_backend, until: UNTIL
+) -> None:
+    start(addon, until)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    until(lambda: bool(addon.board.finished))
+    fake_backend("fake")
+    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
+    assert len(takes.all_takes()) == 1 and len(addon.board.finished) == 1
+
+
 def test_undo_while_a_job_runs(addon, fake_backend, until: UNTIL) -> None:
     bpy.ops.ed.undo_push(message="empty")
     bpy.ops.kinetype.add_mannequin()
