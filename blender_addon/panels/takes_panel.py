@@ -90,12 +90,21 @@ def _draw_take(
         column.label(text=line, translate=False)
     first, last = action.frame_range
     column.label(text=f"Seed {info.seed}, {info.model}, frames {first:.0f} to {last:.0f}")
-    for text in score_lines(info.meta):
+    for text in (*edit_lines(info), *score_lines(info.meta)):
         column.label(text=text, translate=False)
     row = layout.row(align=True)
-    row.operator("kinetype.take_regenerate", icon="FILE_REFRESH")
+    if not takes.is_edit(info):
+        row.operator("kinetype.take_regenerate", icon="FILE_REFRESH")
     row.operator("kinetype.take_recall", icon="COPYDOWN")
     layout.operator("kinetype.fit_frame_range", icon="PREVIEW_RANGE")
+
+
+def edit_lines(info: takes.TakeInfo) -> list[str]:
+    """What an edited take began as; nothing for one that was generated."""
+    before = info.meta["edit"].get("before") if takes.is_edit(info) else None
+    if not isinstance(before, dict) or not before.get("prompt"):
+        return ["Edited motion"] if takes.is_edit(info) else []
+    return [f"Edit of: {before['prompt']}"]
 
 
 def score_lines(meta: dict[str, Any]) -> list[str]:

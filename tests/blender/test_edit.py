@@ -264,7 +264,12 @@ def test_a_generated_take_can_be_edited(editor: Any) -> None:
     take = edit(edit_frames="RANGE", edit_first=10, edit_last=30, edit_part="UPPER")
     from blender_addon import takes
 
-    note = takes.info_of(take).meta["edit"]
+    info = takes.info_of(take)
+    from blender_addon.panels.takes_panel import edit_lines
+
+    assert edit_lines(info) == [f"Edit of: {takes.info_of(source).prompt}"]
+    assert edit_lines(takes.info_of(source)) == []
+    note = info.meta["edit"]
     assert note["kept_frames"] == [[0, 9], [30, 60]]
     assert note["kept_joints"][0] == "pelvis"
     assert source.use_fake_user and source != take

@@ -137,10 +137,13 @@ class Editor(FakePipeline):
             self.step(step)
             on_step(step, STEPS)
         data = np.where(anew[:, None] & wide, noise, motion.data)
-        note = {"kept_frames": [list(r) for r in keep_frames], "kept_joints": list(keep_joints)}
-        return Motion(
-            data, motion.fps, {"prompt": prompt, "seed": seed, "edit": {**note, **options}}
-        )
+        note = {
+            "kept_frames": [list(r) for r in keep_frames],
+            "kept_joints": list(keep_joints),
+            "before": motion.meta,
+            **options,
+        }
+        return Motion(data, motion.fps, {"prompt": prompt, "seed": seed, "edit": note})
 
 
 PIPELINES: dict[str, type[FakePipeline]] = {
