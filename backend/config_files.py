@@ -43,10 +43,13 @@ def refuse_file(name_or_path: str | Path) -> None:
         return
     if not is_file and not (named and len(path.parts) > 1):
         return
-    hint = f"Give the folder of the model: {path.parent}."
+    hint = "Give a model folder, a hub id (owner/name), or a name of `kinetype models`."
+    if path.suffix.lower() in _MODEL_SUFFIXES:
+        hint = f"Give the folder of the model: {str(path.parent)!r}."
     if path.suffix.lower() in _CHECKPOINT_SUFFIXES:
         hint += " A released checkpoint is converted first: kinetype convert-checkpoint."
-    raise ModelNotFound(f"{path} is {'a file' if is_file else 'not there'}, no model.", hint)
+    message = f"{path} is a file, no model." if is_file else f"There is no {path}."
+    raise ModelNotFound(message, hint)
 
 
 def read_json(path: Path) -> dict[str, Any]:

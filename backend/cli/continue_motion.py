@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import abilities, console
+from . import abilities, console, motion_options
 
 if TYPE_CHECKING:
     from ..pipelines.continuing import Take
     from ..wire.messages import Motion
-    from .outputs import SampleOutputs
 
 HELP = "let a motion go on, or make its middle anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("input", type=Path, metavar="IN", help="motion file (.npz .bvh .npy)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
-    )
+    motion_options.add_files(parser)
     parser.add_argument(
         "--prompt", default="", help="what happens next (a DiP; MotionGPT goes on without one)"
     )
@@ -48,29 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of the new part (default: as MotionGPT ends it; a DiP makes "
         f"{limits.DEFAULT_SECONDS:g})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
     parser.add_argument(
         "--samples", type=int, default=1, help="how many; sample i uses seed + i (default 1)"
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest: one result")
-    parser.add_argument(
-        "--model",
-        default=abilities.READER,
-        help="a model that reads motions: name, folder or hub id (default %(default)s)",
+    motion_options.add_rest(
+        parser,
+        model=abilities.READER,
+        model_help="a model that reads motions: name, folder or hub id",
+        new="new",
     )
-    parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
-    parser.add_argument(
-        "--no-cleanup", action="store_true", help="leave out the foot lock of new frames"
-    )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
-    parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check what can be checked before the model is loaded, ask it, write."""
-    from . import blender, edit, outputs
+    from . import blender, outputs
 
     if options.in_between and not (options.share is None and options.seconds is None):
         raise InvalidRequest(
@@ -79,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
-    takes = _takes(options, edit.read_motion(options.input, options.fps))
+    takes = _takes(options, motion_options.read_motion(options.input, options.fps))
     numbered = options.samples > 1
     for index, take in enumerate(takes):
         for text in take.warnings:
@@ -90,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
             f"The model {options.model!r} wrote no motion; nothing is written.",
             "Try another --seed, more --samples, or a longer part of the motion.",
         )
-    return _write(made, quiet=options.quiet)
+    motion_options.write_motions(made, quiet=options.quiet)
+    return 0
 
 
 def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
@@ -116,17 +99,3 @@ def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
         can = ["continue_motions", "complete_prefixes"]
         model = abilities.load(options, can, "cannot let one go on")
         return continuing.go_on(model, motion, how)
-
-
-def _write(made: list[tuple[Motion, SampleOutputs]], *, quiet: bool) -> int:
-    from . import blender, outputs
-
-    for motion, files in made:
-        for path in files.motion_files:
-            outputs.write_motion(path, motion)
-            print(path, flush=True)
-    for motion, files in made:
-        if files.blender_files:
-            blender.export(motion, files.blender_files, quiet=quiet)
-            print(*files.blender_files, sep="\n", flush=True)
-    return 0

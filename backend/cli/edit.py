@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import console
+from . import console, motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Motion
@@ -22,7 +22,7 @@ _RANGE = re.compile(r"\s*(?P<start>[\d.]*)\s*(?P<s1>s?)\s*-\s*(?P<end>[\d.]*)\s*
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("input", type=Path, metavar="IN", help=".npz, .bvh or .npy motion")
+    motion_options.add_files(parser)
     parser.add_argument(
         "--prompt", default="", help="what the person does; without it the kept part alone decides"
     )
@@ -39,20 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
     parser.add_argument(
-        "--out",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
-    parser.add_argument(
-        "--model",
-        default=limits.DEFAULT_MODEL,
-        help="name, model folder or hub id (default %(default)s)",
-    )
-    parser.add_argument(
         "--guidance-scale",
         type=float,
         metavar="SCALE",
@@ -65,14 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVELS",
         help="noise levels of further rounds, e.g. 0.9,0.5; 0 for none (default: 0.9,0.6)",
     )
-    parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
-    parser.add_argument(
-        "--no-cleanup", action="store_true", help="leave out the foot lock of filled frames"
+    motion_options.add_rest(
+        parser,
+        model=limits.DEFAULT_MODEL,
+        model_help="name, model folder or hub id",
+        new="filled",
     )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
-    parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,18 +66,13 @@ def run(options: argparse.Namespace) -> int:
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
-    motion = read_motion(options.input, options.fps)
+    motion = motion_options.read_motion(options.input, options.fps)
     if options.offline:
         # read by huggingface_hub and transformers when they are imported
         os.environ["HF_HUB_OFFLINE"] = "1"
     ranges = parse_ranges(options.keep_frames or "", motion.fps, len(motion.data))
     edited = _edited(options, motion, ranges)
-    for path in planned.motion_files:
-        outputs.write_motion(path, edited)
-        print(path, flush=True)
-    if planned.blender_files:
-        blender.export(edited, planned.blender_files, quiet=options.quiet)
-        print(*planned.blender_files, sep="\n", flush=True)
+    motion_options.write_motions([(edited, planned)], quiet=options.quiet)
     return 0
 
 
@@ -114,9 +93,11 @@ def parse_ranges(text: str, fps: float, frames: int) -> list[tuple[int, int]]:
             scale = fps if match["s1"] or match["s2"] else 1.0
             start = float(match["start"] or 0.0) * scale
             end = float(match["end"]) * scale if match["end"] else float(frames)
+            if math.isinf(start) or math.isinf(end):
+                raise ValueError(part)
         except ValueError as error:
             raise InvalidRequest(
-                f"{part.strip()!r} is no range of frames.",
+                f"{part.strip()[:40]!r} is no range of frames.",
                 "Write ranges like 0-1s,3s-4s (seconds) or 0-30,90-120 (frames).",
             ) from error
         seconds = scale != 1.0
@@ -135,24 +116,6 @@ def _levels(text: str) -> tuple[float, ...]:
             f"--restarts {text!r} are no noise levels.", "Give numbers from 0 to 1, like 0.9,0.5."
         ) from error
     return tuple(level for level in levels if level > 0.0)
-
-
-def read_motion(path: Path, fps: float | None) -> Motion:
-    """A motion file in motion_135; what its conversion loses is noted.
-
-    Args:
-        fps: rate of a file that does not say it.
-    """
-    from ..motion import convert
-    from ..motion.io import load
-    from ..wire.messages import Motion
-
-    clip = load.read_clip(path, fps=fps)
-    if clip.representation != "motion135":
-        clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
-        for step in clip.lossy_steps:
-            console.note(f"{path.name}: {step.name} loses {step.loses}")
-    return Motion(clip.data, clip.fps, {"source": path.name})
 
 
 def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:

@@ -7,13 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import KinetypeError
 from ..wire import limits
-from . import console
+from . import console, motion_options
 
 if TYPE_CHECKING:
-    from ..wire.messages import Request, Result
-    from .outputs import SampleOutputs
+    from ..wire.messages import Request
 
 HELP = "make motions from a prompt"
 
@@ -99,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
         result = engine.run(request, bars.update)
     for text in result.warnings:
         console.warning(text)
-    _write(result, planned, quiet=options.quiet)
+    made = zip(result.motions, planned, strict=True)
+    motion_options.write_motions(made, quiet=options.quiet)
     return 0
 
 
@@ -119,25 +118,3 @@ def _request(options: argparse.Namespace) -> Request:
         cleanup=not options.no_cleanup,
         keep_best=options.keep_best,
     ).validated()
-
-
-def _write(result: Result, planned: list[SampleOutputs], *, quiet: bool) -> None:
-    """Write every file that can be written, even where another one fails."""
-    from . import blender, outputs
-
-    failed: list[KinetypeError] = []
-    for motion, files in zip(result.motions, planned, strict=True):
-        for path in files.motion_files:
-            try:
-                outputs.write_motion(path, motion)
-                print(path, flush=True)
-            except KinetypeError as error:
-                failed.append(error)
-    for motion, files in zip(result.motions, planned, strict=True):
-        if files.blender_files:
-            try:
-                blender.export(motion, files.blender_files, quiet=quiet)
-                print(*files.blender_files, sep="\n", flush=True)
-            except KinetypeError as error:
-                failed.append(error)
-    outputs.raise_first(failed)

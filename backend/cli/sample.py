@@ -92,11 +92,34 @@ def _load(options: argparse.Namespace) -> ActionMDMPipeline | MDMActions:
     from ..pipelines.action_mdm import ActionMDMPipeline
     from ..pipelines.mdm_actions import MDMActions, is_release
 
+    _refuse_other_kinds(options.checkpoint)
     if is_release(options.checkpoint):
         return MDMActions.from_release(options.checkpoint, device=options.device)
     return ActionMDMPipeline.from_pretrained(
         options.checkpoint, device=options.device, local_files_only=options.offline
     )
+
+
+def _refuse_other_kinds(checkpoint: str) -> None:
+    """A model folder that makes no motions of actions is not a damaged one."""
+    from ..artifacts import local_folder
+    from ..errors import ArtifactError
+    from ..pipelines import kinds
+
+    if not checkpoint:
+        raise InvalidRequest("No checkpoint is named.", "Give the folder of an action model.")
+    folder = local_folder(checkpoint)
+    if folder is None:
+        return
+    try:
+        kind = kinds.kind_in(folder)
+    except ArtifactError:
+        return  # a run or a released checkpoint: they have no marker
+    if kind != "action_mdm":
+        raise InvalidRequest(
+            f"The model in {folder} makes motions from text ({kind}), not of actions.",
+            f"Use it with: kinetype generate ... --model {folder}",
+        )
 
 
 def _actions(pipeline: ActionMDMPipeline | MDMActions) -> tuple[str, ...]:

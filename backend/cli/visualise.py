@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
-from . import console
+from . import console, motion_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +52,11 @@ def run(options: argparse.Namespace) -> int:
         )
     if not 10 <= options.dpi <= 400:
         raise InvalidRequest(f"--dpi {options.dpi} is out of range.", "Choose from 10 to 400.")
-    if options.fps is not None and not 1 <= options.fps <= 240:
-        raise InvalidRequest(f"--fps {options.fps:g} is out of range.", "Choose from 1 to 240.")
-    outputs.check_writable(options.output)
+    motion_options.check_fps(options.fps)
+    if not (math.isfinite(options.azim) and math.isfinite(options.elev)):
+        raise InvalidRequest("--azim and --elev must be numbers.", "Give degrees, like 45.")
+    output = options.output.expanduser()
+    outputs.check_writable(output)
     joints, fps = read_joints(options.input, options.sample_idx, options.fps)
     from ..evaluation import stick_figure
     from ..wire.messages import Progress
@@ -73,8 +76,8 @@ def run(options: argparse.Namespace) -> int:
             on_frame=lambda done, total: bars.update(Progress("", "drawing", done, total)),
         )
     save = video.save_mp4 if suffix == ".mp4" else stick_figure.save_gif
-    save(frames, options.output, fps)
-    print(options.output, flush=True)
+    save(frames, output, fps)
+    print(output, flush=True)
     return 0
 
 

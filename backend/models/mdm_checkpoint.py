@@ -28,6 +28,7 @@ _SHOWN_CHARS = 60
 _LEFT_OUT = "clip_model."
 
 _COPY_HINT = "Copy the folder again; it needs args.json and model*.pt of one MDM release."
+_ENTRY_HINT = "Copy the file again: it must be the one that came with the weights."
 
 DEFAULTS: dict[str, Any] = {
     "arch": "trans_enc",
@@ -120,7 +121,7 @@ def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
             sigma_small=value["sigma_small"],
         )
     except (TypeError, ValueError, OverflowError) as error:
-        raise ArtifactError(f"{where}: {error}.", _COPY_HINT) from error
+        raise ArtifactError(f"{where}: {error}.", _ENTRY_HINT) from error
 
 
 def _entry(args: Mapping[str, Any], name: str, where: str) -> Any:
@@ -144,7 +145,7 @@ def _entry(args: Mapping[str, Any], name: str, where: str) -> Any:
         return given
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}[kind]
     shown = repr(given) if len(repr(given)) <= _SHOWN_CHARS else f"{repr(given)[:_SHOWN_CHARS]}…"
-    raise ArtifactError(f"{where}: {name} is {shown}, not {wanted}.", _COPY_HINT)
+    raise ArtifactError(f"{where}: {name} is {shown}, not {wanted}.", _ENTRY_HINT)
 
 
 def find_checkpoint(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, TypeVar
 
 import torch
@@ -24,8 +25,21 @@ _QUOTED = 60
 
 
 def device_or_best(device: str | torch.device | None) -> torch.device:
-    """The device asked for; the GPU where torch has one, else the CPU, when None."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device asked for; the GPU where torch has one, else the CPU, when None.
+
+    Raises:
+        InvalidRequest: a device that torch does not know or that is not there.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        raise InvalidRequest(
+            f"The device {str(device)!r} is not available here.",
+            "Use 'cpu', or leave the device to Kinetype.",
+            str(error),
+        ) from error
 
 
 def frozen(net: Network, device: torch.device) -> Network:
@@ -77,8 +91,16 @@ def checked_guidance(scale: float) -> float:
 
 
 def drawn_seed(seed: int | None) -> int:
-    """The seed, or one that nobody chose."""
-    return secrets.randbelow(limits.MAX_SEED) if seed is None else seed
+    """The seed, or one that nobody chose; :class:`InvalidRequest` where it is none."""
+    if seed is None:
+        return secrets.randbelow(limits.MAX_SEED)
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not limits.MIN_SEED <= seed <= limits.MAX_SEED:
+        raise InvalidRequest(
+            f"The seed is {str(seed)[:20]}{'…' if len(str(seed)) > 20 else ''}.",
+            f"Choose a whole number from {limits.MIN_SEED} to {limits.MAX_SEED}.",
+        )
+    return int(seed)
 
 
 def chunks_of_like_length(lengths: Sequence[int], size: int) -> list[list[int]]:

@@ -40,6 +40,8 @@ from .mdm_artifact import RELEASED_GUIDANCE
 FPS = 20.0
 FRAMES = 60
 """The length that both releases were trained on."""
+CHECKPOINTS = "model" + "[0-9]" * 9 + ".pt"
+"""How the released training names its checkpoints."""
 EXACT = "exact"
 """Sampler that repeats the released loop: one generator, all steps, two guidance passes."""
 SMPL_JOINTS, NUMBERS = 24, 6
@@ -207,8 +209,10 @@ def to_motion135(clip: np.ndarray, fps: float = MOTION_FPS) -> np.ndarray:
 
 
 def is_release(path: str | Path) -> bool:
-    """Whether ``path`` is a released MDM checkpoint, or the folder of one."""
+    """Whether ``path`` is a released MDM checkpoint, or the folder of one; it may lack a part."""
     path = Path(path).expanduser()
     if path.is_dir():
-        return (path / ARGS).is_file() and any(path.glob("model*.pt"))
-    return path.suffix == ".pt" and (path.parent / ARGS).is_file()
+        has_args = (path / ARGS).is_file() and any(path.glob("model*.pt"))
+        return has_args or any(path.glob(CHECKPOINTS))
+    released = (path.parent / ARGS).is_file() or path.match(CHECKPOINTS)
+    return path.suffix == ".pt" and path.is_file() and released

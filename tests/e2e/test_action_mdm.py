@@ -98,6 +98,24 @@ def test_sample_then_visualise(model: Path, tmp_path: Path, capsys) -> None:
     assert run(*show, "--input", made, "--output", tmp_path / "a.png") == 2
 
 
+@pytest.mark.parametrize("option", ["--azim=nan", "--elev=inf", "--fps=0", "--fps=nan", "--dpi=5"])
+def test_views_that_are_none(tmp_path: Path, make_motion, capsys, option: str) -> None:
+    np.save(tmp_path / "joints.npy", motion135.joints(make_motion(frames=2)))
+    out = tmp_path / "a.gif"
+    show = ("visualise", "--input", tmp_path / "joints.npy", "--output", out, "--quiet")
+    assert run(*show, option) == 2 and option.split("=")[0] in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_visualise_writes_to_a_home(tmp_path: Path, make_motion, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    np.save(tmp_path / "joints.npy", motion135.joints(make_motion(frames=2)))
+    show = ("visualise", "--input", tmp_path / "joints.npy", "--dpi", 15, "--quiet")
+    assert run(*show, "--output=~/a.gif") == 0
+    assert (tmp_path / "a.gif").is_file()
+
+
 def test_visualise_reads_features(tmp_path: Path, make_motion) -> None:
     from backend.motion import convert
 

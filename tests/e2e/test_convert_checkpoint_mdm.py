@@ -302,7 +302,7 @@ def test_a_file_in_place_of_its_folder(release: Path, kinetype_here: Kinetype) -
     command = ("generate", "walk", "--out", "x.npz", "--quiet", "--model")
     for name in ("mdm_config.json", "model.safetensors", "config.json"):
         done = kinetype_here(*command, f"made/{name}")
-        _refused(done, f"made/{name}", "the folder of the model: made.")
+        _refused(done, f"made/{name}", "the folder of the model: 'made'.")
         assert "online" not in done.stderr and done.returncode == 2
     _refused(kinetype_here(*command, release), "is a file", "convert-checkpoint")
     for hub_id in ("somebody/model.v2", "somebody/model.json"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backend.cli import continue_motion, edit
 from backend.cli.edit import parse_ranges
 from backend.errors import InvalidRequest
 from backend.motion.io import npz
@@ -61,6 +65,10 @@ def test_in_between(kinetype_here: Kinetype, tiny_model: Path, walk, tmp_path: P
         ((), "keep something"),
         (("--keep", "lower", "--restarts", "2"), "noise levels"),
         (("--keep", "lower", "--model", "nowhere/at/all"), "nowhere"),
+        (("--keep-frames", "9" * 400 + "-"), "no range of frames"),
+        (("--keep-frames", "0-30", "--fps", "0"), "--fps 0 is out of range"),
+        (("--keep-frames", "0-30", "--fps", "nan"), "--fps nan is out of range"),
+        (("--keep-frames", "0-30", "--device", "tpu"), "'tpu' is not available"),
     ],
 )
 def test_wishes_refused_before_anything_is_written(
@@ -79,3 +87,34 @@ def test_ranges() -> None:
     assert parse_ranges("-0.5s", 24.0, 48) == [(0, 12)]
     with pytest.raises(InvalidRequest, match="1s to 2s"):
         parse_ranges("1s to 2s", 30.0, 120)
+
+
+def test_edit_and_continue_share_their_options() -> None:
+    """What one of them says of an option, the other says too."""
+    parsers = []
+    for command in (edit, continue_motion):
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        parsers.append({a.dest: (a.type, a.option_strings) for a in parser._actions})
+    common = {"input", "out", "seed", "fps", "no_cleanup", "device", "offline", "quiet", "model"}
+    for name in common | {"no_overwrite", "prompt"}:
+        assert parsers[0][name] == parsers[1][name], name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_keeps_the_other_outputs(
+    environment: dict[str, str], tiny_model: Path, walk, tmp_path: Path
+) -> None:
+    """The BVH is too large; the npy that comes after it fits."""
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
+        "from backend.cli.main import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", limited, "edit", "walk.npz", "--keep-frames", "0-30"]
+    command += ["--model", str(tiny_model), "--steps", "2", "--out", "a.bvh", "--out", "a.npy"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 1 and done.stdout.split() == ["a.npy"], done.stderr
+    assert "error: Cannot write a.bvh" in done.stderr and "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "walk.npz"]

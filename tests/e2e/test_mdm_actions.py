@@ -125,3 +125,20 @@ def test_command_line_without_actions(kinetype_here: Callable, tmp_path: Path) -
     assert np.isfinite(npz.read_at_own_rate(tmp_path / "clip.npz").data).all()
     refused = kinetype_here("sample", *options, "--action", "jump")
     assert refused.returncode == 2 and "without actions" in refused.stderr
+
+
+def test_checkpoints_that_are_none(kinetype_here: Callable, tmp_path: Path) -> None:
+    """Each is told apart from a damaged model of actions."""
+    shutil.copytree(RELEASE, tmp_path / "release")
+    (tmp_path / "release" / "args.json").unlink()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "mdm_config.json").write_text("{}")
+    for checkpoint, answer in (
+        ("release", "args.json is missing"),
+        ("release/model000000100.pt", "args.json is missing"),
+        ("text", "from text (mdm)"),
+        ("", "No checkpoint is named"),
+    ):
+        done = kinetype_here("sample", "--checkpoint", checkpoint, "--action", "jump")
+        assert done.returncode in (1, 2) and answer in done.stderr and "hint:" in done.stderr
+    assert not (tmp_path / "output").exists()

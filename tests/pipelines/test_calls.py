@@ -42,6 +42,21 @@ def test_a_seed_is_kept_or_drawn() -> None:
     assert len(drawn) > 1 and all(0 <= seed < limits.MAX_SEED for seed in drawn)
 
 
+@pytest.mark.parametrize("seed", [-1, 10**30, 1.0, "1", True])
+def test_a_seed_that_is_none(seed: object) -> None:
+    with pytest.raises(InvalidRequest, match="The seed is") as caught:
+        calls.drawn_seed(seed)  # type: ignore[arg-type]
+    assert str(limits.MAX_SEED) in caught.value.hint
+
+
+def test_a_device_that_is_not_there() -> None:
+    assert calls.device_or_best("cpu") == torch.device("cpu")
+    assert calls.device_or_best(torch.device("cpu")) == torch.device("cpu")
+    for device in ("tpu", "cuda:99", "hpu"):
+        with pytest.raises(InvalidRequest, match="not available here"):
+            calls.device_or_best(device)
+
+
 def test_chunks_hold_every_row_once_beside_its_like() -> None:
     lengths = [196, 40, 120, 44, 192]
     chunks = calls.chunks_of_like_length(lengths, 2)

@@ -1,0 +1,106 @@
+"""What commands that take a motion and make a motion have in common: options, reading, writing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidRequest, KinetypeError
+from . import console
+
+if TYPE_CHECKING:
+    from ..wire.messages import Motion
+    from .outputs import SampleOutputs
+
+MIN_FPS, MAX_FPS = 1, 240
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The motion that goes in and the files that come out."""
+    parser.add_argument("input", type=Path, metavar="IN", help="motion file (.npz .bvh .npy)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
+    )
+
+
+def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, new: str) -> None:
+    """Seed, model and how the command runs.
+
+    Args:
+        model: the default.
+        model_help: which models will do.
+        new: which frames the foot lock is for ("filled").
+    """
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
+    parser.add_argument("--model", default=model, help=f"{model_help} (default %(default)s)")
+    parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
+    parser.add_argument(
+        "--no-cleanup", action="store_true", help=f"leave out the foot lock of {new} frames"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def check_fps(fps: float | None) -> None:
+    """:class:`InvalidRequest` for a frame rate that no motion has."""
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        raise InvalidRequest(
+            f"--fps {fps:g} is out of range.", f"Choose from {MIN_FPS} to {MAX_FPS}."
+        )
+
+
+def read_motion(path: Path, fps: float | None) -> Motion:
+    """A motion file in motion_135; what its conversion loses is noted.
+
+    Args:
+        fps: rate of a file that does not say it.
+    """
+    check_fps(fps)
+    from ..motion import convert
+    from ..motion.io import load
+    from ..wire.messages import Motion
+
+    clip = load.read_clip(path, fps=fps)
+    if clip.representation != "motion135":
+        clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
+        for step in clip.lossy_steps:
+            console.note(f"{path.name}: {step.name} loses {step.loses}")
+    return Motion(clip.data, clip.fps, {"source": path.name})
+
+
+def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) -> None:
+    """Write the files of every motion and print their paths, plain ones first.
+
+    Every file that can be written is, even where another one fails.
+
+    Raises:
+        KinetypeError: the first failure.
+    """
+    from . import blender, outputs
+
+    failed: list[KinetypeError] = []
+    made = list(made)
+    for motion, files in made:
+        for path in files.motion_files:
+            try:
+                outputs.write_motion(path, motion)
+                print(path, flush=True)
+            except KinetypeError as error:
+                failed.append(error)
+    for motion, files in made:
+        if files.blender_files:
+            try:
+                blender.export(motion, files.blender_files, quiet=quiet)
+                print(*files.blender_files, sep="\n", flush=True)
+            except KinetypeError as error:
+                failed.append(error)
+    outputs.raise_first(failed)
