@@ -44,14 +44,20 @@ def masked_mean_square(
 
 
 def x0_loss(predicted_x0: Tensor, x0: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
-    """The simple loss of a network that predicts the clean data: |x0 - x_theta(x_t, t)|^2."""
+    """The simple loss of a network that predicts the clean data: |x0 - x_theta(x_t, t)|^2.
+
+    Shapes and options are those of :func:`masked_mean_square`.
+    """
     return masked_mean_square(predicted_x0 - x0, mask, **options)
 
 
 def eps_loss(
     predicted_eps: Tensor, noise: Tensor, mask: Tensor | None = None, **options: Any
 ) -> Tensor:
-    """The simple loss of a network that predicts the noise (DDPM, Ho et al. 2020, eq. 14)."""
+    """The simple loss of a network that predicts the noise (DDPM, Ho et al. 2020, eq. 14).
+
+    Shapes and options are those of :func:`masked_mean_square`.
+    """
     return masked_mean_square(predicted_eps - noise, mask, **options)
 
 

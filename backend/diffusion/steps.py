@@ -58,7 +58,7 @@ def posterior_coefficients(abar: Level, abar_prev: Level) -> tuple[Tensor, Tenso
 
 
 def posterior_mean(x_t: Tensor, x0: Tensor, abar: Level, abar_prev: Level) -> Tensor:
-    """Mean of q(x_prev | x_t, x0), DDPM eq. 7."""
+    """Mean of q(x_prev | x_t, x0), DDPM eq. 7; ``x_t``, ``x0`` and the result ``[B, ...]``."""
     of_x0, of_xt, _ = posterior_coefficients(abar, abar_prev)
     return _cast(of_x0, x_t) * x0 + _cast(of_xt, x_t) * x_t
 

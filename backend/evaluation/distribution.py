@@ -53,7 +53,14 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 def frechet_of_gaussians(
     real: tuple[np.ndarray, np.ndarray], generated: tuple[np.ndarray, np.ndarray]
 ) -> float:
-    """:func:`frechet_distance` of two results of :func:`gaussian`, for reuse of one of them."""
+    """:func:`frechet_distance` of two results of :func:`gaussian`, for reuse of one of them.
+
+    Args:
+        real, generated: mean ``[D]`` and covariance ``[D, D]``.
+
+    Raises:
+        FormatError: of different width.
+    """
     (m1, c1), (m2, c2) = real, generated
     if m1.shape != m2.shape:
         raise FormatError(

@@ -68,7 +68,12 @@ def physical_metrics(joints: np.ndarray, fps: float) -> dict[str, float]:
 
 
 def real_unit_metrics(joints: np.ndarray, fps: float) -> dict[str, float]:
-    """The values of :func:`physical_metrics` that are in cm and seconds."""
+    """The values of :func:`physical_metrics` that are in cm and seconds.
+
+    Args:
+        joints: ``[T, 22, 3]`` in metres, Y-up, the ground at y = 0.
+        fps: frames per second.
+    """
     feet = joints[:, _TOES]
     low = feet[..., 1] < LOW_TOE
     both = low[1:] & low[:-1]

@@ -84,7 +84,12 @@ def r_precision(
 
 
 def matching_score(text: np.ndarray, motion: np.ndarray, *, batch: int = BATCH) -> float:
-    """MM-Dist: mean distance of each motion to its own text; see :func:`match`."""
+    """MM-Dist: mean distance of each motion to its own text; see :func:`match`.
+
+    Args:
+        text, motion: embeddings ``[N, D]``, row by row a pair.
+        batch: rows of a gallery; a last gallery that is not full is left out, as published.
+    """
     return match(text, motion, batch=batch).matching_score
 
 
@@ -168,6 +173,10 @@ def ranks(similarity: np.ndarray, also_right: np.ndarray | None = None) -> np.nd
 
 
 def retrieval_table(rank: np.ndarray) -> dict[str, float]:
-    """Recall at 1, 2, 3, 5, 10 in percent and the median rank (1 is best) of :func:`ranks`."""
+    """Recall at 1, 2, 3, 5, 10 in percent and the median rank (1 is best) of :func:`ranks`.
+
+    Args:
+        rank: ``[N]``, 0 is best.
+    """
     table = {f"R{k:02d}": 100.0 * float((rank < k).mean()) for k in RANKS}
     return table | {"MedR": float(np.median(rank)) + 1.0}

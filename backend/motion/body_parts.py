@@ -56,7 +56,7 @@ _LAYOUTS: dict[str, tuple[tuple[str, int, int, int], ...]] = {
 
 
 def part_columns(spec: RepresentationSpec, part: str) -> np.ndarray:
-    """Column numbers of one part of the body, int64, joint blocks first and the root last.
+    """Column numbers ``[N]`` int64 of one part of the body, joint blocks first and the root last.
 
     Args:
         spec: of smplrifke205 or hml263.

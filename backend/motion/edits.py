@@ -29,7 +29,10 @@ def align_heading(x: np.ndarray, angle: float = 0.0) -> np.ndarray:
 
 
 def in_place(x: np.ndarray) -> np.ndarray:
-    """Keep the pelvis above its first position; height and rotations stay."""
+    """motion_135 ``[T, 135]`` whose pelvis stays above its first position.
+
+    Height and rotations stay. :class:`FormatError` for another shape.
+    """
     out = motion135.SPEC.check(x).copy()
     first = motion135.SPEC.columns("root_translation").start
     columns = [first + axis for axis in _FLAT]

@@ -108,7 +108,7 @@ class Evaluator(ABC):
         return motion[: self.max_frames].astype(np.float32)
 
     def looks_normalised(self, motions: Sequence[np.ndarray]) -> bool:
-        """Whether the motions seem to be network outputs that nobody un-normalised."""
+        """Whether the motions ``[T, D]`` seem to be network outputs that nobody un-normalised."""
         spread = np.concatenate([np.asarray(m, np.float64) for m in motions]).std(0)
         return float(np.median(spread / self.std)) > NORMALISED_RATIO
 

@@ -219,7 +219,14 @@ def canonicalise(joints: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndar
 
 
 def uniform_skeleton(joints: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndarray:
-    """Bones of the uniform lengths in the directions of the clip's; the root scaled by the legs."""
+    """Bones of the uniform lengths in the directions of the clip's; the root scaled by the legs.
+
+    Args:
+        joints: ``[T, J, 3]`` in metres, Y-up.
+
+    Returns:
+        ``[T, J, 3]``; ``joints`` themselves where the skeleton names no lengths.
+    """
     if skeleton.bone_lengths is None:
         return joints
     target = np.array(skeleton.bone_lengths)

@@ -47,10 +47,13 @@ def mean_std(
 
 
 def normalise(x: np.ndarray, mean: np.ndarray, std: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    """``(x - mean) / (std + floor)``; STMC uses a floor of 1e-12, the other data sets none."""
+    """``(x - mean) / (std + floor)`` of ``[..., D]``, ``mean`` and ``std`` ``[D]``.
+
+    STMC uses a floor of 1e-12, the other data sets none.
+    """
     return (x - mean) / (std + floor)
 
 
 def denormalise(x: np.ndarray, mean: np.ndarray, std: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    """The inverse of :func:`normalise`."""
+    """The inverse of :func:`normalise`, ``[..., D]`` in the representation's own units."""
     return x * (std + floor) + mean
