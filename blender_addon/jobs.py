@@ -165,7 +165,9 @@ class Board:
 
     def _session_for(self, settings: Any, open_session: Callable[[Any], Session]) -> Session:
         changed = self._stale or settings != self._opened_with
-        if self.session is not None and (not changed or self.jobs):
+        # what is being cancelled is no reason to stay with a backend that may never answer
+        wanted = any(not job.cancelling for job in self.jobs.values())
+        if self.session is not None and (not changed or wanted):
             return self.session
         session = open_session(settings)
         self.stop_session()
@@ -184,7 +186,10 @@ class Board:
             self.session.cancel(request_id)
 
     def cancel_all(self) -> None:
-        """Ask to stop every job."""
+        """Ask to stop every job; a backend that has not answered yet is ended instead."""
+        if self.session is not None and self.session.state == "starting":
+            self.stop_session()
+            return
         for request_id in reversed(list(self.jobs)):
             self.cancel(request_id)
 

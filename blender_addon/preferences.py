@@ -1,5 +1,6 @@
 """Where the backend runs; kept with the user's preferences, shared by all files."""
 
+import atexit
 import os
 import shlex
 import sys
@@ -30,6 +31,13 @@ class BackendSettings:
     offline: bool
     environment: Path
     log: Path
+
+
+def _make_absolute(preferences: bpy.types.AddonPreferences, name: str) -> None:
+    """Blender's file browser offers paths that count from the open file; this is for all files."""
+    typed = getattr(preferences, name)
+    if typed.startswith("//"):
+        setattr(preferences, name, bpy.path.abspath(typed))
 
 
 class KinetypePreferences(bpy.types.AddonPreferences):
@@ -64,6 +72,7 @@ class KinetypePreferences(bpy.types.AddonPreferences):
         description="Python 3.11 or later that the environment is made from; "
         "empty uses Blender's own",
         subtype="FILE_PATH",
+        update=lambda self, _context: _make_absolute(self, "python_path"),
     )
     command: StringProperty(
         name="Command",
@@ -93,6 +102,7 @@ class KinetypePreferences(bpy.types.AddonPreferences):
         name="Log Folder",
         description="Where the backend writes its log; empty uses Blender's folder for extensions",
         subtype="DIR_PATH",
+        update=lambda self, _context: _make_absolute(self, "log_directory"),
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -101,6 +111,9 @@ class KinetypePreferences(bpy.types.AddonPreferences):
 
         preferences_page.draw(self.layout, self, context)
 
+
+# As for KinetypeSettings: Blender 4.2 as a Python module frees the callbacks too late.
+atexit.register(KinetypePreferences.__annotations__.clear)
 
 CLASSES = (KinetypePreferences,)
 

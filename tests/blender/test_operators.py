@@ -227,6 +227,45 @@ def test_a_tilde_is_the_home_folder(addon, fake_backend, tmp_path, monkeypatch) 
     assert settings.log.parent == tmp_path / "logs"
 
 
+@pytest.mark.filterwarnings("ignore:.*blend relative")  # 4.5 and later know it themselves
+def test_a_path_counts_from_no_file(addon, tmp_path) -> None:
+    """The file browser gives paths relative to the open file; preferences are for all files."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"), check_existing=False)
+    addon.preferences.log_directory, addon.preferences.python_path = "//logs", "//bin/python"
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert preferences.log_folder(addon.preferences) == tmp_path / "logs"
+    assert preferences.base_python(addon.preferences) == tmp_path / "bin" / "python"
+
+
+def test_a_backend_that_never_answers_is_left_at_once(
+    addon, fake_backend, backend_python: str, until: UNTIL
+) -> None:
+    """An ssh to a host that is off: cancel, correct the command, generate."""
+    good = addon.preferences.command
+    addon.preferences.command = f'"{backend_python}" -c "import time; time.sleep(600)"'
+    bpy.ops.kinetype.generate()
+    until(lambda: getattr(addon.board.session._link, "_child", None) is not None)
+    child = addon.board.session._link._child
+    assert bpy.ops.kinetype.cancel() == {"FINISHED"}
+    assert not addon.board.jobs and addon.board.session.state == "stopped"
+    assert addon.board.error is None
+    assert child.wait(60.0)
+    addon.preferences.command = good
+    generate()
+
+
+def test_a_stuck_step_does_not_hold_up_another_backend(addon, fake_backend, until: UNTIL) -> None:
+    fake_backend("stuck")
+    bpy.ops.kinetype.generate()
+    until(lambda: addon.board.session.state == "busy")
+    bpy.ops.kinetype.cancel()
+    assert addon.board.jobs, "it has not noticed"
+    addon.preferences.command += " --unused"  # another backend than that one
+    fake_backend("fake")
+    generate()
+    assert not addon.board.jobs
+
+
 def test_the_managed_environment_must_be_installed_first(addon, fake_backend) -> None:
     addon.preferences.backend = "MANAGED"
     with pytest.raises(RuntimeError, match="not installed"):
