@@ -3,8 +3,11 @@
     python scripts/action_gallery.py runs/action --gifs docs/action-mdm \\
         --sheet docs/action_mdm_samples.png --loss docs/action_mdm_loss.png
 
+    python scripts/action_gallery.py runs/action --compare data/starter --count 24
+
 The GIFs show the joints as the model makes them; the sheet shows the fitted skeleton, eight moments
-of each action from left to right. One sample each, taken as it comes.
+of each action from left to right. One sample each, taken as it comes. ``--compare`` prints what
+many samples of each action do beside what the recordings do that the model was trained on.
 """
 
 from __future__ import annotations
@@ -17,9 +20,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from backend.artifacts import config_from_dict, read_json
 from backend.evaluation import loss_plot, stick_figure
 from backend.motion.cleanup import default_cleanup
+from backend.pipelines.action_coordinates import to_joints
 from backend.pipelines.action_mdm import ActionMDMPipeline, to_motion135
+from backend.training import action_data
+from backend.training.action_data import ActionWindows
+from backend.training.action_trainer import TRAIN_CONFIG, ActionTrainConfig
 from scripts.starter.contact_sheet import sketched
 
 FRONT_LEFT = {"elev": 12, "azim": 55}
@@ -39,6 +47,46 @@ def measures(clip: np.ndarray, fps: float) -> str:
     )
 
 
+LIVELY = 0.3
+"""Mean speed of a wrist about the pelvis above which a hand is in use, m/s."""
+
+
+def habits(clips: np.ndarray, fps: float) -> str:
+    """Means over clips ``[N, F, 22, 3]``, as cells of a table."""
+    way = np.linalg.norm(clips[:, -1, 0, ::2] - clips[:, 0, 0, ::2], axis=-1)
+    hands = (clips - clips[:, :, :1])[:, :, [20, 21]]
+    speed = np.linalg.norm(np.diff(hands, axis=1), axis=-1).mean(1) * fps
+    top = clips[:, :, [20, 21], 1].max(1)
+    cells = [f"{way.mean():.2f}"]
+    for side in (0, 1):
+        used = (speed[:, side] > LIVELY).mean()
+        cells.append(f"{speed[:, side].mean():.2f} ({100 * used:.0f} %)")
+        cells.append(f"{top[:, side].mean():.2f}")
+    return " | ".join(cells)
+
+
+def compare(pipeline: ActionMDMPipeline, run: Path, data: Path, args: argparse.Namespace) -> None:
+    """Print the habits of samples and of recordings, action by action."""
+    config = config_from_dict(ActionTrainConfig, read_json(run / TRAIN_CONFIG), TRAIN_CONFIG)
+    recorded = ActionWindows(
+        action_data.load(data, actions=config.actions, max_clips=config.max_clips), config.windows
+    )
+    print("| action | | travel, m | left wrist, m/s (in use) | top, m | right | top |")
+    print("|---|---|---|---|---|---|---|")
+    for label, action in enumerate(pipeline.config.actions):
+        made = pipeline.infer(
+            [action] * args.count, seed=args.seed, steps=args.steps, sampler=args.sampler
+        )
+        rows = np.flatnonzero(recorded.labels.numpy() == label)
+        batch = recorded.batch([int(i) for i in np.resize(rows, max(args.count, len(rows)))])
+        features = batch.x * recorded.std + recorded.mean
+        whole = slice(None) if batch.mask is None else batch.mask.all(1)
+        real = to_joints(features[whole], config.windows.coordinates).numpy()
+        print(f"| {action} | made | {habits(np.stack(made), pipeline.config.fps)} |")
+        if len(real):
+            print(f"| | recorded | {habits(real, pipeline.config.fps)} |", flush=True)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -51,8 +99,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--sampler", default="ddim")
     parser.add_argument("--dpi", type=int, default=36)
+    parser.add_argument("--compare", type=Path, help="dataset folder of the run's recordings")
+    parser.add_argument("--count", type=int, default=24, help="samples of each action to compare")
     args = parser.parse_args()
     pipeline = ActionMDMPipeline.from_pretrained(args.model)
+    if args.compare:
+        compare(pipeline, Path(args.model), args.compare, args)
+        return
     actions = args.actions or pipeline.config.actions
     clips = pipeline.infer(actions, seed=args.seed, steps=args.steps, sampler=args.sampler)
     rows, fps = [], pipeline.config.fps
