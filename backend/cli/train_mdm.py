@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
+from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
@@ -104,6 +105,10 @@ def _config(options: argparse.Namespace) -> MdmTrainConfig:
         raise InvalidRequest(
             f"{options.run_dir} holds a run already.", "Add --resume, or choose another --run."
         )
+    if options.resume and not started.exists():
+        raise InvalidRequest(
+            f"{options.run_dir} holds no run to go on with.", "Check --run, or leave out --resume."
+        )
     config = MdmTrainConfig.read(options.run_dir) if options.resume else MdmTrainConfig()
     names = {field.name for field in fields(MdmTrainConfig)}
     given = {k: v for k, v in vars(options).items() if k in names and v is not None}
@@ -116,12 +121,43 @@ def _config(options: argparse.Namespace) -> MdmTrainConfig:
         raise InvalidRequest(
             f"A resumed run cannot change {', '.join(changed)}.", "Start another run."
         )
-    for name in ("batch_size", "num_steps", "save_interval", "latent_dim", "layers"):
-        if given.get(name, 1) < 1:
-            raise InvalidRequest(f"{name} is {given[name]}.", "Give a whole number from 1.")
+    _check(given)
     config = replace(config, **given, data_dir=str(options.data))
     mdm_checkpoint.config_from_args(vars(config), "the options")
     return config
+
+
+_WHOLE = {
+    "batch_size": ("--batch-size", 100_000),
+    "num_steps": ("--steps", 10**9),
+    "save_interval": ("--save-interval", 10**9),
+    "latent_dim": ("--width", 16_384),
+    "layers": ("--layers", 256),
+    "diffusion_steps": ("--diffusion-steps", 5000),
+}
+"""Whole numbers: the option of each and its largest value; the smallest is 1."""
+_REAL = {
+    "lr": ("--lr", 1.0),
+    "minutes": ("--minutes", 10.0**6),
+    "avg_model_beta": ("--ema-decay", 1.0),
+}
+"""Numbers above zero."""
+
+
+def _check(given: dict[str, Any]) -> None:
+    """:class:`InvalidRequest`, which names the option, for a number that trains nothing."""
+    for name, (option, largest) in _WHOLE.items():
+        if name in given and not 1 <= given[name] <= largest:
+            raise InvalidRequest(f"{option} is {given[name]}.", f"Choose from 1 to {largest}.")
+    for name, (option, most) in _REAL.items():
+        if name in given and not 0 < given[name] <= most:
+            raise InvalidRequest(
+                f"{option} is {given[name]:g}.", f"Choose above 0 and up to {most:g}."
+            )
+    if not limits.MIN_SEED <= given.get("seed", 0) <= limits.MAX_SEED:
+        raise InvalidRequest(
+            "--seed is out of range.", f"Choose from {limits.MIN_SEED} to {limits.MAX_SEED}."
+        )
 
 
 def _vectors(

@@ -8,13 +8,14 @@ trains on its own part of each pass (DistributedDataParallel) and the first one 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -210,6 +211,8 @@ class MdmTrainer:
         running: float | None = None
         while not self._done():
             loss = self.train_step()
+            if not math.isfinite(loss):
+                self._diverged()
             running = loss if running is None else running + 0.02 * (loss - running)
             self.elapsed = before + time.monotonic() - started
             if self.process.first and self.step % LOG_EVERY == 0:
@@ -235,10 +238,18 @@ class MdmTrainer:
         row |= {"loss": round(loss, 5), "running": round(running, 5)}
         append_row(self.run, row)
 
+    def _diverged(self) -> NoReturn:
+        raise ArtifactError(
+            f"The training diverged before step {self.step}; this state is not saved.",
+            "Use a lower learning rate (--lr), from the last saved step with --resume, or anew.",
+        )
+
     # ------------------------------------------------------------------ files
 
     def save(self) -> None:
-        """Write the files of this step (first process only)."""
+        """Write the files of this step (first process only); :class:`ArtifactError` for NaN."""
+        if not all(bool(value.isfinite().all()) for value in self.net.parameters()):
+            self._diverged()
         if self.process.first:
             self.run.mkdir(parents=True, exist_ok=True)
             write_json(self.run / mdm_checkpoint.ARGS, dict(sorted(asdict(self.config).items())))

@@ -204,6 +204,48 @@ def test_the_command_trains_refuses_and_resumes(folder: Path, tmp_path: Path) ->
     assert main([*command(folder, run, "--resume"), "--layers", "2"]) == 2
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--lr=nan",
+        "--lr=-1",
+        "--lr=0",
+        "--lr=inf",
+        "--minutes=nan",
+        "--minutes=0",
+        "--ema-decay=2",
+        "--batch-size=0",
+        "--steps=0",
+        "--width=10000000",
+        "--layers=0",
+        "--seed=-1",
+        "--diffusion-steps=1000000",
+        "--device=tpu",
+        "--resume",
+    ],
+)
+def test_numbers_that_train_nothing(folder: Path, tmp_path: Path, capsys, option: str) -> None:
+    from backend.cli.main import main
+
+    assert main(command(folder, tmp_path / "run", option)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error:") and "hint:" in said and not (tmp_path / "run").exists()
+    named = {"--device": "'tpu'", "--resume": "no run to go on with"}
+    flag = option.split("=")[0]
+    assert named.get(flag, flag) in said
+
+
+def test_a_diverged_training_saves_nothing(folder: Path, tmp_path: Path) -> None:
+    wild = trainer(folder, tmp_path / "run", replace(TINY, num_steps=3, lr=float("inf")))
+    with pytest.raises(ArtifactError, match="diverged") as caught:
+        wild.fit()
+    assert "--lr" in caught.value.hint
+    last = trainer(folder, tmp_path / "last", replace(TINY, num_steps=1, lr=float("inf")))
+    with pytest.raises(ArtifactError, match="diverged"):
+        last.fit()
+    assert not list(tmp_path.rglob("model*.pt"))
+
+
 def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
