@@ -33,6 +33,8 @@ STATS = "stats.safetensors"
 CHECKSUMS_KEY = "sha256"
 """Key of ``config.json``: file name to sha256 of the files saved with it."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./+-]*")
+"""Branches, tags and commits: the cache keeps files of these names, so none may lead out of it."""
 _HALF_LIMIT = torch.finfo(torch.float16).max
 
 
@@ -121,6 +123,11 @@ def inside(folder: Path, name: str) -> Path:
 def _from_hub(
     repo: str, files: Sequence[str], revision: str | None, local_files_only: bool
 ) -> Path:
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise ModelNotFound(
+            f"{revision[:60]!r} is no revision of a hub model.",
+            "Give a branch, a tag or a commit, or leave it out.",
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -218,6 +219,20 @@ def test_links_that_leave_the_folder(model: Path, tmp_path: Path) -> None:
 def test_checksums_may_not_name_files_elsewhere(model: Path) -> None:
     with pytest.raises(ArtifactError, match="not a file name"):
         artifacts.verify_checksums(model, {"sha256": {"../x": "0"}})
+
+
+@pytest.mark.parametrize(
+    "revision", ["../../x", "/etc/passwd", "a/../b", "-x", "a b", "a\0", "a\n"]
+)
+def test_a_revision_cannot_lead_out_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: asked.append(a))
+    for name, given in (("a/b", revision), (f"a/b@{revision}", None)):
+        with pytest.raises(ModelNotFound, match="is no revision"):
+            artifacts.resolve(name, revision=given, local_files_only=True)
+    assert not asked
 
 
 @pytest.mark.parametrize(
