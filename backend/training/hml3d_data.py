@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import FormatError
 from ..evaluation.hml3d_items import PADDED_FRAMES, UNIT_FRAMES, Item, load_items
 from ..motion.representations import hml263
+from ..pipelines import hml_statistics
 
 SPEC = hml263.SPEC
 LAYOUT_HINT = (
@@ -45,48 +46,47 @@ def load(folder: Path, split: str = "train") -> TextMotionData:
     """Read the items of a split.
 
     Raises:
-        FormatError: the layout is another, statistics do not fit, or no clip has a usable length.
+        FormatError: the layout is another, or no clip has a usable length.
+        ArtifactError: the statistics do not fit, or are the evaluator's.
     """
     names_file = folder / f"{split}.txt"
     if not names_file.is_file():
         raise FormatError(f"{names_file} is missing.", LAYOUT_HINT)
-    mean, std = (_statistics(folder / name) for name in ("Mean.npy", "Std.npy"))
-    if not (std > 0).all():
-        raise FormatError(f"{folder / 'Std.npy'}: a deviation is not above zero.", LAYOUT_HINT)
-    names = names_file.read_text(encoding="utf-8").split()
-    items, skipped = load_items(folder, names, load=_clip)
+    # the model's own check: what it would refuse later is not trained with
+    stats = hml_statistics.read(folder / "Mean.npy", folder / "Std.npy", SPEC.dim)
+    try:
+        names = names_file.read_text(encoding="utf-8").split()
+        items, skipped = load_items(folder, names, load=_clip)
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{names_file} or a file in {folder / 'texts'} is no UTF-8 text.",
+            "Copy the data set again, or save the file as UTF-8.",
+            str(error),
+        ) from error
     if not items:
         first = next(iter(skipped.items()), ("no clip", "the list is empty"))
         raise FormatError(
             f"{folder} has no clip to train on ({first[0]}: {first[1]}).",
             "Clips of 40 to 199 frames at 20 fps are used. " + LAYOUT_HINT,
         )
-    return TextMotionData(tuple(items), mean, std, skipped)
-
-
-def _statistics(path: Path) -> np.ndarray:
-    try:
-        values = np.load(path, allow_pickle=False).astype(np.float32)
-    except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"{path} cannot be read: {error}.", LAYOUT_HINT) from error
-    if values.shape != (SPEC.dim,) or not np.isfinite(values).all():
-        raise FormatError(
-            f"{path} holds {list(values.shape)}, not {SPEC.dim} numbers.", LAYOUT_HINT
-        )
-    return values
+    return TextMotionData(tuple(items), stats.mean.numpy(), stats.std.numpy(), skipped)
 
 
 def _clip(path: Path) -> np.ndarray:
     """One clip; one with NaN (the published set has one) comes back empty and is left out."""
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # mapped: a damaged header may announce more numbers than memory holds
+        values = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise FormatError(f"{path} cannot be read: {error}.", LAYOUT_HINT) from error
+    if not isinstance(values, np.ndarray):
+        raise FormatError(f"{path} is an archive of arrays, not one array.", LAYOUT_HINT)
     if values.ndim != 2 or values.shape[1] != SPEC.dim or values.dtype.kind != "f":
         raise FormatError(
             f"{path} holds {values.dtype} {list(values.shape)}, not [T, {SPEC.dim}].", LAYOUT_HINT
         )
-    return values.astype(np.float32) if np.isfinite(values).all() else values[:0]
+    clip = np.array(values, dtype=np.float32)
+    return clip if np.isfinite(clip).all() else clip[:0]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.errors import ArtifactError, FormatError, InvalidRequest
+from backend.errors import ArtifactError, FormatError, InvalidRequest, KinetypeError
 from backend.models.mdm import load_upstream
 from backend.motion.representations import hml263, motion135, smplrifke205
 from backend.motion.representations.statistics import mean_std
@@ -125,8 +127,36 @@ def test_folders_that_are_none(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("000000\n")
     np.save(tmp_path / "Mean.npy", np.zeros(200))
     np.save(tmp_path / "Std.npy", np.ones(263))
-    with pytest.raises(FormatError, match="263"):
+    with pytest.raises(ArtifactError, match="263"):
         hml3d_data.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda p: (p / "train.txt").write_bytes(b"\xff\xfe"), "UTF-8"),
+        (lambda p: (p / "texts" / "000000.txt").write_bytes(b"\xff\xfe"), "UTF-8"),
+        (lambda p: np.save(p / "Mean.npy", np.full(263, 1e60)), "absurdly large"),
+        (lambda p: np.save(p / "Std.npy", np.zeros(263)), "must be positive"),
+        (lambda p: _to_evaluators(p / "Std.npy"), "evaluator's statistics"),
+        (lambda p: np.savez((p / "new_joint_vecs" / "000000.npy").open("wb"), a=1), "archive"),
+    ],
+)
+def test_files_of_a_folder_that_are_none(
+    folder: Path, tmp_path: Path, change: Callable, named: str
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "data"))
+    change(copy)
+    with pytest.raises(KinetypeError) as caught:
+        hml3d_data.load(copy)
+    assert named in caught.value.message and caught.value.hint
+
+
+def _to_evaluators(path: Path) -> None:
+    std = np.load(path)
+    for block in ("yaw_velocity", "root_velocity", "root_height", "contacts"):
+        std[hml263.SPEC.columns(block)] /= 25
+    np.save(path, std)
 
 
 # ---------------------------------------------------------------- training
