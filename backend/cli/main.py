@@ -64,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 success, 1 failure, 2 bad request (a value the person can change), 130 cancelled. A failure
     prints one ``error:`` line and, when there is something to do about it, one ``hint:`` line.
     """
-    options = build_parser().parse_args(arguments)
+    try:
+        options = build_parser().parse_args(arguments)
+    except KeyboardInterrupt:
+        console.note("cancelled")
+        return EXIT_CANCELLED
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # a path that the terminal's encoding lacks must not fail a command that has done its work
         sys.stdout.reconfigure(errors="backslashreplace")

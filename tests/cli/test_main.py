@@ -136,3 +136,14 @@ def test_quiet_progress_prints_nothing(capsys: pytest.CaptureFixture[str]) -> No
         bars.update(Progress("a", "sampling", 1, 5))
         bars.update_stage("writing")
     assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_while_the_options_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupted)
+    assert cli.main(["models"]) == cli.EXIT_CANCELLED
+    assert capsys.readouterr().err == "cancelled\n"
