@@ -8,7 +8,7 @@ from ..backend_access import KinetypeError
 
 
 class ArmatureError(KinetypeError):
-    """The armature cannot take a motion: SMPL bones are missing or it is gone."""
+    """The armature cannot take a motion: bones are missing or it is gone."""
 
     code: ClassVar[str] = "armature"
 

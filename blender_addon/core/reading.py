@@ -9,7 +9,7 @@ import numpy as np
 from ..backend_access import MOTION_DIM, NUM_JOINTS, PARENTS, ROOT_COLUMNS, ROT6D_COLUMNS
 from . import quaternions
 from .axes import measure_basis
-from .retarget import RestPose, limb_turns, root_from_armature
+from .retarget import RestPose, root_from_armature
 
 
 def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestPose) -> np.ndarray:
@@ -28,7 +28,7 @@ def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestP
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.normalise(np.asarray(rotations, np.float64))
     local = quaternions.multiply(quaternions.multiply(quaternions.conjugate(change), keys), change)
-    local = to_rest(along_parents(local, rest.turned_by), rest.heads @ basis)
+    local = to_rest(along_parents(local, rest.turned_by), rest.limb_turns)
     delta = np.asarray(root_location, np.float64)
     if rest.local_location:
         delta = delta @ rest.rotations[0].T
@@ -52,13 +52,12 @@ def along_parents(local: np.ndarray, turned_by: Sequence[int]) -> np.ndarray:
     return np.stack(turns, axis=1)
 
 
-def to_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
+def to_rest(local: np.ndarray, limbs: np.ndarray) -> np.ndarray:
     """Rotations away from an armature's rest pose as away from SMPL's T-pose: undoes ``from_rest``.
 
     Args:
-        local: ``[T, 22, 4]`` parent-relative. heads: ``[22, 3]`` of the armature, in SMPL axes.
+        local: ``[T, 22, 4]`` parent-relative. limbs: ``[22, 4]`` of ``retarget.limb_turns``.
     """
-    limbs = limb_turns(heads)
     after = limbs[list(PARENTS)]
     after[0] = quaternions.conjugate(limbs[0])
     return quaternions.multiply(quaternions.multiply(after, local), quaternions.conjugate(limbs))

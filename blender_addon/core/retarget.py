@@ -59,12 +59,21 @@ class RestPose:
             (Blender's ``use_local_location``).
         turned_by: for each joint the joint whose turns its bone takes over, -1 for none: SMPL's
             parent, unless bones hang together otherwise or do not inherit rotation.
+        own_shape: small differences from SMPL's T-pose are the body's own shape, as among SMPL
+            bodies; in another maker's rig they are a difference of the pose.
     """
 
     rotations: np.ndarray
     heads: np.ndarray
     local_location: bool = True
     turned_by: tuple[int, ...] = tuple(PARENTS)
+    own_shape: bool = True
+
+    @property
+    def limb_turns(self) -> np.ndarray:
+        """See :func:`limb_turns`."""
+        basis = measure_basis(self.heads)
+        return limb_turns(self.heads @ basis, _POSED_DEGREES if self.own_shape else 0.0)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ def to_bone_keys(
     root, local = unpack(motion)
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
-    local = against(from_rest(local, rest.heads @ basis), rest.turned_by)
+    local = against(from_rest(local, rest.limb_turns), rest.turned_by)
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.multiply(quaternions.multiply(change, local), quaternions.conjugate(change))
     position = _root_in_armature(root, rest.heads, basis)
@@ -161,7 +170,7 @@ def joint_path(
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
     offsets = rest.heads @ basis
-    local = from_rest(local, offsets)
+    local = from_rest(local, rest.limb_turns)
     turned = [local[:, 0]]
     joints = np.empty((len(root), NUM_JOINTS, 3))
     joints[:, 0] = _root_in_armature(root, rest.heads, basis) @ basis
@@ -172,13 +181,12 @@ def joint_path(
     return joints @ basis.T
 
 
-def from_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
+def from_rest(local: np.ndarray, limbs: np.ndarray) -> np.ndarray:
     """Rotations away from SMPL's T-pose as rotations away from an armature's own rest pose.
 
     Args:
-        local: ``[T, 22, 4]`` parent-relative. heads: ``[22, 3]`` of the armature, in SMPL axes.
+        local: ``[T, 22, 4]`` parent-relative. limbs: ``[22, 4]`` of :func:`limb_turns`.
     """
-    limbs = limb_turns(heads)
     if not limbs[:, 1:].any():
         return local
     before = quaternions.conjugate(limbs[list(PARENTS)])
@@ -186,18 +194,20 @@ def from_rest(local: np.ndarray, heads: np.ndarray) -> np.ndarray:
     return quaternions.multiply(quaternions.multiply(before, local), limbs)
 
 
-def limb_turns(heads: np.ndarray) -> np.ndarray:
+def limb_turns(heads: np.ndarray, posed_degrees: float = _POSED_DEGREES) -> np.ndarray:
     """What turns each limb of an armature from its rest to SMPL's T-pose, ``[22, 4]``.
 
     Args:
         heads: ``[22, 3]`` of the armature, in SMPL axes.
+        posed_degrees: a limb that rests nearer to SMPL's is left as it is.
     """
     limbs = np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1))
     neutral = rest_heads()
     for chain in (*_LEG_CHAINS, *_ARM_CHAINS):
         first, middle, last = map(JOINT_NAMES.index, chain)
         for joint, end in ((first, middle), (middle, last)):
-            limbs[joint] = _turn(heads[end] - heads[joint], neutral[end] - neutral[joint])
+            ours, theirs = heads[end] - heads[joint], neutral[end] - neutral[joint]
+            limbs[joint] = _turn(ours, theirs, posed_degrees)
         if chain in _ARM_CHAINS:  # a hand rests in line with its forearm, a foot flat on the floor
             limbs[last] = limbs[middle]
     return limbs
@@ -219,10 +229,10 @@ def against(local: np.ndarray, turned_by: Sequence[int]) -> np.ndarray:
     )
 
 
-def _turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The smallest turn between two directions if it is a large one, else none; a quaternion."""
+def _turn(start: np.ndarray, end: np.ndarray, at_least: float) -> np.ndarray:
+    """The smallest turn between two directions if it has these degrees, else none; a quaternion."""
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    if start @ end > np.cos(np.radians(_POSED_DEGREES)):
+    if start @ end > np.cos(np.radians(at_least)):
         return np.array([1.0, 0.0, 0.0, 0.0])
     half = np.array([1.0 + start @ end, *np.cross(start, end)])
     if half[0] < 1e-6:  # opposite: any half turn does

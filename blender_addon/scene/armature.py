@@ -47,7 +47,8 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     if armature.type != "ARMATURE":
         raise ArmatureError(
             f"{armature.name!r} is not an armature.",
-            "Select an armature with SMPL bone names, or let Kinetype create a character.",
+            f"Select an armature with the bone names of {bone_names.KNOWN_RIGS}, or let Kinetype "
+            "create a character.",
         )
     if armature.animation_data is not None and armature.animation_data.use_tweak_mode:
         raise ArmatureError(
@@ -161,8 +162,13 @@ def rest_pose(armature: bpy.types.Object, bones: dict[str, str]) -> RestPose:
                 f"{armature.name!r} begin at the same place.",
                 "Give the bones the joints of a body in Edit Mode, or use a new mannequin.",
             )
+    kind, _ = bone_names.recognise(bone.name for bone in armature.data.bones)
     return RestPose(
-        matrices[:, :3, :3], matrices[:, :3, 3], pelvis.use_local_location, _turned_by(chosen)
+        matrices[:, :3, :3],
+        matrices[:, :3, 3],
+        pelvis.use_local_location,
+        _turned_by(chosen),
+        own_shape=kind == bone_names.SMPL,
     )
 
 

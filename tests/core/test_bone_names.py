@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from backend.wire.skeleton import JOINT_NAMES
-from blender_addon.core.bone_names import find_joints, missing_joints, require_joints
+from blender_addon.core.bone_names import (
+    find_joints,
+    missing_joints,
+    recognise,
+    require_joints,
+)
 from blender_addon.core.errors import ArmatureError
 
 FBX_NAMES = [
@@ -51,6 +56,67 @@ def test_the_error_lists_what_is_missing() -> None:
     assert "'Bob'" in raised.value.message and raised.value.hint
 
 
-def test_a_rigify_armature_is_refused() -> None:
-    with pytest.raises(ArmatureError, match="lacks 22 of the 22"):
-        require_joints(["spine", "spine.001", "thigh.L", "shin.L", "upper_arm.L"], "metarig")
+MIXAMO = [
+    *("Hips", "LeftUpLeg", "RightUpLeg", "Spine", "LeftLeg", "RightLeg", "Spine1", "LeftFoot"),
+    *("RightFoot", "Spine2", "LeftToeBase", "RightToeBase", "Neck", "LeftShoulder"),
+    *("RightShoulder", "Head", "LeftArm", "RightArm", "LeftForeArm", "RightForeArm", "LeftHand"),
+    "RightHand",
+]
+UNREAL_4 = [
+    *("pelvis", "thigh_l", "thigh_r", "spine_01", "calf_l", "calf_r", "spine_02", "foot_l"),
+    *("foot_r", "spine_03", "ball_l", "ball_r", "neck_01", "clavicle_l", "clavicle_r", "head"),
+    *("upperarm_l", "upperarm_r", "lowerarm_l", "lowerarm_r", "hand_l", "hand_r"),
+]
+METARIG = [
+    *("spine", "thigh.L", "thigh.R", "spine.001", "shin.L", "shin.R", "spine.002", "foot.L"),
+    *("foot.R", "spine.003", "toe.L", "toe.R", "spine.004", "shoulder.L", "shoulder.R"),
+    *("spine.006", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R", "hand.L", "hand.R"),
+]
+VROID = [
+    *("J_Bip_C_Hips", "J_Bip_L_UpperLeg", "J_Bip_R_UpperLeg", "J_Bip_C_Spine"),
+    *("J_Bip_L_LowerLeg", "J_Bip_R_LowerLeg", "J_Bip_C_Chest", "J_Bip_L_Foot", "J_Bip_R_Foot"),
+    *("J_Bip_C_UpperChest", "J_Bip_L_ToeBase", "J_Bip_R_ToeBase", "J_Bip_C_Neck"),
+    *("J_Bip_L_Shoulder", "J_Bip_R_Shoulder", "J_Bip_C_Head", "J_Bip_L_UpperArm"),
+    *("J_Bip_R_UpperArm", "J_Bip_L_LowerArm", "J_Bip_R_LowerArm", "J_Bip_L_Hand"),
+    "J_Bip_R_Hand",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "more"),
+    [
+        ("Mixamo", MIXAMO, ["HeadTop_End", "LeftHandIndex1"]),
+        ("Mixamo", [f"mixamorig:{name}" for name in MIXAMO], ["mixamorig:LeftToe_End"]),
+        ("Mixamo", [f"mixamorig9:{name}" for name in MIXAMO], []),
+        ("Mixamo", [f"mixamorig_{name}" for name in MIXAMO], []),
+        ("Unreal 4", UNREAL_4, ["root", "ik_foot_root", "thigh_twist_01_l"]),
+        ("VRoid", VROID, ["Root", "J_Sec_Hair1_01"]),
+        ("Rigify metarig", METARIG, ["spine.005", "pelvis.L", "heel.02.L", "breast.R"]),
+    ],
+)
+def test_rigs_of_other_makers(kind: str, names: list[str], more: list[str]) -> None:
+    assert recognise([*more, *names]) == (kind, dict(zip(JOINT_NAMES, names, strict=True)))
+
+
+def test_an_unreal_5_spine_has_five_bones() -> None:
+    kind, found = recognise([*UNREAL_4, "root", "spine_04", "spine_05", "neck_02"])
+    assert kind == "Unreal 5"
+    spine = [found[joint] for joint in ("spine1", "spine2", "spine3")]
+    assert spine == ["spine_01", "spine_03", "spine_05"]
+
+
+def test_smpl_names_win_over_other_rigs() -> None:
+    assert recognise([*MIXAMO, *JOINT_NAMES])[0] == "SMPL"
+
+
+def test_what_another_makers_rig_lacks_is_said_in_its_own_words() -> None:
+    names = [f"mixamorig:{name}" for name in MIXAMO if name not in ("Spine2", "LeftToeBase")]
+    with pytest.raises(ArmatureError, match="lacks 2 of the 22 Mixamo bones: Spine2, LeftToeBase"):
+        require_joints(names, "Bob")
+
+
+def test_a_rig_that_rigify_generated_is_refused() -> None:
+    names = [prefix + name for prefix in ("DEF-", "ORG-") for name in METARIG]
+    with pytest.raises(ArmatureError, match="lacks 22 of the 22 SMPL") as raised:
+        require_joints([*names, "torso", "chest", "upper_arm_fk.L"], "rig")
+    assert "Mixamo" in raised.value.hint and "metarig" in raised.value.hint
