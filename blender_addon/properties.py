@@ -176,8 +176,8 @@ class KinetypeSettings(bpy.types.PropertyGroup):
             (
                 "AUTO",
                 "Character",
-                "The selected armature if it has a body's bones, else the character below, else a new"
-                " one",
+                "The selected armature if it has a body's bones, else the character below, else a"
+                " new one",
             ),
             ("NEW", "New Mannequin", "Always create a new armature with a mannequin body"),
         ],
