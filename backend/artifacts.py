@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -26,6 +26,8 @@ from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json
 from .errors import ArtifactError, ModelNotFound
 from .motion.io.atomic import atomic_path
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -204,6 +206,34 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def load_network(make: Callable[[], _Network], path: Path, *, config: str = CONFIG) -> _Network:
+    """A network with the weights of a file, built only once its shapes are seen to fit.
+
+    A damaged configuration may ask for more memory than there is.
+
+    Args:
+        make: builds the network that the configuration describes.
+        config: name of the configuration's file, for messages.
+
+    Raises:
+        ArtifactError: as :func:`load_weights`.
+    """
+    tensors = load_tensors(path)
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in make().state_dict().items()}
+    _check_weights(tensors, expected, path, config)
+    network = make()
+    network.load_state_dict(tensors)
+    return network
+
+
+def _check_weights(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]], path: Path, config: str
+) -> None:
+    hint = "The two files must come from the same model. " + COPY_HINT
+    check_fit(tensors, expected, f"{path} does not fit {config}", hint)
+
+
 def load_weights(
     module: nn.Module, path: Path, *, config: str = CONFIG, recomputed: Sequence[str] = ()
 ) -> None:
@@ -221,8 +251,7 @@ def load_weights(
     tensors = {k: v for k, v in load_tensors(path).items() if not k.endswith(ignored)}
     state = module.state_dict()
     expected = {name: value.shape for name, value in state.items() if not name.endswith(ignored)}
-    hint = "The two files must come from the same model. " + COPY_HINT
-    check_fit(tensors, expected, f"{path} does not fit {config}", hint)
+    _check_weights(tensors, expected, path, config)
     module.load_state_dict(tensors, strict=not ignored)
 
 

@@ -126,6 +126,17 @@ def test_mismatches_list_both_sides(model: Path) -> None:
         assert part in caught.value.message
 
 
+def test_a_network_is_built_only_when_its_shapes_fit(model: Path) -> None:
+    """A configuration that asks for terabytes must not get them."""
+    loaded = artifacts.load_network(network, model / "model.safetensors")
+    torch.testing.assert_close(loaded.state_dict(), network().state_dict())
+    with pytest.raises(ArtifactError, match="does not fit"):
+        artifacts.load_network(
+            lambda: nn.Sequential(nn.Linear(3, 2**40), nn.Linear(2**40, 2)),
+            model / "model.safetensors",
+        )
+
+
 def test_stats_of_another_width(model: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         artifacts.load_stats(model / "stats.safetensors", 205)

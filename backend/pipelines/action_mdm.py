@@ -142,8 +142,8 @@ class ActionMDMPipeline:
         )
         values = artifacts.read_json(folder / CONFIG)
         config = artifacts.config_from_dict(ActionMDMPipelineConfig, values, str(folder / CONFIG))
-        net = ActionMDM(config.network)
-        artifacts.load_weights(net, folder / artifacts.WEIGHTS)
+        path = folder / artifacts.WEIGHTS
+        net = artifacts.load_network(lambda: ActionMDM(config.network), path, config=CONFIG)
         stats = action_checkpoint.checked_stats(
             artifacts.load_tensors(folder / artifacts.STATS),
             config.network.input_dim,

@@ -96,8 +96,8 @@ class DiTPipeline:
         config = artifacts.config_from_dict(
             DiTPipelineConfig, values, str(folder / artifacts.CONFIG)
         )
-        net = DiT(config.network)
-        artifacts.load_weights(net, folder / artifacts.WEIGHTS)
+        weights = folder / artifacts.WEIGHTS
+        net = artifacts.load_network(lambda: DiT(config.network), weights)
         stats = artifacts.load_stats(folder / artifacts.STATS, SPEC.dim)
         artifacts.verify_checksums(folder, values)
         has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
