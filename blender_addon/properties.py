@@ -194,6 +194,7 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         items=[
             ("ALL", "All Frames", "From the first key to the last"),
             ("RANGE", "Range", "Between two frames; what lies before and after stays"),
+            ("AFTER", "After the End", "All of it stays and goes on after its last key"),
         ],
         default="RANGE",
     )
@@ -202,6 +203,18 @@ class KinetypeSettings(bpy.types.PropertyGroup):
     )
     edit_last: IntProperty(
         name="To", description="Last frame that is made anew", default=60, soft_min=0
+    )
+    edit_seconds: FloatProperty(
+        name="Duration",
+        description="How long the motion goes on",
+        default=3.0,
+        min=0.1,
+        max=limits.MAX_SECONDS,
+        soft_max=10.0,
+        step=50,
+        precision=1,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
     )
     edit_part: EnumProperty(
         name="Body",

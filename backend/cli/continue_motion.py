@@ -20,12 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     motion_options.add_files(parser)
     parser.add_argument(
-        "--prompt", default="", help="what happens next (a DiP; MotionGPT goes on without one)"
+        "--prompt", default="", help="what happens next (starter, MDM, DiP; MotionGPT reads none)"
     )
     parser.add_argument(
         "--in-between",
         action="store_true",
-        help="keep the first and the last quarter, make the half between them anew",
+        help="keep the first and the last quarter, make the half between them anew (MotionGPT; "
+        "others: kinetype edit)",
     )
     parser.add_argument(
         "--share",
@@ -35,17 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         type=float,
-        help="length of the new part (default: as MotionGPT ends it; a DiP makes "
+        help="length of the new part (default: as MotionGPT ends it; others make "
         f"{limits.DEFAULT_SECONDS:g})",
     )
     parser.add_argument(
         "--samples", type=int, default=1, help="how many; sample i uses seed + i (default 1)"
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest: one result")
+    motion_options.add_sampling(parser)
     motion_options.add_rest(
         parser,
-        model=abilities.READER,
-        model_help="a model that reads motions: name, folder or hub id",
+        model=limits.DEFAULT_MODEL,
+        model_help="a model that edits or reads motions: name, folder or hub id",
         new="new",
     )
 
@@ -54,10 +56,13 @@ def run(options: argparse.Namespace) -> int:
     """Check what can be checked before the model is loaded, ask it, write."""
     from . import blender, outputs
 
-    if options.in_between and not (options.share is None and options.seconds is None):
-        raise InvalidRequest(
-            "--share and --seconds are for motions that go on.", "Leave them out with --in-between."
-        )
+    if options.in_between:
+        for name in ("share", "seconds", "guidance_scale", "steps", "sampler"):
+            if getattr(options, name) is not None:
+                raise InvalidRequest(
+                    f"--{name.replace('_', '-')} is for motions that go on.",
+                    "Leave it out with --in-between.",
+                )
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
@@ -91,11 +96,14 @@ def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
             share=1.0 if options.share is None else options.share,
             longest_seconds=options.seconds,
             foot_lock=not options.no_cleanup,
+            guidance_scale=options.guidance_scale,
+            sampler=options.sampler,
+            steps=options.steps,
             on_step=lambda done, total: bars.update(Progress("continue", stage, done, total)),
         )
         if options.in_between:
             model = abilities.load(options, ["complete_motions"], "cannot fill one in this way")
             return continuing.new_middle(model, motion, how)
-        can = ["continue_motions", "complete_prefixes"]
+        can = ["continue_motions", "complete_prefixes", "edit"]
         model = abilities.load(options, can, "cannot let one go on")
         return continuing.go_on(model, motion, how)

@@ -38,14 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joints to make anew, the rest stays: upper, lower, arms, left_arm, head, ...",
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
-    parser.add_argument(
-        "--guidance-scale",
-        type=float,
-        metavar="SCALE",
-        help="how closely to follow the prompt (default: the model's)",
-    )
-    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
-    parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
+    motion_options.add_sampling(parser)
     parser.add_argument(
         "--restarts",
         metavar="LEVELS",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest, KinetypeError
+from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
     )
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """How a diffusion model samples."""
+    parser.add_argument(
+        "--guidance-scale",
+        type=float,
+        metavar="SCALE",
+        help="how closely to follow the prompt (default: the model's)",
+    )
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
+    parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
 
 
 def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, new: str) -> None:

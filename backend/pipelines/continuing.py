@@ -1,15 +1,16 @@
 """Takes that go on, or get a new middle, with a model that reads motions.
 
 MotionGPT reads and writes motion tokens; a prefix-completion model (DiP) goes on from the last
-frames, as a prompt tells. What is given stays as it is; what the model makes is put where the given
-part ends (or between its quarters), and joined in pose and speed as edits are.
+frames, as a prompt tells, and so does a model that edits (:mod:`extending`). What is given stays
+as it is; what the model makes is put where the given part ends (or between its quarters), and
+joined in pose and speed as edits are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -23,8 +24,11 @@ from ..wire import limits
 from ..wire.messages import Motion, Request
 from ..wire.skeleton import NUM_JOINTS
 from . import hml263_output
-from .editing import Kept, assemble, ground_under
-from .motiongpt_answers import Answer
+from .calls import part_of
+from .editing import EditingModel, Kept, assemble, ground_under
+from .extending import extended
+from .mdm_dip import is_planner
+from .motiongpt_answers import NO_GUIDANCE, Answer
 from .trained_lengths import MAX_FRAMES
 
 FPS = hml263.SPEC.fps
@@ -67,14 +71,15 @@ class Drawing:
     """How the model draws, and what is done to the new part.
 
     Attributes:
-        prompt: what happens next, for a :class:`Planner`; the motion alone decides where empty.
+        prompt: what happens next; the motion alone decides where empty (a :class:`TokenModel` reads
+            none).
         seed: take ``i`` of ``takes`` uses ``seed + i``.
         greedy: always the likeliest token (:class:`TokenModel`); all takes are then the same.
         share: how much of the motion, from its beginning, is kept and gone on from.
         longest_seconds: how long the part that follows is at most. When None, a
-            :class:`TokenModel` decides, and a :class:`Planner` makes the length of a default
-            request.
+            :class:`TokenModel` decides, and another model makes the length of a default request.
         foot_lock: keep standing feet of the new part in place.
+        guidance_scale, sampler, steps: the model's own when None (a :class:`TokenModel` has none).
         on_step: ``on_step(done, total)`` at every token; it may raise ``Cancelled``.
     """
 
@@ -85,11 +90,21 @@ class Drawing:
     share: float = 1.0
     longest_seconds: float | None = None
     foot_lock: bool = True
+    guidance_scale: float | None = None
+    sampler: str | None = None
+    steps: int | None = None
     on_step: StepCallback | None = None
 
     def __post_init__(self) -> None:
-        # the limits of seeds and numbers of takes are those of requests
-        Request(self.prompt.strip() or "go on", seed=self.seed, samples=self.takes).validated()
+        # the limits are those of requests
+        Request(
+            self.prompt.strip() or "go on",
+            seed=self.seed,
+            samples=self.takes,
+            guidance_scale=self.guidance_scale,
+            sampler=self.sampler,
+            steps=self.steps,
+        ).validated()
         if not 0.0 < self.share <= 1.0:
             raise InvalidRequest(f"The share is {self.share:g}.", "Choose above 0 and up to 1.")
         shortest, longest = 1 / FPS, limits.MAX_SECONDS
@@ -113,7 +128,7 @@ class Take:
     warnings: tuple[str, ...]
 
 
-def go_on(model: TokenModel | Planner, motion: Motion, how: Drawing) -> list[Take]:
+def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawing) -> list[Take]:
     """Let a motion go on where it ends.
 
     Args:
@@ -128,9 +143,19 @@ def go_on(model: TokenModel | Planner, motion: Motion, how: Drawing) -> list[Tak
     """
     data = motion135.SPEC.check(motion.data)
     data = data[: max(1, round(how.share * len(data)))]
-    answered = _planned if hasattr(model, "complete_prefixes") else _written
+    if hasattr(model, "continue_motions"):
+        replies = _written(model, data, motion.fps, how)
+    elif hasattr(model, "complete_prefixes") and is_planner(cast(Planner, model).net):
+        replies = _planned(model, data, motion.fps, how)
+    elif hasattr(model, "edit"):
+        return _extended(model, Motion(data, motion.fps, motion.meta), how)
+    else:
+        raise InvalidRequest(
+            f"The model {cast(Any, model).config.name!r} cannot let a motion go on.",
+            "Choose a model that edits (starter, MDM), a DiP, or MotionGPT.",
+        )
     takes = []
-    for index, reply in enumerate(answered(model, data, motion.fps, how)):
+    for index, reply in enumerate(replies):
         if reply.features is None:
             takes.append(Take(None, reply.warnings))
             continue
@@ -151,6 +176,35 @@ def go_on(model: TokenModel | Planner, motion: Motion, how: Drawing) -> list[Tak
     return takes
 
 
+def _extended(model: Any, motion: Motion, how: Drawing) -> list[Take]:
+    """Of a model that edits."""
+    _refuse_greedy(how)
+    seconds = limits.DEFAULT_SECONDS if how.longest_seconds is None else how.longest_seconds
+    more = max(1, round(seconds * motion.fps))
+    takes = []
+    for index in range(how.takes):
+        made = extended(
+            model,
+            motion,
+            how.prompt,
+            more,
+            seed=how.seed + index,
+            guidance_scale=how.guidance_scale,
+            sampler=how.sampler,
+            steps=how.steps,
+            foot_lock=how.foot_lock,
+            on_step=part_of(how.on_step, index, how.takes),
+        )
+        note = {"continued": {"kept_frames": len(motion.data)}}
+        takes.append(Take(Motion(made.data, made.fps, {**made.meta, **note}), ()))
+    return takes
+
+
+def _refuse_greedy(how: Drawing) -> None:
+    if how.greedy:
+        raise InvalidRequest("This model writes no tokens: none is the likeliest.", "Leave it out.")
+
+
 @dataclass(frozen=True)
 class _Reply:
     """What a model made: features ``[T, 263]`` from frame ``start`` of what it was given, and on;
@@ -167,26 +221,28 @@ def _written(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Re
     if how.prompt.strip():
         raise InvalidRequest(
             "This model goes on from a motion alone; it reads no prompt with it.",
-            "Leave the prompt out, or use a prefix-completion model (DiP).",
+            "Leave the prompt out, or use a diffusion model: starter, an MDM or a DiP.",
         )
     clip = _readable(data, fps, FRAMES_PER_TOKEN)
     start = len(clip) - min(len(clip), READ_FRAMES) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN
     given = len(clip) - start
     longest = None if how.longest_seconds is None else given + round(how.longest_seconds * FPS)
+    settings = how.guidance_scale, how.sampler, how.steps
+    unused = () if settings == (None, None, None) else (NO_GUIDANCE,)
     replies = []
     for answer in model.continue_motions([clip[start:]] * how.takes, **how.asked):
         if answer.fallback or len(answer.features) <= given:
             replies.append(_Reply(None, warnings=_nothing(answer)))
             continue
         note = {"tokens": list(answer.ids)}
-        replies.append(_Reply(answer.features[:longest], start, note, answer.warnings))
+        warnings = (*answer.warnings, *unused)
+        replies.append(_Reply(answer.features[:longest], start, note, warnings))
     return replies
 
 
 def _planned(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Reply]:
     """Of a :class:`Planner`."""
-    if how.greedy:
-        raise InvalidRequest("This model writes no tokens: none is the likeliest.", "Leave it out.")
+    _refuse_greedy(how)
     prompt = how.prompt.strip()
     seconds = limits.DEFAULT_SECONDS if how.longest_seconds is None else how.longest_seconds
     clip = _readable(data, fps, max(1, model.net.config.context_len))
@@ -196,7 +252,9 @@ def _planned(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Re
         [round(seconds * FPS)] * how.takes,
         prefixes=clip,
         seed=how.seed,
-        guidance_param=None if prompt else 0.0,
+        guidance_param=how.guidance_scale if prompt else 0.0,
+        sampler=how.sampler,
+        steps=how.steps,
         on_step=how.on_step,
     )
     note = {"prompt": prompt}
@@ -294,7 +352,7 @@ def _joined(
 
 
 def _take(
-    model: TokenModel | Planner,
+    model: TokenModel | Planner | EditingModel,
     before: Motion,
     data: np.ndarray,
     note: dict[str, Any],
@@ -304,6 +362,6 @@ def _take(
         **before.meta,
         **note,
         "warnings": list(warnings),
-        "licence": model.config.licence,
+        "licence": cast(Any, model).config.licence,
     }
     return Take(Motion(data, before.fps, meta), warnings)

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ..diffusion.loop import StepCallback
 from ..errors import InvalidRequest
 from ..motion.joint_sets import joint_mask
 from ..motion.skeleton import JOINT_NAMES
 from ..wire.messages import Edit, Motion, Progress, Request
 from . import editing
 from .calls import Stages, part_of
+from .continuing import Drawing, go_on
 
 
 def can_edit(pipeline: object) -> bool:
@@ -23,6 +25,8 @@ def can_edit(pipeline: object) -> bool:
 def check(request: Request) -> None:
     """:class:`InvalidRequest` for an edit that no model could make; needs no model."""
     assert request.edit is not None
+    if request.edit.more:
+        return
     frames, joints = kept_by(request.edit)
     editing.select(len(request.edit.motion.data), frames, joints)
 
@@ -41,25 +45,31 @@ def kept_by(edit: Edit) -> tuple[list[tuple[int, int]], list[str]]:
 def edit_motions(
     pipeline: Any, request: Request, on_step: Callable[[Progress], None] | None = None
 ) -> list[Motion]:
-    """One edited motion per sample of a request, at the rate and length of what is edited.
+    """One edited motion per sample of a request, at the rate of what is edited.
 
     ``request.cleanup`` locks the feet of filled frames; kept frames are never cleaned up.
 
     Raises:
         InvalidRequest: the model cannot edit, or cannot edit this.
     """
-    edit = request.edit
-    assert edit is not None
+    assert request.edit is not None
+    tell = Stages(request, on_step)
+    make = _extended if request.edit.more else _edited
+    made = make(pipeline, request, request.edit, tell.steps())
+    return [Motion(m.data, m.fps, {**m.meta, "model": request.model}) for m in made]
+
+
+def _edited(
+    pipeline: Any, request: Request, edit: Edit, on_step: StepCallback | None
+) -> list[Motion]:
     if not can_edit(pipeline):
         raise InvalidRequest(
             f"The model {request.model!r} cannot edit a motion.",
             "Choose a diffusion model: starter, or an MDM.",
         )
-    tell = Stages(request, on_step)
     frames, joints = kept_by(edit)
-    made = []
-    for index in range(request.samples):
-        motion = pipeline.edit(
+    return [
+        pipeline.edit(
             edit.motion,
             request.prompt,
             keep_frames=frames,
@@ -69,7 +79,30 @@ def edit_motions(
             steps=request.steps,
             sampler=request.sampler,
             foot_lock=request.cleanup,
-            on_step=part_of(tell.steps(), index, request.samples),
+            on_step=part_of(on_step, index, request.samples),
         )
-        made.append(Motion(motion.data, motion.fps, {**motion.meta, "model": request.model}))
+        for index in range(request.samples)
+    ]
+
+
+def _extended(
+    pipeline: Any, request: Request, edit: Edit, on_step: StepCallback | None
+) -> list[Motion]:
+    how = Drawing(
+        prompt=request.prompt,
+        seed=request.seed,
+        takes=request.samples,
+        longest_seconds=edit.more / edit.motion.fps,
+        foot_lock=request.cleanup,
+        guidance_scale=request.guidance_scale,
+        sampler=request.sampler,
+        steps=request.steps,
+        on_step=on_step,
+    )
+    made = [take.motion for take in go_on(pipeline, edit.motion, how) if take.motion is not None]
+    if not made:
+        raise InvalidRequest(
+            f"The model {request.model!r} wrote nothing that goes on from this motion.",
+            "Try another seed, or another model.",
+        )
     return made

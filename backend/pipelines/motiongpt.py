@@ -20,7 +20,7 @@ from ..wire.messages import Motion, Progress, Request
 from . import hml263_output, motiongpt_continuation, motiongpt_files, registry
 from .artifact_folder import new_folder
 from .calls import Stages, check_one_each, drawn_seed, meta_of
-from .motiongpt_answers import Answer
+from .motiongpt_answers import NO_GUIDANCE, Answer
 from .motiongpt_core import (
     MOTION_LENGTH,
     TEXT_LENGTH,
@@ -32,7 +32,6 @@ from .motiongpt_files import SPEC, MotionGPTFiles
 
 MAX_FRAMES = (MOTION_LENGTH - 3) * FRAMES_PER_TOKEN
 """What an answer can hold beside its first token, the start and the end of the motion."""
-_NO_GUIDANCE = "MotionGPT has no guidance, steps or sampler: these settings were left out."
 _log = logging.getLogger(__name__)
 
 
@@ -200,7 +199,7 @@ class MotionGPTPipeline(MotionGPTCore):
         )
         tell("converting")
         unused = request.guidance_scale, request.steps, request.sampler
-        extra = [_NO_GUIDANCE] if any(value is not None for value in unused) else []
+        extra = [NO_GUIDANCE] if any(value is not None for value in unused) else []
         params = {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode}
         metas = [
             meta_of(

@@ -152,6 +152,7 @@ def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
         "motion": _clip(edit.motion),
         "frames": None if edit.frames is None else list(edit.frames),
         "joints": list(edit.joints),
+        "more": edit.more,
     }
     return header, _payload([edit.motion])
 
@@ -176,9 +177,10 @@ def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
 def _decode_edit(edit: Any, payload: bytes) -> Edit:
     valid = (
         isinstance(edit, dict)
-        and set(edit) == {"motion", "frames", "joints"}
+        and set(edit) == {"motion", "frames", "joints", "more"}
         and _is_clip(edit["motion"])
         and _is_range(edit["frames"])
+        and _is(edit["more"], (int,))
         and isinstance(edit["joints"], list)
         and all(isinstance(joint, str) for joint in edit["joints"])
     )
@@ -186,7 +188,7 @@ def _decode_edit(edit: Any, payload: bytes) -> Edit:
         raise FormatError("What a request edits is malformed.")
     [motion] = _motions("request", [edit["motion"]], payload)
     frames = None if edit["frames"] is None else tuple(edit["frames"])
-    return Edit(motion, frames, tuple(edit["joints"]))
+    return Edit(motion, frames, tuple(edit["joints"]), edit["more"])
 
 
 def _is_range(value: Any) -> bool:

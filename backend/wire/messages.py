@@ -194,26 +194,36 @@ class Motion:
 class Edit:
     """A motion, and what of it is made anew: ``joints`` in ``frames``; all else stays as it is.
 
+    With ``more`` all of it stays, and so many frames are made that follow it.
+
     Attributes:
         motion: at any frame rate; the result has its rate and length.
         frames: half-open range; None is every frame.
         joints: names of :data:`backend.motion.joint_sets.BODY_PARTS` or joints; () is all of them.
+        more: frames to add at the end.
     """
 
     motion: Motion
     frames: tuple[int, int] | None = None
     joints: tuple[str, ...] = ()
+    more: int = 0
 
     def check(self) -> None:
         """:class:`InvalidRequest` says what cannot be edited so."""
         count = len(self.motion.data)
         _check("frame rate of the motion", self.motion.fps, 1.0, 1000.0)
-        _check("length of the motion", self.motion.seconds, 0.0, limits.MAX_SECONDS, " seconds")
+        _check("number of frames to add", self.more, 0, limits.MAX_FRAMES_ADDED, integer=True)
+        seconds = (count + self.more) / self.motion.fps
+        _check("length of the motion", seconds, 0.0, limits.MAX_SECONDS, " seconds")
         if not np.isfinite(self.motion.data).all():
             raise InvalidRequest(
                 "The motion to edit holds values that are not finite.", "Choose another one."
             )
-        if self.frames is None and not self.joints:
+        if self.more and (self.frames is not None or self.joints):
+            raise InvalidRequest(
+                "An edit makes a part anew or adds frames, not both.", "Do one after the other."
+            )
+        if self.frames is None and not self.joints and not self.more:
             raise InvalidRequest(
                 "The edit keeps nothing of the motion.",
                 "Name frames or joints to make anew; to start afresh, generate a motion.",

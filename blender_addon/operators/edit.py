@@ -16,6 +16,8 @@ from .generate import WaitOperator, new_seed, request_from, submit
 
 def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
     """Why the chosen frames of a motion keyed from ``first`` to ``last`` cannot be made anew."""
+    if settings.edit_frames == "AFTER":
+        return ""
     if settings.edit_frames == "ALL":
         if settings.edit_part == "ALL":
             return "All frames of the whole body: choose a range, a part, or Generate"
@@ -32,6 +34,8 @@ def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
 
 def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edit:
     """What the panel asks to be made anew of a motion that begins at ``start_frame``."""
+    if settings.edit_frames == "AFTER":
+        return Edit(motion, more=max(1, round(settings.edit_seconds * motion.fps)))
     frames = None
     if settings.edit_frames == "RANGE":
         frames = (settings.edit_first - start_frame, settings.edit_last + 1 - start_frame)
@@ -46,9 +50,9 @@ def _origin(action: bpy.types.Action) -> dict[str, Any]:
 
 
 class KINETYPE_OT_edit_motion(WaitOperator):
-    """Make the chosen part of the character's motion anew from the prompt, as a new take.
+    """Make the chosen part of the character's motion anew from the prompt, or let it go on.
 
-    Everything else stays as it is, hand-made keys included
+    The result is a new take; everything else stays as it is, hand-made keys included
     """
 
     bl_idname = "kinetype.edit_motion"
@@ -75,15 +79,15 @@ class KINETYPE_OT_edit_motion(WaitOperator):
             raise InvalidRequest("No character is selected.", "Select the one to change.")
         performance = reading.read_performance(armature, context.scene)
         motion = replace(performance.motion, meta=_origin(performance.action))
-        if motion.seconds > limits.MAX_SECONDS:
+        edit = edit_of(settings, motion, performance.start_frame)
+        seconds = motion.seconds + edit.more / motion.fps
+        if seconds > limits.MAX_SECONDS:
             raise InvalidRequest(
-                f"The motion lasts {motion.seconds:.0f} seconds; edits reach to "
-                f"{limits.MAX_SECONDS:.0f}.",
+                f"The motion lasts {seconds:.0f} seconds; edits reach to {limits.MAX_SECONDS:.0f}.",
                 "Put a shorter part of it into an Action of its own and edit that.",
             )
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
-        edit = edit_of(settings, motion, performance.start_frame)
         where = placement.capture_edit(
             context, armature, performance.action, performance.start_frame
         )

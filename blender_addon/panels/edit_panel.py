@@ -26,8 +26,11 @@ class KINETYPE_PT_edit(KinetypePanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = settings_of(context.scene)
         column = layout.column()
-        column.prop(settings, "edit_part")
         column.prop(settings, "edit_frames")
+        if settings.edit_frames == "AFTER":
+            column.prop(settings, "edit_seconds")
+        else:
+            column.prop(settings, "edit_part")
         if settings.edit_frames == "RANGE":
             ends = column.column(align=True)
             for name, end in (("edit_first", "FIRST"), ("edit_last", "LAST")):

@@ -106,6 +106,8 @@ def apply_edit(
     action, slot, curves = compat.copied_action(armature, source, without=paths)
     action.name = action_name(motion.meta)
     write_keys(curves, armature, bones, keys, start_frame, joints=anew)
+    if action.use_frame_range:  # one that the person set must not cut what was added
+        action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
     describe(action, motion.meta)
     previous = armature.animation_data.action if armature.animation_data else None

@@ -121,6 +121,20 @@ def test_a_part_is_made_anew_and_other_curves_are_copied_as_they_are(editor: Any
     assert reading.frames_of(armature) == (5, 124)
 
 
+def test_a_motion_goes_on_after_its_last_key(editor: Any) -> None:
+    armature = character()
+    source = armature.animation_data.action
+    source.use_frame_range, source.frame_start, source.frame_end = True, 5, 100
+    before = performed(armature)
+    take = edit(edit_frames="AFTER", edit_seconds=1.5, edit_part="ARMS", prompt="bow")
+    after = performed(armature)
+    assert len(after) == len(before) + 45
+    assert np.abs(after[: len(before)] - before).max() < 1e-5
+    assert np.abs(after[len(before) :, 3:] - before[-1, 3:]).max(1).min() > 0.01
+    assert reading.frames_of(armature) == (5, 124 + 45)
+    assert take.frame_end == 124 + 45 and source.frame_end == 100
+
+
 def test_samples_become_takes_of_one_source(editor: Any) -> None:
     armature = character()
     armature["wave"] = 0.0

@@ -92,7 +92,7 @@ def test_what_a_planner_does_not_do(
     assert not (tmp_path / "o.npz").exists()
 
 
-def test_a_model_of_whole_motions_cannot_go_on(
+def test_a_model_of_whole_motions_goes_on_by_editing(
     kinetype_here: Kinetype, tmp_path: Path, make_motion: Callable[..., np.ndarray]
 ) -> None:
     npz.write_motion(tmp_path / "in.npz", Motion(make_motion(frames=60), 30.0))
@@ -101,5 +101,12 @@ def test_a_model_of_whole_motions_cannot_go_on(
     assert kinetype_here(
         "convert-checkpoint", "mdm", release, "whole", "--clip", clip
     ).returncode == 0  # fmt: skip
-    done = kinetype_here("continue", "in.npz", "--model", "whole", "--out", "o.npz", "--quiet")
-    assert done.returncode == 2 and "makes whole motions" in done.stderr
+    done = kinetype_here(
+        "continue", "in.npz", "--model", "whole", "--out", "o.npz", "--seconds", 1, "--quiet",
+        "--prompt", "a person walks", "--steps", 3,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = npz.read_motion(tmp_path / "o.npz")
+    assert made.data.shape == (90, 135)
+    np.testing.assert_array_equal(made.data[:60], npz.read_motion(tmp_path / "in.npz").data)
+    assert made.meta["continued"] == {"kept_frames": 60}

@@ -56,6 +56,27 @@ def test_in_between(kinetype_here: Kinetype, tiny_model: Path, walk, tmp_path: P
     assert np.abs(a - b).max() > 1e-3
 
 
+def test_a_motion_goes_on(kinetype_here: Kinetype, make_motion, tmp_path: Path) -> None:
+    given = make_motion(frames=200).astype(np.float32)  # more than the model reads of it
+    npz.write_motion(tmp_path / "long.npz", Motion(given))
+    common = ("continue", "long.npz", "--seconds", 1, "--steps", 5, "--quiet", "--out", "on.npz")
+    added = {}
+    for prompt in ("a person bows", "a person runs"):
+        done = kinetype_here(*common, "--prompt", prompt, "--samples", 2)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == ["on_00.npz", "on_01.npz"]
+        for name in done.stdout.split():
+            new = npz.read_motion(tmp_path / name)
+            np.testing.assert_array_equal(new.data[:200], given)
+            assert new.data.shape == (230, 135)
+            assert new.meta["continued"] == {"kept_frames": 200}
+            assert new.meta["prompt"] == prompt
+            added[prompt, name] = new.data[200:]
+    bow = added["a person bows", "on_00.npz"]
+    assert np.abs(bow - added["a person bows", "on_01.npz"]).max() > 1e-2
+    assert np.abs(bow - added["a person runs", "on_00.npz"]).max() > 1e-2
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

@@ -110,7 +110,7 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
         (("describe", "short.npy", "--model", "nothing-like-it"), 2, "no model"),
         ((*CONTINUE, "none.npz", "--model", ARTIFACT), 1, "none.npz"),
         ((*CONTINUE, "short.npy", "--fps", 30, "--model", ARTIFACT), 1, "too short"),
-        ((*CONTINUE, "long.npz", "--model", "starter"), 2, "cannot let one go on"),
+        ((*CONTINUE, "long.npz", "--model", "starter", "--greedy"), 2, "no tokens"),
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--share", 0), 2, "share"),
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seconds", -1), 2, "seconds"),
         ((*CONTINUE, "long.npz", "--model", ARTIFACT, "--seed", -1), 2, "seed"),
@@ -121,7 +121,8 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
             "no prompt",
         ),
         ((*CONTINUE, "long.npz", "--in-between", "--model", "starter"), 2, "fill"),
-        ((*CONTINUE, "long.npz", "--in-between", "--share", 0.5), 2, "Leave them out"),
+        ((*CONTINUE, "long.npz", "--in-between", "--share", 0.5), 2, "--share is for"),
+        ((*CONTINUE, "long.npz", "--in-between", "--steps", 5), 2, "--steps is for"),
         ((*CONTINUE, "long.npz", "--in-between", "--model", ARTIFACT), 2, "up to 9.8"),
         (("continue", "long.npz", "--model", ARTIFACT, "--out", "o.gif"), 2, "suffix"),
         (

@@ -14,8 +14,9 @@ from backend.motion.representations import motion135
 from backend.motion.resample import resample_motion135
 from backend.motion.rotations import rotation_about
 from backend.pipelines.continuing import READ_FRAMES, Drawing, go_on, new_middle
+from backend.pipelines.edit_requests import edit_motions
 from backend.pipelines.motiongpt_answers import Answer
-from backend.wire.messages import Motion
+from backend.wire.messages import Edit, Motion, Progress, Request
 
 FRAMES = 120
 FOOT_LOCK_OFF = Drawing(foot_lock=False)
@@ -131,6 +132,31 @@ def test_of_a_long_clip_the_model_reads_the_end(make_motion: Callable[..., np.nd
     n = min(len(take.motion.data), len(whole))
     assert n > 440
     assert distance(take.motion.data[:n], whole[:n]).max() < 0.07
+
+
+def test_settings_that_no_token_model_has_are_named(whole: np.ndarray, model: KnowsTheClip) -> None:
+    [take] = go_on(model, Motion(whole[:60], 30.0), Drawing(guidance_scale=3.0))
+    assert take.motion is not None
+    assert any("no guidance" in text for text in take.motion.meta["warnings"])
+
+
+def test_a_request_goes_on_as_far_as_asked(whole: np.ndarray, model: KnowsTheClip) -> None:
+    asked = Request("", model="own", samples=2, edit=Edit(Motion(whole[:60], 30.0), more=15))
+    told: list[Progress] = []
+    made = edit_motions(model, asked, told.append)
+    assert [motion.meta["model"] for motion in made] == ["own", "own"]
+    for motion in made:
+        assert len(motion.data) == pytest.approx(60 + 15, abs=2)
+        np.testing.assert_array_equal(motion.data[:60], whole[:60].astype(np.float32))
+    silent = KnowsTheClip(model.whole, writes=0)
+    with pytest.raises(InvalidRequest, match="nothing that goes on"):
+        edit_motions(silent, asked)
+
+
+def test_a_model_that_reads_no_motion_is_refused(whole: np.ndarray) -> None:
+    other = SimpleNamespace(config=SimpleNamespace(name="painter"))
+    with pytest.raises(InvalidRequest, match="'painter' cannot let a motion go on"):
+        go_on(other, Motion(whole, 30.0), Drawing())  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- a new middle

@@ -122,7 +122,7 @@ class Editor(FakePipeline):
         prompt: str,
         *,
         keep_frames: Sequence[tuple[int, int]],
-        keep_joints: Sequence[str],
+        keep_joints: Sequence[str] = (),
         seed: int,
         on_step: Callable[[int, int], None],
         **options: Any,

@@ -107,6 +107,17 @@ def test_an_edit_of_any_length_the_model_would_not_generate(fakes: ModuleType) -
     Engine().run(edit_request("editor", None, "upper", seconds=60.0))
 
 
+def test_frames_are_added_after_a_motion_that_stays(fakes: ModuleType) -> None:
+    data = np.random.default_rng(0).normal(size=(200, 135)).astype(np.float32)
+    request = ask("editor", edit=Edit(Motion(data, 24.0, {"prompt": "before"}), more=30), seed=5)
+    [motion] = Engine().run(request).motions
+    assert motion.data.shape == (230, 135) and motion.fps == 24.0
+    np.testing.assert_array_equal(motion.data[:200], data)
+    assert np.abs(motion.data[200:] - data[-1]).max(1).min() > 0.1
+    assert motion.meta["edit"]["kept_frames"] == [[0, 200]]
+    assert motion.meta["edit"]["before"] == {"prompt": "before"}
+
+
 def test_a_model_that_cannot_edit_says_which_can(fakes: ModuleType) -> None:
     with pytest.raises(InvalidRequest, match="'fake' cannot edit") as caught:
         Engine().run(edit_request("fake", (10, 20)))

@@ -63,6 +63,8 @@ def test_an_edit_keeps_what_it_should_through_the_real_command(model: str) -> No
         edit = Edit(before, (20, 40), ("upper",))
         wave = Request("a person waves", seed=1, steps=3, model=model, edit=edit)
         result, _ = outcome(served, served.submit(wave))
+        bow = Request("a person bows", seed=1, steps=3, model=model, edit=Edit(before, more=30))
+        longer, _ = outcome(served, served.submit(bow))
     finally:
         served.stop()
     assert isinstance(result, Result), result
@@ -73,3 +75,10 @@ def test_an_edit_keeps_what_it_should_through_the_real_command(model: str) -> No
     assert not changed[:, :3].any()
     assert not any(changed[:, start : start + 6].any() for start in legs)
     assert after.meta["edit"]["before"] == {"prompt": asked.prompt, "seed": 4}
+    assert isinstance(longer, Result), longer
+    [more] = longer.motions
+    assert len(more.data) == len(before.data) + 30
+    np.testing.assert_array_equal(more.data[: len(before.data)], before.data)
+    speed = np.abs(np.diff(more.data[:, :3], axis=0)).max(1)
+    # no jump where it goes on: the pelvis of a walk moves by about 4 cm a frame
+    assert speed[len(before.data) - 1] < 0.08

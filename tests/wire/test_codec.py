@@ -69,8 +69,15 @@ def test_an_edit_survives_bit_for_bit(
     assert isinstance(got, Request) and got.edit is not None
     assert dataclasses.replace(got, edit=None) == dataclasses.replace(sent, edit=None)
     assert (got.edit.frames, got.edit.joints) == (frames, joints)
+    assert got.edit.more == 0
     assert (got.edit.motion.fps, got.edit.motion.meta) == (24.0, {"prompt": "before"})
     np.testing.assert_array_equal(got.edit.motion.data, before.data)
+
+
+def test_frames_to_add_survive() -> None:
+    sent = Request("wave", edit=Edit(motion(7), more=90))
+    got = codec.read_message(io.BytesIO(codec.to_bytes(sent)))
+    assert isinstance(got, Request) and got.edit is not None and got.edit.more == 90
 
 
 def test_a_request_that_edits_nothing_is_what_older_backends_read() -> None:
@@ -93,10 +100,12 @@ EDIT_HEADER, EDIT_PAYLOAD = codec.encode(Request("wave", edit=Edit(motion(7), (2
         {"frames": "all"},
         {"joints": "upper"},
         {"joints": [3]},
+        {"more": 1.5},
+        {"more": True},
         {"motion": {"frames": 8, "fps": 30.0, "meta": {}}},
         {"motion": {"frames": 7, "fps": 0, "meta": {}}},
         {"motion": None},
-        {"more": 1},
+        {"extra": 1},
     ],
 )
 def test_a_malformed_edit_is_refused(change: dict[str, Any]) -> None:

@@ -99,6 +99,9 @@ def test_an_edit_needs_no_prompt_but_a_generation_does() -> None:
         (Edit(clip(61 * 30), (0, 5)), r"length of the motion is 61 seconds"),
         (Edit(clip(60, float("nan")), (0, 5)), "frame rate of the motion must be a number"),
         (Edit(Motion(np.full((9, 135), np.inf)), (0, 5)), "not finite"),
+        (Edit(clip(), (10, 20), more=30), "not both"),
+        (Edit(clip(), more=-1), "number of frames to add is -1"),
+        (Edit(clip(), more=59 * 30), "length of the motion is 61 seconds"),
     ],
 )
 def test_an_edit_is_checked(edit: Edit, said: str) -> None:
