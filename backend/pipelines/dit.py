@@ -242,6 +242,11 @@ class DiTPipeline:
         """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
         return editing.edit(self, motion, prompt, **options)
 
+    @property
+    def edit_seconds(self) -> tuple[float, float]:
+        """See :class:`backend.pipelines.editing.EditingModel`."""
+        return self.config.min_frames / self.config.fps, limits.MAX_SECONDS
+
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:

@@ -57,6 +57,10 @@ class EditingModel(Protocol):
     edit_space: EditSpace
     stats: Stats
 
+    @property
+    def edit_seconds(self) -> tuple[float, float]:
+        """The shortest clip that it makes well, and the longest that it edits."""
+
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from .edit_spaces import EditSpace
 from .editing import EditSampling
 from .hml263_output import check_skeleton
 from .mdm_artifact import MDMPipelineConfig
-from .trained_lengths import MAX_FRAMES
+from .trained_lengths import MAX_FRAMES, MIN_FRAMES
 
 
 class MdmEditing:
@@ -48,6 +48,11 @@ class MdmEditing:
                 "Let a motion go on with kinetype continue, or edit with starter or another MDM.",
             )
         return editing.edit(self, motion, prompt, **options)
+
+    @property
+    def edit_seconds(self) -> tuple[float, float]:
+        """See :class:`backend.pipelines.editing.EditingModel`."""
+        return MIN_FRAMES / SPEC.fps, MAX_FRAMES / SPEC.fps
 
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling

@@ -153,6 +153,66 @@ def test_a_request_goes_on_as_far_as_asked(whole: np.ndarray, model: KnowsTheCli
         edit_motions(silent, asked)
 
 
+class Holds:
+    """A model that edits clips of 1 to 6 seconds: in its gap the root rises by how often it ran."""
+
+    config = SimpleNamespace(licence="CC0-1.0", name="holds")
+    edit_seconds = (1.0, 6.0)
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, int]] = []
+
+    def edit(
+        self,
+        motion: Motion,
+        prompt: str,
+        *,
+        keep_frames: list[tuple[int, int]],
+        on_step: Callable | None,
+        **options: object,
+    ) -> Motion:
+        [(zero, end)] = keep_frames
+        assert zero == 0
+        self.asked.append((prompt, end, len(motion.data)))
+        if on_step is not None:
+            on_step(1, 1)
+        data = motion.data.copy()
+        data[end:, 1] += len(self.asked)
+        return Motion(data, motion.fps, {**motion.meta, "prompt": prompt, "edit": {}})
+
+
+def test_parts_of_a_prompt_and_long_ways_are_made_piece_by_piece(whole: np.ndarray) -> None:
+    model, told = Holds(), []
+    how = Drawing(
+        prompt="a person turns around, then bows",
+        longest_seconds=5.0,
+        on_step=lambda done, total: told.append((done, total)),
+    )
+    given = Motion(np.concatenate([whole, whole]), 30.0)
+    [take] = go_on(model, given, how)  # type: ignore[arg-type]
+    assert take.motion is not None
+    # 4 of 6 seconds are read, so of each part's 2.5 seconds less than 2 are made at once
+    words = [prompt for prompt, _, _ in model.asked]
+    assert words == ["a person turns around"] * 2 + ["a person bows"] * 2
+    assert {end for _, end, _ in model.asked} == {120}
+    assert max(frames for _, _, frames in model.asked) <= 6 * 30
+    rises = np.diff(take.motion.data[:, 1])[239:].round(3)
+    assert np.nonzero(rises > 0.5)[0].tolist() == [0, 38, 75, 113]
+    assert len(take.motion.data) == 240 + 150
+    np.testing.assert_array_equal(take.motion.data[:240], given.data)
+    assert take.motion.meta["prompt"] == "a person turns around, then bows"
+    assert told == [(i, 4) for i in range(1, 5)]
+
+
+def test_a_short_clip_is_read_whole_and_made_as_long_as_the_model_likes(whole: np.ndarray) -> None:
+    model = Holds()
+    how = Drawing(prompt="bow, then wave", longest_seconds=0.5)
+    [take] = go_on(model, Motion(whole[:6], 30.0), how)  # type: ignore[arg-type]
+    assert take.motion is not None and len(take.motion.data) == 6 + 15
+    assert [(prompt, end) for prompt, end, _ in model.asked] == [("bow, then wave", 6)]
+    assert model.asked[0][2] >= 30
+
+
 def test_a_model_that_reads_no_motion_is_refused(whole: np.ndarray) -> None:
     other = SimpleNamespace(config=SimpleNamespace(name="painter"))
     with pytest.raises(InvalidRequest, match="'painter' cannot let a motion go on"):

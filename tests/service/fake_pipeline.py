@@ -116,6 +116,8 @@ class BadMeta(FakePipeline):
 class Editor(FakePipeline):
     """Makes noise of what is not kept, and leaves the rest alone."""
 
+    edit_seconds = (0.5, 60.0)
+
     def edit(
         self,
         motion: Motion,
