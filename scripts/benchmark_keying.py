@@ -108,9 +108,9 @@ def measure(repeats: int) -> dict[str, Any]:
     """All figures of one run."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     armature = armatures.create_armature(bpy.context)
-    bones = armatures.find_bones(armature)
-    motion = example_motion()
-    rest = armatures.rest_pose(armature, bones)
+    rig = armatures.find_rig(armature)
+    bones, motion = rig.bones, example_motion()
+    rest = armatures.rest_pose(armature, rig)
     keys = to_bone_keys(motion.data, motion.fps, rest, 30.0)
     loop = milliseconds(lambda: insert_keys(armature, bones, keys), max(2, repeats // 5))
     bulk = milliseconds(lambda: write_keys(armature, bones, keys), repeats)

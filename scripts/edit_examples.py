@@ -1,10 +1,11 @@
-"""Two edits as pictures, and how well edits fit: regenerates docs/edit_*.png and prints a table.
+"""Three edits as pictures, and how well edits fit: regenerates docs/edit_*.png and prints a table.
 
     python scripts/edit_examples.py
     python scripts/edit_examples.py --model runs/my-model --out renders --seeds 1
     python scripts/edit_examples.py --study --data data/starter --clips 8
 
-The pictures: a walk whose legs stay while its arms wave, and the second between a walk and a bow.
+The pictures: a walk whose legs stay while its arms wave, the second between a walk and a bow, and
+a walk that goes on in four ways.
 Every clip is made by the model itself, so the script needs no data. ``--study`` cuts a second out
 of real clips of a dataset folder, fills it in with several settings, and compares with the truth.
 """
@@ -28,6 +29,7 @@ from backend.motion.edits import align_heading
 from backend.motion.joint_sets import joint_mask
 from backend.motion.representations import motion135
 from backend.motion.resample import resample_at
+from backend.pipelines.continuing import Drawing, go_on
 from backend.pipelines.dit import DiTPipeline
 from backend.wire.messages import Motion, Request
 from backend.wire.skeleton import MOTION_FPS
@@ -35,6 +37,12 @@ from scripts.starter.drawing import draw_frame, first_heading
 
 GAP = (45, 75)
 LENGTH = 150
+FUTURES = (
+    "a person walks forward",
+    "a person turns left, then bows",
+    "a person waves the right hand",
+    "a person runs",
+)
 COLUMNS = 10
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("default", {}),
@@ -94,7 +102,7 @@ def walk_then_bow(pipeline: DiTPipeline) -> np.ndarray:
 def sheet(
     rows: list[tuple[str, np.ndarray]], new: np.ndarray, path: Path, moments: np.ndarray
 ) -> None:
-    """Draw clips row by row; moments that are ``new [T]`` in the last row get a green label."""
+    """Draw clips row by row; moments that are ``new [T]`` get a green label below the first row."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -109,7 +117,7 @@ def sheet(
     for number, (line, (title, motion)) in enumerate(zip(grid, rows, strict=True)):
         for axes, k in zip(line, moments, strict=True):
             draw_frame(axes, motion[k], heading)
-            made = new[k] and number == len(rows) - 1
+            made = new[k] and number > 0
             colour = "tab:green" if made else "0.3"
             place = {"transform": axes.transAxes, "fontsize": 6, "ha": "right", "color": colour}
             word = " new" if made else ""
@@ -167,6 +175,33 @@ def in_between(pipeline: DiTPipeline, out: Path, seeds: int) -> None:
             inside = np.linspace(GAP[0] - 6, GAP[1] + 6, COLUMNS - 4).round().astype(int)
             moments = np.array([0, 20, *inside, 105, LENGTH - 1])
             sheet(rows, ~kept, out / "edit_inbetween.png", moments)
+
+
+def going_on(pipeline: DiTPipeline, out: Path, seeds: int) -> None:
+    """The third picture and its table."""
+    walk = generated(pipeline, "a person walks forward", 3.0, 2)
+    kept = np.arange(len(walk) + 120) < len(walk)
+    rows = [("given: a walk", np.pad(walk, ((0, 120), (0, 0)), mode="edge"))]
+    print(
+        "going on   | seed | kept moved mm | seam m/s^2 | elsewhere (95 %) | new part slides cm/s"
+    )
+    for prompt in FUTURES:
+        for seed in range(seeds):
+            [take] = go_on(
+                pipeline, Motion(walk), Drawing(prompt=prompt, seed=seed, longest_seconds=4.0)
+            )
+            assert take.motion is not None  # no model that edits makes nothing
+            made = take.motion.data
+            apart = np.linalg.norm(joints_of(made)[: len(walk)] - joints_of(walk), axis=-1).max()
+            seam, rest = seam_acceleration(made, kept)
+            print(
+                f"           | {seed:4d} | {1000 * apart:13.4f} | {seam:10.1f} | {rest:16.1f} "
+                f"| {sliding(made, len(walk), len(made)):.1f}  {prompt}"
+            )
+            if seed == 0:
+                rows.append((prompt.replace("a person ", "").replace(", ", ",\n"), made))
+    moments = np.linspace(len(walk) - 31, len(kept) - 1, COLUMNS + 1).round().astype(int)
+    sheet(rows, ~kept, out / "edit_going_on.png", moments)
 
 
 def real_clips(data: Path, count: int) -> Iterable[tuple[str, np.ndarray]]:
@@ -243,6 +278,7 @@ def main() -> None:
         return
     upper_body(pipeline, args.out, args.seeds)
     in_between(pipeline, args.out, args.seeds)
+    going_on(pipeline, args.out, args.seeds)
 
 
 if __name__ == "__main__":

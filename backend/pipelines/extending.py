@@ -18,6 +18,9 @@ READ_SECONDS = 4.0
 that makes ten seconds at once less room for what follows."""
 PART_SECONDS = 1.0
 """Below this for each part of a prompt ("turns, then bows") the parts are not made one by one."""
+BLEND_SECONDS = 0.6
+"""What follows has to arrive nowhere, so that it may take longer than :data:`.seams.BLEND_SECONDS`
+to leave the given motion: the jolt at the seam of a walk that goes on is then half as strong."""
 SPARE_SECONDS = 0.1
 """A clip at another frame rate may get a frame or two longer at the model's."""
 
@@ -63,6 +66,7 @@ def extended(
             Motion(np.pad(end, ((0, gap), (0, 0)), mode="edge"), motion.fps, motion.meta),
             part,
             keep_frames=[(0, len(end))],
+            blend_seconds=BLEND_SECONDS,
             on_step=part_of(on_step, index, len(pieces)),
             **options,
         )
