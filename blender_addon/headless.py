@@ -146,7 +146,7 @@ def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> 
     render.prepare(scene, settings)
     armature = create_character(bpy.context)
     apply_motion(armature, motion, scene=scene, start_frame=START_FRAME)
-    rest = armatures.rest_pose(armature, armatures.find_bones(armature))
+    rest = armatures.rest_pose(armature, armatures.find_rig(armature))
     joints = joint_path(motion.data, motion.fps, rest, scene_fps(scene))
     scene.frame_start, scene.frame_end = START_FRAME, START_FRAME + len(joints) - 1
     scene.frame_set(START_FRAME)

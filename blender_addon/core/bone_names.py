@@ -1,18 +1,19 @@
 """Which bone of an armature is which SMPL joint, by name.
 
-SMPL's own names come first. The skeletons of Mixamo, Unreal, VRoid and Rigify's human metarig have
-the same 22 joints under other names; which one an armature is, its bones say together.
+SMPL's own names come first. The skeletons of Mixamo, Unreal, VRoid and Rigify have the same 22
+joints under other names (:mod:`rigs`); which one an armature is, its bones say together.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 from ..backend_access import JOINT_NAMES
 from .errors import ArmatureError
+from .rigs import RIGS, Rig
 
 _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "pelvis": ("hips",),
@@ -40,62 +41,7 @@ _PREFIX = re.compile(r"^(?:[mfn]_avg_|smpl[xh]?[_-]|mixamorig\d*_)", re.IGNORECA
 Mixamo's ``mixamorig:`` with an underscore."""
 
 SMPL = "SMPL"
-_CENTRE = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
-_LIMBS = ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
-
-
-@dataclass(frozen=True)
-class Rig:
-    """The names that a kind of rig gives to the 22 joints, as it spells them."""
-
-    name: str
-    bones: dict[str, str]
-
-
-def _rig(name: str, centre: str, limbs: str, pattern: str, left: str, right: str) -> Rig:
-    """A rig from its words: ``pattern`` makes a bone's name of a ``word`` and a ``side``."""
-    bones = dict(zip(_CENTRE, centre.split(), strict=True))
-    for side, letter in (("left", left), ("right", right)):
-        for joint, word in zip(_LIMBS, limbs.split(), strict=True):
-            bones[f"{side}_{joint}"] = pattern.format(word=word, side=letter)
-    return Rig(name, bones)
-
-
-_UNREAL_LIMBS = "thigh calf foot ball clavicle upperarm lowerarm hand"
-RIGS = (
-    _rig(
-        "Mixamo",
-        "Hips Spine Spine1 Spine2 Neck Head",
-        "UpLeg Leg Foot ToeBase Shoulder Arm ForeArm Hand",
-        *("{side}{word}", "Left", "Right"),
-    ),
-    _rig(
-        "Unreal 5",
-        "pelvis spine_01 spine_03 spine_05 neck_01 head",
-        _UNREAL_LIMBS,
-        *("{word}_{side}", "l", "r"),
-    ),
-    _rig(
-        "Unreal 4",
-        "pelvis spine_01 spine_02 spine_03 neck_01 head",
-        _UNREAL_LIMBS,
-        *("{word}_{side}", "l", "r"),
-    ),
-    _rig(
-        "VRoid",
-        "J_Bip_C_Hips J_Bip_C_Spine J_Bip_C_Chest J_Bip_C_UpperChest J_Bip_C_Neck J_Bip_C_Head",
-        "UpperLeg LowerLeg Foot ToeBase Shoulder UpperArm LowerArm Hand",
-        *("J_Bip_{side}_{word}", "L", "R"),
-    ),
-    _rig(
-        "Rigify metarig",
-        "spine spine.001 spine.002 spine.003 spine.004 spine.006",
-        "thigh shin foot toe shoulder upper_arm forearm hand",
-        *("{word}.{side}", "L", "R"),
-    ),
-)
-"""Rigs of other makers, those that ask for more bones before those that ask for fewer."""
-KNOWN_RIGS = "SMPL, Mixamo, Unreal, VRoid or Rigify's metarig"
+KNOWN_RIGS = "SMPL, Mixamo, Unreal, VRoid or Rigify"
 
 
 @lru_cache(maxsize=4096)
@@ -135,28 +81,40 @@ def _find(by_name: dict[str, str], wanted: dict[str, tuple[str, ...]]) -> dict[s
     return found
 
 
-def find_joints(bone_names: Iterable[str]) -> dict[str, str]:
-    """SMPL joint name to bone name, for every joint that has a bone; see :func:`recognise`."""
-    return recognise(bone_names)[1]
+def missing_bones(bone_names: Iterable[str]) -> list[str]:
+    """Bones that an armature lacks, as its kind of rig spells them; empty when it has them all."""
+    return _missing(*_described(bone_names))
 
 
-def missing_joints(bone_names: Iterable[str]) -> list[str]:
-    """SMPL joints that have no bone; empty when the armature can take a motion."""
-    found = find_joints(bone_names)
-    return [joint for joint in JOINT_NAMES if joint not in found]
+def require_rig(bone_names: Iterable[str], armature_name: str) -> Rig:
+    """The rig that has these bones, by its own spelling of the joints.
 
-
-def require_joints(bone_names: Iterable[str], armature_name: str) -> dict[str, str]:
-    """As :func:`find_joints`, or :class:`ArmatureError` that lists what is missing."""
-    kind, found = recognise(bone_names)
-    missing = [joint for joint in JOINT_NAMES if joint not in found]
+    Raises:
+        ArmatureError: that lists what is missing.
+    """
+    rig, names = _described(bone_names)
+    missing = _missing(rig, names)
     if missing:
-        spelt = next((rig.bones for rig in RIGS if rig.name == kind), {})
-        names = ", ".join(spelt.get(joint, joint) for joint in missing)
+        total = len(JOINT_NAMES) + len(rig.helpers)
         raise ArmatureError(
-            f"The armature {armature_name!r} lacks {len(missing)} of the {len(JOINT_NAMES)} {kind} "
-            f"bones: {names}.",
-            f"Select an armature with the bone names of {KNOWN_RIGS}, or deselect it and let "
+            f"The armature {armature_name!r} lacks {len(missing)} of the {total} {rig.name} "
+            f"bones: {', '.join(missing)}.",
+            rig.needs
+            or f"Select an armature with the bone names of {KNOWN_RIGS}, or deselect it and let "
             "Kinetype create a character.",
         )
-    return found
+    return rig
+
+
+def _described(bone_names: Iterable[str]) -> tuple[Rig, set[str]]:
+    """The kind of rig with the bones that were found in the place of its names, and all bones."""
+    names = list(bone_names)
+    kind, found = recognise(names)
+    known = next((rig for rig in RIGS if rig.name == kind), None)
+    rig = known or Rig(SMPL, dict(zip(JOINT_NAMES, JOINT_NAMES, strict=True)))
+    return replace(rig, bones={**rig.bones, **found}), set(names)
+
+
+def _missing(rig: Rig, names: set[str]) -> list[str]:
+    wanted = (*(rig.bones[joint] for joint in JOINT_NAMES), *rig.helpers)
+    return [bone for bone in wanted if bone not in names]

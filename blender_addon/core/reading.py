@@ -9,7 +9,7 @@ import numpy as np
 from ..backend_access import MOTION_DIM, NUM_JOINTS, PARENTS, ROOT_COLUMNS, ROT6D_COLUMNS
 from . import quaternions
 from .axes import measure_basis
-from .retarget import RestPose, root_from_armature
+from .retarget import RestPose, mover_offset, root_from_armature
 
 
 def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestPose) -> np.ndarray:
@@ -17,7 +17,7 @@ def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestP
 
     Args:
         rotations: ``[T, 22, 4]`` quaternions in each bone's own rest frame.
-        root_location: ``[T, 3]`` location of the pelvis bone.
+        root_location: ``[T, 3]`` location of the bone of ``rest.mover``.
         rest: rest pose of the armature's SMPL bones.
 
     Returns:
@@ -28,12 +28,14 @@ def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestP
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.normalise(np.asarray(rotations, np.float64))
     local = quaternions.multiply(quaternions.multiply(quaternions.conjugate(change), keys), change)
-    local = to_rest(along_parents(local, rest.turned_by), rest.limb_turns)
+    local = along_parents(local, rest.turned_by)
     delta = np.asarray(root_location, np.float64)
     if rest.local_location:
-        delta = delta @ rest.rotations[0].T
+        delta = delta @ rest.rotations[rest.mover].T
+    position = rest.moved_from + delta - mover_offset(local, rest, basis)
+    local = to_rest(local, rest.limb_turns)
     motion = np.empty((len(keys), MOTION_DIM), np.float32)
-    motion[:, ROOT_COLUMNS] = root_from_armature(rest.heads[0] + delta, rest.heads, basis)
+    motion[:, ROOT_COLUMNS] = root_from_armature(position, local[:, 0], rest, basis)
     motion[:, ROT6D_COLUMNS] = quaternions.to_rot6d(local).reshape(len(keys), NUM_JOINTS * 6)
     return motion
 
@@ -42,13 +44,17 @@ def along_parents(local: np.ndarray, turned_by: Sequence[int]) -> np.ndarray:
     """Rotations ``[T, 22, 4]`` against other bones as against SMPL's parents."""
     if tuple(turned_by) == tuple(PARENTS):
         return local
-    whole: list[np.ndarray] = []
-    for joint, by in enumerate(turned_by):
-        own = local[:, joint]
-        whole.append(own if by < 0 else quaternions.multiply(whole[by], own))
-    turns = [whole[0]]
+    whole: dict[int, np.ndarray] = {}
+
+    def turn_of(joint: int) -> np.ndarray:
+        if joint not in whole:
+            by, own = turned_by[joint], local[:, joint]
+            whole[joint] = own if by < 0 else quaternions.multiply(turn_of(by), own)
+        return whole[joint]
+
+    turns = [turn_of(0)]
     for joint, parent in enumerate(PARENTS[1:], start=1):
-        turns.append(quaternions.multiply(quaternions.conjugate(whole[parent]), whole[joint]))
+        turns.append(quaternions.multiply(quaternions.conjugate(turn_of(parent)), turn_of(joint)))
     return np.stack(turns, axis=1)
 
 

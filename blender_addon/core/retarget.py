@@ -12,12 +12,14 @@ C turns the limb from its rest to the T-pose first: ``D`` becomes ``D C``, and t
 rotation ``C_parent^-1 L C``.
 
 A bone that does not inherit rotation, or hangs on another joint than SMPL's parent, is keyed
-against what does turn it: the product of the L along SMPL's chain, divided by that joint's.
+against what does turn it: the product of the L along SMPL's chain, divided by that joint's. In a
+control rig that may be a joint further from the pelvis: the control that carries the body sits in
+the middle of the spine, and the hips hang on it. It is moved to where the body takes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,10 +57,12 @@ class RestPose:
     Attributes:
         rotations: ``[22, 3, 3]`` rest orientation of each bone (Blender's ``bone.matrix_local``).
         heads: ``[22, 3]`` rest position of each joint.
-        local_location: whether the pelvis bone's location is along its own axes
+        local_location: whether the location of the bone that is moved is along its own axes
             (Blender's ``use_local_location``).
         turned_by: for each joint the joint whose turns its bone takes over, -1 for none: SMPL's
             parent, unless bones hang together otherwise or do not inherit rotation.
+        mover: the joint whose bone takes the location.
+        mover_head: ``[3]`` where that bone rests, if that is not at the joint.
         own_shape: small differences from SMPL's T-pose are the body's own shape, as among SMPL
             bodies; in another maker's rig they are a difference of the pose.
     """
@@ -68,6 +72,13 @@ class RestPose:
     local_location: bool = True
     turned_by: tuple[int, ...] = tuple(PARENTS)
     own_shape: bool = True
+    mover: int = 0
+    mover_head: np.ndarray | None = None
+
+    @property
+    def moved_from(self) -> np.ndarray:
+        """``[3]`` rest position of the bone that takes the location."""
+        return self.heads[self.mover] if self.mover_head is None else self.mover_head
 
     @property
     def limb_turns(self) -> np.ndarray:
@@ -82,13 +93,14 @@ class BoneKeys:
 
     Attributes:
         rotations: ``[T, 22, 4]`` unit quaternions in each bone's own rest frame, sign-continuous.
-        root_location: ``[T, 3]`` location of the pelvis bone.
+        root_location: ``[T, 3]`` location of the bone of the joint ``mover``.
         fps: rate of the rows.
     """
 
     rotations: np.ndarray
     root_location: np.ndarray
     fps: float
+    mover: int = 0
 
     def __len__(self) -> int:
         return len(self.rotations)
@@ -148,14 +160,57 @@ def to_bone_keys(
     root, local = unpack(motion)
     local, root = resample(local, root, source_fps, target_fps)
     basis = measure_basis(rest.heads)
-    local = against(from_rest(local, rest.limb_turns), rest.turned_by)
+    local = from_rest(local, rest.limb_turns)
+    position = pelvis_in_armature(root, local[:, 0], rest, basis) + mover_offset(local, rest, basis)
+    local = against(local, rest.turned_by)
     change = quaternions.from_matrix(np.swapaxes(rest.rotations, -1, -2) @ basis)
     keys = quaternions.multiply(quaternions.multiply(change, local), quaternions.conjugate(change))
-    position = _root_in_armature(root, rest.heads, basis)
-    delta = position - rest.heads[0]
+    delta = position - rest.moved_from
     if rest.local_location:
-        delta = delta @ rest.rotations[0]
-    return BoneKeys(quaternions.make_continuous(keys), delta, target_fps)
+        delta = delta @ rest.rotations[rest.mover]
+    return BoneKeys(quaternions.make_continuous(keys), delta, target_fps, rest.mover)
+
+
+def mover_offset(local: np.ndarray, rest: RestPose, basis: np.ndarray) -> np.ndarray:
+    """How far the bone that is moved lies from the pelvis, ``[T, 3]`` in armature space.
+
+    Args:
+        local: ``[T, 22, 4]`` parent-relative, away from the armature's rest pose.
+    """
+    if rest.mover == 0 and rest.mover_head is None:
+        return np.zeros((len(local), 3))
+    chain = chain_to(rest.mover)
+    places = np.concatenate([rest.heads[chain], rest.moved_from[None]]) @ basis
+    turned = np.array([1.0, 0.0, 0.0, 0.0])
+    offset = np.zeros((len(local), 3))
+    for joint, step in zip(chain, np.diff(places, axis=0), strict=True):
+        turned = quaternions.multiply(turned, local[:, joint])
+        offset += quaternions.to_matrix(turned) @ step
+    return offset @ basis.T
+
+
+def chain_to(joint: int) -> list[int]:
+    """The joints from the pelvis to one, both included; none for -1."""
+    chain = []
+    while joint >= 0:
+        chain.append(joint)
+        joint = PARENTS[joint]
+    return chain[::-1]
+
+
+def keyed_anew(changed: Collection[int], rest: RestPose) -> tuple[list[int], bool]:
+    """What other rotations of some joints change of an armature's keys.
+
+    Returns:
+        The joints whose bones turn otherwise against what carries them, and whether the location
+        changes.
+    """
+    turned = [
+        joint
+        for joint, by in enumerate(rest.turned_by)
+        if not {*chain_to(joint)}.symmetric_difference(chain_to(by)).isdisjoint(changed)
+    ]
+    return turned, not {*chain_to(rest.mover)}.isdisjoint(changed)
 
 
 def joint_path(
@@ -173,7 +228,7 @@ def joint_path(
     local = from_rest(local, rest.limb_turns)
     turned = [local[:, 0]]
     joints = np.empty((len(root), NUM_JOINTS, 3))
-    joints[:, 0] = _root_in_armature(root, rest.heads, basis) @ basis
+    joints[:, 0] = pelvis_in_armature(root, local[:, 0], rest, basis) @ basis
     for joint, parent in enumerate(PARENTS[1:], start=1):
         offset = quaternions.to_matrix(turned[parent]) @ (offsets[joint] - offsets[parent])
         joints[:, joint] = joints[:, parent] + offset
@@ -240,18 +295,41 @@ def _turn(start: np.ndarray, end: np.ndarray, at_least: float) -> np.ndarray:
     return quaternions.normalise(half)
 
 
-def _root_in_armature(root: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Pelvis positions ``[T, 3]`` in armature space."""
-    return (_origin(heads, basis) + body_scale(heads) * root) @ basis.T
+def pelvis_in_armature(
+    root: np.ndarray, turn: np.ndarray, rest: RestPose, basis: np.ndarray
+) -> np.ndarray:
+    """Pelvis positions ``[T, 3]`` in armature space; ``turn`` ``[T, 4]`` is the pelvis' own."""
+    origin, lift = _origin(rest, basis)
+    place = origin + body_scale(rest.heads) * root + quaternions.to_matrix(turn) @ lift
+    return place @ basis.T
 
 
-def root_from_armature(position: np.ndarray, heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The motion's root ``[T, 3]`` from pelvis positions in armature space."""
-    return (position @ basis - _origin(heads, basis)) / body_scale(heads)
+def root_from_armature(
+    position: np.ndarray, turn: np.ndarray, rest: RestPose, basis: np.ndarray
+) -> np.ndarray:
+    """The motion's root ``[T, 3]`` from pelvis positions: undoes :func:`pelvis_in_armature`."""
+    origin, lift = _origin(rest, basis)
+    place = position @ basis - quaternions.to_matrix(turn) @ lift
+    return (place - origin) / body_scale(rest.heads)
 
 
-def _origin(heads: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Where the motion's origin lies in an armature, in SMPL axes: on its floor, below the rest."""
-    in_smpl_axes = heads @ basis
-    floor = in_smpl_axes[:, 1].min() - SOLE_HEIGHT * body_scale(heads)
-    return np.array([in_smpl_axes[0, 0], floor, in_smpl_axes[0, 2]])
+def _origin(rest: RestPose, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the motion's origin lies, and the pelvis above where the motion has it, in SMPL axes.
+
+    The origin is on the floor of the rest pose, where the motion's pelvis is above it at rest. It
+    is the legs that must reach the floor, so other makers' pelvis bones, which may begin above,
+    below or behind the hips, are put where their hips come to lie on the motion's.
+    """
+    in_smpl_axes, scale = rest.heads @ basis, body_scale(rest.heads)
+    lift = np.zeros(3)
+    if not rest.own_shape:
+        lift = _above_hips(in_smpl_axes) - scale * _above_hips(rest_heads())
+    floor = in_smpl_axes[:, 1].min() - SOLE_HEIGHT * scale
+    below = in_smpl_axes[0] - lift
+    return np.array([below[0], floor, below[2]]), lift
+
+
+def _above_hips(heads: np.ndarray) -> np.ndarray:
+    """``[3]`` from the middle of the hips to the pelvis."""
+    hips = [JOINT_NAMES.index(chain[0]) for chain in _LEG_CHAINS]
+    return heads[0] - heads[hips].mean(0)

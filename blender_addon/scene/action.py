@@ -11,9 +11,9 @@ import numpy as np
 
 from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion
 from ..core import quaternions
-from ..core.retarget import BoneKeys, to_bone_keys
+from ..core.retarget import BoneKeys, keyed_anew, to_bone_keys
 from . import armature as armatures
-from . import compat
+from . import compat, controls
 
 ACTION_PREFIX = "Kinetype: "
 _NAME_LENGTH = 63
@@ -61,13 +61,16 @@ def apply_motion(
         ArmatureError: deleted, no armature, bones missing or not parented as in a body.
         FormatError: bad motion data.
     """
-    bones = armatures.find_bones(armature)
+    rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    rest = armatures.rest_pose(armature, bones)
+    rest = armatures.rest_pose(armature, rig)
     keys = to_bone_keys(motion.data, motion.fps or MOTION_FPS, rest, scene_fps(scene))
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
-    write_keys(curves, armature, bones, keys, start)
+    write_keys(curves, armature, rig.bones, keys, start)
+    controls.write_state(curves, rig, start)
+    for bone in rig.still:
+        _write_rest(curves, armature.pose.bones[bone], start)
     action.use_fake_user = True
     describe(action, motion.meta)
     previous = armature.animation_data.action if armature.animation_data else None
@@ -93,19 +96,22 @@ def apply_edit(
     Raises:
         As :func:`apply_motion`.
     """
-    bones = armatures.find_bones(armature)
+    rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    rest = armatures.rest_pose(armature, bones)
+    rest = armatures.rest_pose(armature, rig)
     keys = to_bone_keys(motion.data, motion.fps, rest, scene_fps(scene))
     note = motion.meta.get("edit")
     kept = set(note.get("kept_joints", ()) if isinstance(note, dict) else ())
-    anew = [joint for joint in JOINT_NAMES if joint not in kept]
-    paths = {bone_path(armature, bones["pelvis"], "location")} if "pelvis" in anew else set()
+    changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
+    turned, moved = keyed_anew(changed, rest)
+    anew = [JOINT_NAMES[joint] for joint in turned]
+    paths = {bone_path(armature, rig.bones[rig.moved_joint], "location")} if moved else set()
     for joint in anew:
-        paths |= {bone_path(armature, bones[joint], name) for name in ROTATION_NAMES}
+        paths |= {bone_path(armature, rig.bones[joint], name) for name in ROTATION_NAMES}
     action, slot, curves = compat.copied_action(armature, source, without=paths)
     action.name = action_name(motion.meta)
-    write_keys(curves, armature, bones, keys, start_frame, joints=anew)
+    write_keys(curves, armature, rig.bones, keys, start_frame, joints=anew, located=moved)
+    controls.write_state(curves, rig, start_frame)
     if action.use_frame_range:  # one that the person set must not cut what was added
         action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
@@ -130,22 +136,30 @@ def write_keys(
     start_frame: int,
     *,
     joints: Collection[str] = JOINT_NAMES,
+    located: bool = True,
 ) -> None:
-    """One F-curve per channel of ``joints``, written in bulk.
+    """One F-curve per channel of ``joints`` and, if ``located``, of the location; in bulk.
 
     Each bone is keyed in its own rotation mode (quaternion, axis-angle or any Euler order).
     """
     frames = start_frame + np.arange(len(keys))
     for joint, name in enumerate(JOINT_NAMES):
-        if name not in joints:
-            continue
         pose_bone = armature.pose.bones[bones[name]]
         base = f'pose.bones["{bpy.utils.escape_identifier(pose_bone.name)}"].'
         group = pose_bone.name
-        if joint == 0:
+        if located and joint == keys.mover:
             compat.write_curves(curves, base + "location", frames, keys.root_location, group=group)
-        path, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
-        compat.write_curves(curves, base + path, frames, values, group=group)
+        if name in joints:
+            path, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
+            compat.write_curves(curves, base + path, frames, values, group=group)
+
+
+def _write_rest(curves: compat.ActionCurves, pose_bone: bpy.types.PoseBone, frame: float) -> None:
+    """Key a bone at rest on one frame."""
+    base, at = pose_bone.path_from_id() + ".", np.array([frame])
+    path, values = _rotation_channels(pose_bone, np.array([[1.0, 0.0, 0.0, 0.0]]))
+    for name, value in (("location", np.zeros((1, 3))), (path, values)):
+        compat.write_curves(curves, base + name, at, value, group=pose_bone.name)
 
 
 def _rotation_channels(

@@ -14,7 +14,8 @@ from ..core import axes, bone_names
 from ..core.errors import ArmatureError
 from ..core.neutral import rest_heads
 from ..core.retarget import RestPose
-from . import compat
+from ..core.rigs import Rig
+from . import compat, controls
 
 CHARACTER_NAME = "Kinetype Character"
 _MOVED = 1e-4
@@ -36,8 +37,8 @@ _TAIL_OFFSETS = {
 _UP_IN_ROLL = ("collar", "shoulder", "elbow", "wrist", "foot")
 
 
-def find_bones(armature: bpy.types.Object) -> dict[str, str]:
-    """SMPL joint name to bone name of an armature object.
+def find_rig(armature: bpy.types.Object) -> Rig:
+    """Which bones of an armature object are keyed for the SMPL joints, and how they hang together.
 
     Raises:
         ArmatureError: not an armature, deleted, bones missing (the message lists them), or in NLA
@@ -55,12 +56,17 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
             f"{armature.name!r} is in NLA tweak mode, so Blender does not let its Action change.",
             "Leave tweak mode (Tab in the NLA editor) and try again.",
         )
-    return bone_names.require_joints((bone.name for bone in armature.data.bones), armature.name)
+    return controls.rig_of(armature)
+
+
+def find_bones(armature: bpy.types.Object) -> dict[str, str]:
+    """SMPL joint name to the name of the bone that is keyed; see :func:`find_rig`."""
+    return find_rig(armature).bones
 
 
 def missing_bones(armature: bpy.types.Object) -> list[str]:
-    """SMPL joints for which an armature object has no bone; cheap enough for ``poll``."""
-    return bone_names.missing_joints(bone.name for bone in armature.data.bones)
+    """Bones that an armature object lacks for a motion; cheap enough for ``poll``."""
+    return bone_names.missing_bones(bone.name for bone in armature.data.bones)
 
 
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
@@ -91,8 +97,8 @@ def why_unseen(armature: bpy.types.Object) -> str:
 
 def _overruled(armature: bpy.types.Object) -> str:
     """What puts the bones of a take elsewhere than its keys say; '' when nothing does."""
-    found = bone_names.find_joints(bone.name for bone in armature.data.bones)
-    bones = found.values()
+    rig = find_rig(armature)
+    bones = rig.bones.values()
     posed = [bone for bone in map(armature.pose.bones.get, bones) if bone is not None]
     held = [
         bone.name
@@ -108,8 +114,15 @@ def _overruled(armature: bpy.types.Object) -> str:
     paths = [f'pose.bones["{bpy.utils.escape_identifier(bone)}"].rot' for bone in bones]
     if any(driver.data_path.startswith(tuple(paths)) for driver in drivers if not driver.mute):
         return f"Drivers of {armature.name!r} turn some of the bones instead of the take."
+    driven = controls.driven_switches(armature, rig)
+    if driven:
+        return (
+            f"Drivers of {armature.name!r} set {', '.join(driven)} instead of the take: mute them "
+            "in the Drivers editor."
+        )
     keyed = {curve.data_path for curve in compat.active_curves(armature)}
-    left = [bone.name for bone in posed if _is_moved(bone, keyed)]
+    still = [bone for bone in map(armature.pose.bones.get, rig.still) if bone is not None]
+    left = [bone.name for bone in (*posed, *still) if _is_moved(bone, keyed)]
     if left:
         return (
             f"Bones of {armature.name!r} keep an earlier location or scale, which takes do not "
@@ -145,66 +158,39 @@ def check_alive(armature: bpy.types.Object) -> None:
         ) from error
 
 
-def rest_pose(armature: bpy.types.Object, bones: dict[str, str]) -> RestPose:
-    """Rest orientations and joint positions of the SMPL bones, read once for the retarget maths."""
-    chosen = [armature.data.bones[bones[joint]] for joint in JOINT_NAMES]
-    pelvis = chosen[0]
-    if pelvis.use_connect:
+def rest_pose(armature: bpy.types.Object, rig: Rig) -> RestPose:
+    """Rest orientations and joint positions of the SMPL bones, read once for the retarget maths.
+
+    Raises:
+        ArmatureError: bones that do not hang together as in a body, or lie at the same place.
+    """
+    bones = armature.data.bones
+    chosen = [bones[rig.bones[joint]] for joint in JOINT_NAMES]
+    moved = JOINT_NAMES.index(rig.moved_joint)
+    mover = chosen[moved]
+    if mover.use_connect:
         raise ArmatureError(
-            f"The bone {pelvis.name!r} is connected to its parent, so it cannot be moved.",
+            f"The bone {mover.name!r} is connected to its parent, so it cannot be moved.",
             "In Edit Mode, clear Bone > Relations > Connected on it.",
         )
-    matrices = np.array([bone.matrix_local for bone in chosen], np.float64)
+    places = [bones[rig.places.get(joint, rig.bones[joint])] for joint in JOINT_NAMES]
+    heads = np.array([bone.head_local for bone in places], np.float64)
     for child, parent in enumerate(PARENTS):
-        if parent >= 0 and np.array_equal(matrices[child, :3, 3], matrices[parent, :3, 3]):
+        if parent >= 0 and np.array_equal(heads[child], heads[parent]):
             raise ArmatureError(
-                f"The bones {chosen[parent].name!r} and {chosen[child].name!r} of "
+                f"The bones {places[parent].name!r} and {places[child].name!r} of "
                 f"{armature.name!r} begin at the same place.",
                 "Give the bones the joints of a body in Edit Mode, or use a new mannequin.",
             )
-    kind, _ = bone_names.recognise(bone.name for bone in armature.data.bones)
     return RestPose(
-        matrices[:, :3, :3],
-        matrices[:, :3, 3],
-        pelvis.use_local_location,
-        _turned_by(chosen),
-        own_shape=kind == bone_names.SMPL,
+        np.array([bone.matrix_local.to_3x3() for bone in chosen], np.float64),
+        heads,
+        mover.use_local_location,
+        controls.turned_by(rig, armature),
+        own_shape=rig.name == bone_names.SMPL,
+        mover=moved,
+        mover_head=np.array(mover.head_local, np.float64) if rig.mover else None,
     )
-
-
-def _turned_by(chosen: list[bpy.types.Bone]) -> tuple[int, ...]:
-    """``RestPose.turned_by`` of the bones of the 22 joints.
-
-    Raises:
-        ArmatureError: a bone does not hang on a joint above it, so that it could not follow.
-    """
-    joints = {bone.name: joint for joint, bone in enumerate(chosen)}
-    found = []
-    for joint, bone in enumerate(chosen):
-        inherits, above = bone.use_inherit_rotation, bone.parent
-        while above is not None and above.name not in joints:
-            inherits, above = inherits and above.use_inherit_rotation, above.parent
-        holder = -1 if above is None else joints[above.name]
-        if holder not in _ancestors(joint):
-            raise ArmatureError(
-                f"The bone {bone.name!r} does not hang on {chosen[PARENTS[joint]].name!r}, so it "
-                "would stay behind."
-                if joint
-                else f"The bone {bone.name!r} hangs on {chosen[holder].name!r}.",
-                "Parent the bones as in a body in Edit Mode, or use a new mannequin.",
-            )
-        found.append(holder if inherits else -1)
-    return tuple(found)
-
-
-def _ancestors(joint: int) -> tuple[int, ...]:
-    """SMPL joints above a joint; (-1,) for the root."""
-    if joint == 0:
-        return (-1,)
-    above = []
-    while (joint := PARENTS[joint]) >= 0:
-        above.append(joint)
-    return tuple(above)
 
 
 def create_armature(

@@ -12,7 +12,7 @@ from ..backend_access import JOINT_NAMES, InvalidRequest, Motion
 from ..core import quaternions
 from ..core.reading import from_bone_keys
 from . import armature as armatures
-from . import compat
+from . import compat, controls
 from .action import rotation_path, scene_fps
 
 _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
@@ -46,7 +46,7 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
         ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.rest_pose`.
         InvalidRequest: there is no Action, or it does not move the bones.
     """
-    bones = armatures.find_bones(armature)
+    rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
     frames = frames_of(armature)
     curves = {
@@ -54,7 +54,7 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
         for curve in compat.active_curves(armature)
         if not curve.mute
     }
-    chosen = [armature.pose.bones[bones[joint]] for joint in JOINT_NAMES]
+    chosen = [armature.pose.bones[rig.bones[joint]] for joint in JOINT_NAMES]
     keyed = any(
         (bone.path_from_id(rotation_path(bone)), index) in curves
         for bone in chosen
@@ -66,9 +66,16 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
             "Generate a motion, or put a take on it.",
         )
     at = range(frames[0], frames[1] + 1)
+    unlike = controls.unlike_switches(armature, rig, curves, at)
+    if unlike:
+        raise InvalidRequest(
+            f"The Action of {armature.name!r} moves other controls than takes do: "
+            f"{'; '.join(unlike)}.",
+            "Bake it to the FK controls with the buttons of the rig, and set these properties.",
+        )
     rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
-    location = _values(chosen[0], "location", curves, at)
-    rest = armatures.rest_pose(armature, bones)
+    rest = armatures.rest_pose(armature, rig)
+    location = _values(chosen[rest.mover], "location", curves, at)
     data = from_bone_keys(rotations, location, rest)
     return Performance(Motion(data, scene_fps(scene)), frames[0], armature.animation_data.action)
 

@@ -125,7 +125,7 @@ def test_a_connected_pelvis_is_refused() -> None:
     pelvis.parent, pelvis.use_connect = root, True
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(ArmatureError, match="connected"):
-        armatures.rest_pose(armature, armatures.find_bones(armature))
+        armatures.rest_pose(armature, armatures.find_rig(armature))
 
 
 def test_bones_without_a_body_are_refused() -> None:
@@ -137,4 +137,4 @@ def test_bones_without_a_body_are_refused() -> None:
         bone.head, bone.tail = (0, 0, 0), (0, 0, 1)
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(ArmatureError, match="begin at the same place"):
-        armatures.rest_pose(armature, armatures.find_bones(armature))
+        armatures.rest_pose(armature, armatures.find_rig(armature))

@@ -27,7 +27,7 @@ def perform(motion: Motion) -> tuple[bpy.types.Object, np.ndarray]:
     scene.render.fps = 30
     armature = create_character(bpy.context)
     actions.apply_motion(armature, motion, scene=scene, start_frame=1)
-    rest = armatures.rest_pose(armature, armatures.find_bones(armature))
+    rest = armatures.rest_pose(armature, armatures.find_rig(armature))
     return armature, joint_path(motion.data, motion.fps, rest, 30.0)
 
 

@@ -1,0 +1,132 @@
+"""Control rigs in a scene: how their controls hang together, and the state that a take needs."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..backend_access import JOINT_NAMES, PARENTS
+from ..core import bone_names
+from ..core.errors import ArmatureError
+from ..core.retarget import chain_to
+from ..core.rigs import Rig, Switch, settle
+from . import compat
+
+_SAME = 1e-3
+"""Switches are sliders: a person's 1 may be a rounded one."""
+
+
+def rig_of(armature: bpy.types.Object) -> Rig:
+    """The rig that an armature is, with the names of its own bones.
+
+    Raises:
+        ArmatureError: bones or switches are missing (the message lists them).
+    """
+    bones = armature.data.bones
+    rig = bone_names.require_rig((bone.name for bone in bones), armature.name)
+    if not rig.mover:
+        return rig
+    missing = [f"{s.name} of {s.bone}" for s in rig.switches if _value(armature, s) is None]
+    if missing:
+        raise ArmatureError(
+            f"The {rig.name} rig {armature.name!r} lacks {', '.join(missing)}.", rig.needs
+        )
+    return settle(rig, lambda name: bones[name].parent and bones[name].parent.name)
+
+
+def _value(armature: bpy.types.Object, switch: Switch) -> float | None:
+    """The present value of a switch; None where the rig has no such number."""
+    bone = armature.pose and armature.pose.bones.get(switch.bone)
+    if not bone:  # a script has just made the object: its pose has no properties yet
+        return switch.value
+    value = bone.get(switch.name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def switch_path(switch: Switch) -> str:
+    """Data path of a switch."""
+    bone, name = map(bpy.utils.escape_identifier, (switch.bone, switch.name))
+    return f'pose.bones["{bone}"]["{name}"]'
+
+
+def driven_switches(armature: bpy.types.Object, rig: Rig) -> list[str]:
+    """Switches that a driver sets, whatever a take says."""
+    drivers = armature.animation_data.drivers if armature.animation_data else ()
+    paths = {driver.data_path for driver in drivers if not driver.mute}
+    return [f"{s.name} of {s.bone}" for s in rig.switches if switch_path(s) in paths]
+
+
+def write_state(curves: compat.ActionCurves, rig: Rig, frame: float) -> None:
+    """Key the switches of a rig on one frame, those that the Action does not key yet."""
+    keyed = {curve.data_path for curve in curves.fcurves}
+    for switch in rig.switches:
+        path = switch_path(switch)
+        if path not in keyed:
+            value = np.array([[switch.value]])
+            compat.write_curves(curves, path, np.array([frame]), value, group=switch.bone)
+
+
+def unlike_switches(
+    armature: bpy.types.Object,
+    rig: Rig,
+    curves: dict[tuple[str, int], bpy.types.FCurve],
+    at: range,
+) -> list[str]:
+    """What of a rig's switches an Action sets otherwise than a take does, ``IK_FK of ... = 0``."""
+    found = []
+    for switch in rig.switches:
+        curve = curves.get((switch_path(switch), 0))
+        present = _value(armature, switch) or 0.0
+        values = [present] if curve is None else [curve.evaluate(frame) for frame in at]
+        worst = max(values, key=lambda value, switch=switch: abs(value - switch.value))
+        if abs(worst - switch.value) > _SAME:
+            found.append(f"{switch.name} of {switch.bone} is {worst:g} instead of {switch.value:g}")
+    return found
+
+
+def turned_by(rig: Rig, armature: bpy.types.Object) -> tuple[int, ...]:
+    """``RestPose.turned_by`` of the bones that are keyed.
+
+    Raises:
+        ArmatureError: a bone does not hang on a joint above it, so that it could not follow.
+    """
+    bones = armature.data.bones
+    joints = {rig.bones[name]: joint for joint, name in enumerate(JOINT_NAMES)}
+    found = []
+    for name, joint in joints.items():
+        inherits, above = bones[name].use_inherit_rotation, bones[name].parent
+        while above is not None and above.name not in joints:
+            if above.name in rig.mixes:
+                raise ArmatureError(
+                    f"The control {name!r} hangs on {above.name!r}, which goes half with another "
+                    "control.",
+                    rig.needs,
+                )
+            if above.name in rig.follows:
+                above = bones[rig.follows[above.name]]
+            else:
+                inherits, above = inherits and above.use_inherit_rotation, above.parent
+        holder = -1 if above is None else joints[above.name]
+        if holder not in _may_hold(joint, JOINT_NAMES.index(rig.moved_joint)):
+            raise ArmatureError(
+                f"The bone {name!r} does not hang on {rig.bones[JOINT_NAMES[PARENTS[joint]]]!r}, "
+                "so it would stay behind."
+                if joint
+                else f"The bone {name!r} hangs on {rig.bones[JOINT_NAMES[holder]]!r}.",
+                "Parent the bones as in a body in Edit Mode, or use a new mannequin.",
+            )
+        found.append(holder if inherits else -1)
+    return tuple(found)
+
+
+def _may_hold(joint: int, moved: int) -> list[int]:
+    """Joints on which the bone of a joint may hang: -1 for the one that carries the body.
+
+    Away from that one, the chain of the pelvis hangs upside down.
+    """
+    carried = chain_to(moved)
+    if joint == moved:
+        return [-1]
+    if joint in carried:
+        return carried[carried.index(joint) + 1 :]
+    return chain_to(PARENTS[joint])
