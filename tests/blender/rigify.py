@@ -43,6 +43,10 @@ def enabled() -> Iterator[None]:
     try:
         yield
     finally:
+        for kind in (bpy.types.Operator, bpy.types.Panel):
+            for made in kind.__subclasses__():  # those of a rig's own script, run without a module
+                if made.__module__ == "builtins" and made.is_registered:
+                    bpy.utils.unregister_class(made)  # else 4.5 hangs at exit
         addon_utils.disable("rigify", default_set=True)
 
 
