@@ -70,7 +70,7 @@ def resolve_timesteps(
     """
     if steps is None:
         return list(range(schedule.steps - 1, -1, -1))
-    if isinstance(steps, int):
+    if not isinstance(steps, Sequence):
         if sampler == "dpmpp":
             return list(reversed(log_snr_spaced(schedule, steps)))
         return list(reversed(evenly_spaced(schedule.steps, steps)))

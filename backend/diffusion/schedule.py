@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -195,8 +196,8 @@ def sectioned(steps: int, counts: Sequence[int]) -> tuple[int, ...]:
 
 
 def _check_count(steps: int, count: int) -> None:
-    if not 1 <= count <= steps:
+    if not isinstance(count, Integral) or not 1 <= count <= steps:
         raise InvalidRequest(
             f"The number of sampling steps is {count}; this model was trained with {steps}.",
-            f"Choose a number from 1 to {steps}.",
+            f"Choose a whole number from 1 to {steps}.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import torch
@@ -65,6 +65,15 @@ def check_one_each(
         raise InvalidRequest(f"{len(asked)} {what} but {len(lengths)} lengths.", "Give one each.")
 
 
+def check_texts(captions: Sequence[Any]) -> None:
+    """Raise :class:`InvalidRequest` unless these are texts."""
+    for index, caption in enumerate(captions):
+        if not isinstance(caption, str):
+            raise InvalidRequest(
+                f"Caption {index} is {type(caption).__name__}, not a text.", "Give a list of texts."
+            )
+
+
 def check_frames(frames: int, shortest: int, longest: int, *, fps: float, model: str) -> None:
     """Raise :class:`InvalidRequest` for a length that a model cannot make; all but fps in frames.
 
@@ -82,6 +91,8 @@ def check_frames(frames: int, shortest: int, longest: int, *, fps: float, model:
 
 def checked_guidance(scale: float) -> float:
     """The guidance scale; :class:`InvalidRequest` unless it is within what requests may ask for."""
+    if not isinstance(scale, Real):
+        raise InvalidRequest(f"The guidance is {scale!r}, no number.", "Give a number.")
     if not (math.isfinite(scale) and limits.MIN_GUIDANCE <= scale <= limits.MAX_GUIDANCE):
         raise InvalidRequest(
             f"The guidance is {scale:g}.",

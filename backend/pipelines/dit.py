@@ -29,6 +29,7 @@ from .calls import (
     Stages,
     check_frames,
     check_one_each,
+    check_texts,
     checked_guidance,
     cut_warning,
     device_or_best,
@@ -177,6 +178,7 @@ class DiTPipeline:
             InvalidRequest: a length that the model cannot make, or a bad sampling setting.
         """
         check_one_each(captions, lengths)
+        check_texts(captions)
         plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
         return self._sample(
             plans,

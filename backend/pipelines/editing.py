@@ -154,7 +154,7 @@ def edit(
         InvalidRequest: see :func:`select`, or a length or setting that the model does not have.
         FormatError: the motion is not finite or too short.
     """
-    data = motion135.SPEC.check(motion.data)
+    data = motion135.check_rotations(motion.data)
     kept = select(len(data), keep_frames, keep_joints)
     seed = drawn_seed(seed)
     prompt = prompt.strip()

@@ -26,6 +26,7 @@ from .artifact_folder import new_folder
 from .calls import (
     Stages,
     check_one_each,
+    check_texts,
     checked_guidance,
     chunks_of_like_length,
     device_or_best,
@@ -187,6 +188,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             sampling = {"guidance_param": guidance_param, "sampler": sampler, "steps": steps}
             rest = {"seed": seed, "exact": exact, "on_step": on_step}
             return self.complete_prefixes(captions, lengths, **sampling, **rest)
+        check_texts(captions)
         frames = [trained_length(n, self.spec.fps) for n in lengths]
         seed = drawn_seed(seed)
         if not frames:

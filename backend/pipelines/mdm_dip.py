@@ -29,7 +29,14 @@ from ..motion import convert
 from ..motion.representations.spec import RepresentationSpec
 from ..wire import limits
 from ..wire.messages import Motion
-from .calls import check_frames, check_one_each, chunks_of_like_length, drawn_seed, part_of
+from .calls import (
+    check_frames,
+    check_one_each,
+    check_texts,
+    chunks_of_like_length,
+    drawn_seed,
+    part_of,
+)
 from .hml263_output import check_skeleton
 from .trained_lengths import request_length
 
@@ -353,6 +360,7 @@ def _by_window(caption: Caption) -> list[str]:
     texts = [caption] if isinstance(caption, str) else list(caption)
     if not texts:
         raise InvalidRequest("A motion has no caption.", "Give a text, or one for each window.")
+    check_texts(texts)
     return texts
 
 

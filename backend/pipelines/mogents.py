@@ -28,6 +28,7 @@ from .artifact_folder import new_folder
 from .calls import (
     Stages,
     check_one_each,
+    check_texts,
     checked_guidance,
     chunks_of_like_length,
     cut_warning,
@@ -202,6 +203,7 @@ class MoGenTSPipeline(MoGenTSCore):
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
         check_one_each(captions, lengths)
+        check_texts(captions)
         if not captions:
             return []
         rows = None if lengths is None else [self._rows(n) for n in lengths]

@@ -19,7 +19,7 @@ from ..text.motion_tokens import MAX_TOKENS
 from ..wire.messages import Motion, Progress, Request
 from . import hml263_output, motiongpt_continuation, motiongpt_files, registry
 from .artifact_folder import new_folder
-from .calls import Stages, check_one_each, drawn_seed, meta_of
+from .calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
 from .motiongpt_answers import NO_GUIDANCE, Answer
 from .motiongpt_core import (
     MOTION_LENGTH,
@@ -276,6 +276,7 @@ def _checked_lengths(
     captions: Sequence[str], lengths: Sequence[int | None] | None, *, needed: bool
 ) -> list[int | None]:
     check_one_each(captions, lengths)
+    check_texts(captions)
     targets = [None] * len(captions) if lengths is None else list(lengths)
     if needed and None in targets:
         raise InvalidRequest("The prompt mode official_len needs lengths.", "Give one each.")

@@ -80,6 +80,8 @@ def test_log_snr_spacing_is_nearly_even() -> None:
 def test_too_many_steps_says_how_many_there_are() -> None:
     with pytest.raises(InvalidRequest, match="trained with 100") as caught:
         evenly_spaced(100, 101)
+    with pytest.raises(InvalidRequest, match=r"is 2\.5"):
+        evenly_spaced(100, 2.5)  # type: ignore[arg-type]
     assert "1 to 100" in caught.value.hint
     with pytest.raises(InvalidRequest):
         strided(100, 99)

@@ -37,6 +37,16 @@ def test_unpack_returns_rotations_for_noisy_input(clip: np.ndarray) -> None:
     np.testing.assert_allclose(np.linalg.det(rotations), 1.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("broken", [np.zeros(6), np.array([1.0, 2.0, 0.0, 0.0, 0.0, 0.0])])
+def test_numbers_that_make_no_rotation(clip: np.ndarray, broken: np.ndarray) -> None:
+    noisy = clip + np.random.default_rng(1).normal(0, 0.2, clip.shape)
+    np.testing.assert_array_equal(motion135.check_rotations(noisy), noisy)
+    damaged = noisy.copy()
+    damaged[7, 3 + 16 * 6 : 9 + 16 * 6] = broken
+    with pytest.raises(FormatError, match="left_shoulder in frame 7"):
+        motion135.check_rotations(damaged)
+
+
 def test_joints_is_forward_kinematics(clip: np.ndarray) -> None:
     root, rotations = motion135.unpack(clip)
     np.testing.assert_array_equal(motion135.joints(clip), forward_kinematics(rotations, root))

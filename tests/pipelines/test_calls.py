@@ -28,6 +28,18 @@ def test_lengths_out_of_range_name_the_range(frames: int, fits: bool) -> None:
     assert "'tiny'" in caught.value.message and "1 to 3 seconds" in caught.value.hint
 
 
+def test_captions_are_texts() -> None:
+    calls.check_texts(["walk", ""])
+    with pytest.raises(InvalidRequest, match="Caption 1 is int"):
+        calls.check_texts(["walk", 3])
+
+
+@pytest.mark.parametrize("scale", ["2.5", None])
+def test_a_guidance_that_is_no_number(scale: object) -> None:
+    with pytest.raises(InvalidRequest, match="no number"):
+        calls.checked_guidance(scale)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0, limits.MAX_GUIDANCE + 1])
 def test_guidance_out_of_range_names_the_range(scale: float) -> None:
     with pytest.raises(InvalidRequest, match="guidance") as caught:

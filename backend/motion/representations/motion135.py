@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
+from ...errors import FormatError
+from ...wire.skeleton import JOINT_NAMES, MOTION_FPS, NUM_JOINTS
 from ..rotations import matrix_to_rot6d_interleaved, rot6d_interleaved_to_matrix
 from ..skeleton import forward_kinematics
 from .spec import RepresentationSpec, check_shape
@@ -30,6 +31,28 @@ def pack(root: np.ndarray, local_rotations: np.ndarray) -> np.ndarray:
     local_rotations = check_shape(local_rotations, (NUM_JOINTS, 3, 3), "The local rotations")
     rot6d = matrix_to_rot6d_interleaved(local_rotations)
     return np.concatenate([root, rot6d.reshape(len(rot6d), -1)], axis=-1)
+
+
+def check_rotations(x: np.ndarray) -> np.ndarray:
+    """``x`` as :meth:`SPEC.check` gives it, when the six numbers of each joint make a rotation.
+
+    Raises:
+        FormatError: those of a joint are zero or parallel, or what :meth:`SPEC.check` raises.
+    """
+    x = SPEC.check(x)
+    matrices = rot6d_interleaved_to_matrix(
+        x[:, SPEC.columns("rotations")].reshape(len(x), NUM_JOINTS, 6).astype(np.float64)
+    )
+    # each row of an interleaved rot6d that is no rotation leaves a column of length zero
+    bad = np.argwhere(np.linalg.norm(matrices, axis=-2).min(-1) < 0.5)
+    if len(bad):
+        frame, joint = bad[0]
+        raise FormatError(
+            f"The rotation of {JOINT_NAMES[joint]} in frame {frame} is none: its six numbers are "
+            "zero or parallel.",
+            "The clip is damaged, or it is not motion_135.",
+        )
+    return x
 
 
 def unpack(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
