@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, default=1, help="how many; sample i uses seed + i (default 1)"
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest: one result")
-    motion_options.add_sampling(parser)
+    motion_options.add_sampling(parser, sampler="ddpm, of a DiP its own")
     motion_options.add_rest(
         parser,
         model=limits.DEFAULT_MODEL,

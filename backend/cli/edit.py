@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joints to make anew, the rest stays: upper, lower, arms, left_arm, head, ...",
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
-    motion_options.add_sampling(parser)
+    motion_options.add_sampling(parser, sampler="ddpm")
     parser.add_argument(
         "--restarts",
         metavar="LEVELS",

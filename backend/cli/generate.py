@@ -45,16 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=limits.DEFAULT_MODEL,
         help="name, model folder or hub id; see 'kinetype models' (default %(default)s)",
     )
-    parser.add_argument(
-        "--guidance-scale",
-        type=float,
-        metavar="SCALE",
-        help="how closely to follow the prompt (default: the model's)",
-    )
-    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
-    parser.add_argument(
-        "--sampler", metavar="NAME", help=f"{' or '.join(limits.SAMPLERS)} (default: the model's)"
-    )
+    motion_options.add_sampling(parser)
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
     )

@@ -31,8 +31,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """How a diffusion model samples."""
+def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's") -> None:
+    """How a diffusion model samples; ``sampler`` is the default, for the help."""
     parser.add_argument(
         "--guidance-scale",
         type=float,
@@ -40,7 +40,9 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         help="how closely to follow the prompt (default: the model's)",
     )
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
-    parser.add_argument("--sampler", metavar="NAME", help=" or ".join(limits.SAMPLERS))
+    parser.add_argument(
+        "--sampler", metavar="NAME", help=f"{' or '.join(limits.SAMPLERS)} (default: {sampler})"
+    )
 
 
 def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, new: str) -> None:
