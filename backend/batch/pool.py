@@ -49,6 +49,7 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) ->
 def _follow_parent() -> None:
     """In a worker: leave Ctrl-C to the parent, and end when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked one has its parent's handler
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..errors import MissingDependency, OutputError, error_class
 from ..wire.messages import Progress
 from . import console
+from .ending import Terminated
 
 if TYPE_CHECKING:
     from ..wire.messages import Motion
@@ -175,8 +177,10 @@ def _follow(command: Sequence[str], log: IO[str], bars: console.ProgressBars) ->
                     bars.update(Progress("blender", event["stage"], event["step"], event["total"]))
                 elif event["event"] == "warning":
                     console.warning(event["message"])
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as reason:
             # it reaches Blender too, which ends after the frame and removes what it began
+            if isinstance(reason, Terminated):
+                process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS)
             process.kill()

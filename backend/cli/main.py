@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import Cancelled, InvalidRequest, KinetypeError, ModelNotFound, missing_package
-from . import console
+from . import console, ending
 
 COMMANDS = {
     "generate": "generate",
@@ -35,7 +35,8 @@ COMMANDS = {
 EXIT_FAILED = 1
 EXIT_BAD_REQUEST = 2
 EXIT_CANCELLED = 130
-"""130 is what a shell reports for a program that Ctrl-C ended."""
+EXIT_TERMINATED = 143
+"""What a shell reports for programs that Ctrl-C and SIGTERM ended."""
 
 _BAD_REQUESTS = (InvalidRequest, ModelNotFound)
 
@@ -61,7 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0 success, 1 failure, 2 bad request (a value the person can change), 130 cancelled. A failure
+    0 success, 1 failure, 2 bad request (a value the person can change), 130 cancelled, 143 ended by
+    SIGTERM (what was begun is removed in both cases). A failure
     prints one ``error:`` line and, when there is something to do about it, one ``hint:`` line.
     """
     try:
@@ -73,11 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a path that the terminal's encoding lacks must not fail a command that has done its work
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = int(options.run(options))
+        code = _run(options)
         if sys.stdout is not None:
             # Here, where a closed pipe is caught; at exit it would be a complaint on stderr.
             sys.stdout.flush()
         return code
+    except ending.Terminated:
+        console.note("ended by SIGTERM")
+        return EXIT_TERMINATED
     except (KeyboardInterrupt, Cancelled):
         console.note("cancelled")
         return EXIT_CANCELLED
@@ -97,6 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say_unexpected(error, debug=options.debug)
         return EXIT_FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "serve":  # it leaves nothing behind, and must end at once
+        return int(options.run(options))
+    with ending.tidily():
+        return int(options.run(options))
 
 
 def _say_unexpected(error: Exception, *, debug: bool) -> None:

@@ -128,9 +128,22 @@ def test_blend_and_video(kinetype: Kinetype, tiny_model: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("moment", ["loading model", "sampling"])
-def test_ctrl_c_ends_cleanly(
-    environment: dict[str, str], tiny_model: Path, tmp_path: Path, moment: str
+@pytest.mark.parametrize(
+    ("moment", "sent", "code", "said"),
+    [
+        ("loading model", signal.SIGINT, 130, "cancelled"),
+        ("sampling", signal.SIGINT, 130, "cancelled"),
+        ("sampling", signal.SIGTERM, 143, "ended by SIGTERM"),
+    ],
+)
+def test_ctrl_c_and_sigterm_end_cleanly(
+    environment: dict[str, str],
+    tiny_model: Path,
+    tmp_path: Path,
+    moment: str,
+    sent: signal.Signals,
+    code: int,
+    said: str,
 ) -> None:
     command = [sys.executable, "-m", "backend", "generate", "walk", "--model", str(tiny_model)]
     command += ["--seconds", "4", "--samples", "64", "--sampler", "ddpm", "--steps", "20"]
@@ -148,10 +161,10 @@ def test_ctrl_c_ends_cleanly(
         seen = ""
         while moment not in seen and (letter := process.stderr.read(1)):
             seen += letter
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest = process.stderr.read()
-        assert process.wait(timeout=120) == 130, seen + rest
-    assert "cancelled" in rest
+        assert process.wait(timeout=120) == code, seen + rest
+    assert said in rest
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
 
