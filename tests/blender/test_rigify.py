@@ -164,6 +164,42 @@ def test_a_take_brings_the_state_that_it_needs() -> None:
     }
 
 
+def test_the_motion_goes_along_with_the_root() -> None:
+    rig = generated()
+    perform(rig)
+    want = np.array([deformed(rig, frame) for frame in FRAMES])
+    root = rig.pose.bones["root"]
+    root.location, root.rotation_quaternion = (1.0, -2.0, 0.5), (0.6, 0.0, 0.0, 0.8)
+    root.scale = (1.2, 1.2, 1.2)
+    bpy.context.view_layer.update()
+    moved = np.array(root.matrix @ root.bone.matrix_local.inverted())
+    found = np.array([deformed(rig, frame) for frame in FRAMES])
+    assert np.abs(found[..., :3, 3] - (moved @ want)[..., :3, 3]).max() < 1e-4
+
+
+def test_a_rig_of_other_proportions() -> None:
+    """Long legs, a short spine, arms straight out, the whole metarig three times as large."""
+    meta = rigify.metarig("basic_human")
+    bpy.context.view_layer.objects.active = meta
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = meta.data.edit_bones
+    for name in ("upper_arm", "forearm", "hand"):
+        for side in "LR":
+            bone = bones[f"{name}.{side}"]
+            bone.tail.z = bones[f"upper_arm.{side}"].head.z
+            bone.tail.y = bones[f"upper_arm.{side}"].head.y + (0.01 if name == "upper_arm" else 0)
+    for bone in bones:
+        low = bone.name.split(".")[0] in ("shin", "foot", "toe", "heel")
+        for end in ("tail",) if bone.use_connect else ("head", "tail"):
+            point = getattr(bone, end)
+            point.z += 0.0 if low and point.z < 0.3 else 0.25
+            setattr(bone, end, 3.0 * point)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    rig = rigify.generated(meta)
+    perform(rig)
+    check(rig)
+
+
 def test_an_action_of_the_person_that_keys_its_state_is_as_before() -> None:
     rig = generated()
     limb, hand = rig.pose.bones["upper_arm_parent.L"], rig.pose.bones["hand_ik.L"]
