@@ -16,7 +16,7 @@ from .core.errors import ArmatureError
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
-from .scene import compat
+from .scene import compat, controls
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
 """Other modes keep an undo history of their own, which an undo step of ours would confuse."""
@@ -51,7 +51,7 @@ class Placed:
 
     Attributes:
         message: says if it is not quite what was asked for.
-        warning: why the person may see nothing of it.
+        warning: why the person may see nothing of it, or what else it changed for them.
     """
 
     armature: bpy.types.Object
@@ -190,12 +190,14 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     with _all_or_nothing(armature):
         if armature is None:
             armature = create_character(context)
+        left = controls.left_behind(armature)
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
     settings.character = armature
     settings.take = takes[0]
-    return Placed(armature, tuple(takes), message, armatures.why_unseen(armature))
+    warning = armatures.why_unseen(armature) or left
+    return Placed(armature, tuple(takes), message, warning)
 
 
 def _keyed(

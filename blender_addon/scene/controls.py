@@ -66,6 +66,31 @@ def write_state(curves: compat.ActionCurves, rig: Rig, frame: float) -> None:
             compat.write_curves(curves, path, np.array([frame]), value, group=switch.bone)
 
 
+def left_behind(armature: bpy.types.Object) -> str:
+    """What a take changes for the Action that is active before it, and the way back; '' if nothing.
+
+    Blender keeps the values of a take's switches when the take comes off, so an Action that does
+    not key them shows other controls than it did.
+    """
+    rig, data = rig_of(armature), armature.animation_data
+    if data is None or data.action is None:
+        return ""
+    keyed = {curve.data_path for curve in compat.active_curves(armature)}
+    found: dict[str, list[str]] = {}
+    for switch in rig.switches:
+        value = _value(armature, switch)
+        if value is None or abs(value - switch.value) < _SAME or switch_path(switch) in keyed:
+            continue
+        found.setdefault(f"{switch.name} = {value:g}", []).append(switch.bone)
+    if not found:
+        return ""
+    values = "; ".join(f"{value} ({', '.join(bones)})" for value, bones in found.items())
+    return (
+        f"The Action {data.action.name!r} of {armature.name!r} does not key {values}, which "
+        "the take changes. Set them again when you go back to that Action, or key them in it."
+    )
+
+
 def unlike_switches(
     armature: bpy.types.Object,
     rig: Rig,
@@ -77,8 +102,8 @@ def unlike_switches(
     for switch in rig.switches:
         curve = curves.get((switch_path(switch), 0))
         present = _value(armature, switch) or 0.0
-        values = [present] if curve is None else [curve.evaluate(frame) for frame in at]
-        worst = max(values, key=lambda value, switch=switch: abs(value - switch.value))
+        values = np.array([present] if curve is None else [curve.evaluate(frame) for frame in at])
+        worst = values[np.argmax(np.abs(values - switch.value))]
         if abs(worst - switch.value) > _SAME:
             found.append(f"{switch.name} of {switch.bone} is {worst:g} instead of {switch.value:g}")
     return found

@@ -60,18 +60,18 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
         for bone in chosen
         for index in range(4)
     )
-    if frames is None or not keyed:
-        raise InvalidRequest(
-            f"{armature.name!r} has no Action that moves its bones.",
-            "Generate a motion, or put a take on it.",
-        )
-    at = range(frames[0], frames[1] + 1)
-    unlike = controls.unlike_switches(armature, rig, curves, at)
+    at = range(frames[0], frames[1] + 1) if frames else range(0)
+    unlike = controls.unlike_switches(armature, rig, curves, at) if frames else []
     if unlike:
         raise InvalidRequest(
             f"The Action of {armature.name!r} moves other controls than takes do: "
             f"{'; '.join(unlike)}.",
             "Bake it to the FK controls with the buttons of the rig, and set these properties.",
+        )
+    if frames is None or not keyed:
+        raise InvalidRequest(
+            f"{armature.name!r} has no Action that moves its bones.",
+            "Generate a motion, or put a take on it.",
         )
     rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
     rest = armatures.rest_pose(armature, rig)

@@ -68,6 +68,19 @@ def test_one_generation_is_one_undo_step(rig: Any) -> None:
     assert not bpy.data.actions and rig.pose.bones["thigh_parent.L"]["IK_FK"] == 0.0
 
 
+def test_what_a_take_leaves_behind_is_told_once(rig: Any, addon: Any) -> None:
+    hand, limb = rig.pose.bones["hand_ik.L"], rig.pose.bones["upper_arm_parent.L"]
+    hand.keyframe_insert("location", frame=1)
+    mine = rig.animation_data.action
+    generate(seconds=1.0)
+    (said,) = addon.board.warnings
+    assert repr(mine.name) in said and "IK_FK = 0" in said and "FK_limb_follow" not in said
+    bpy.context.scene.frame_set(2)
+    assert limb["IK_FK"] == 1.0
+    generate(seconds=1.0)
+    assert addon.board.warnings == ()
+
+
 def test_a_body_stands_for_the_rig_that_it_wears(rig: Any, addon: Any) -> None:
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
