@@ -17,6 +17,7 @@ from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
 from .scene import compat, controls
+from .scene.reading import Performance
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
 """Other modes keep an undo history of their own, which an undo step of ours would confuse."""
@@ -33,6 +34,7 @@ class Placement:
         always_new: the person asked for a mannequin of its own.
         start_frame: frame of the first key.
         source: the Action of which the result is an edit.
+        played: see :class:`Performance`.
     """
 
     file: int
@@ -43,6 +45,7 @@ class Placement:
     start_frame: int
     always_new: bool = False
     source: int | None = None
+    played: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,16 +124,16 @@ def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Pl
 def capture_edit(
     context: bpy.types.Context,
     armature: bpy.types.Object,
-    source: bpy.types.Action,
-    start_frame: int,
+    performance: Performance,
 ) -> Placement:
-    """Where an edit of an armature's Action belongs."""
+    """Where an edit of an armature's performance belongs."""
     return replace(
-        capture(context, start_frame=start_frame),
+        capture(context, start_frame=performance.start_frame),
         target=armature.session_uid,
         target_name=armature.name,
         always_new=False,
-        source=source.session_uid,
+        source=performance.action.session_uid,
+        played=performance.played,
     )
 
 
@@ -209,7 +212,7 @@ def _keyed(
         source = _by_uid(bpy.data.actions, placement.source)
     # at another rate than it was read at, what was kept would no longer fit the rest
     if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
-        return actions.apply_edit(armature, motion, source, **where)
+        return actions.apply_edit(armature, motion, source, played=placement.played, **where)
     return actions.apply_motion(armature, motion, **where)
 
 

@@ -1,4 +1,4 @@
-"""Keyframe values back to motion_135: the inverse of :mod:`retarget`."""
+"""Keyframe values or poses back to motion_135: the inverse of :mod:`retarget`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,40 @@ def from_bone_keys(rotations: np.ndarray, root_location: np.ndarray, rest: RestP
     if rest.local_location:
         delta = delta @ rest.rotations[rest.mover].T
     position = rest.moved_from + delta - mover_offset(local, rest, basis)
+    return _motion(local, position, rest, basis)
+
+
+def from_pose(turns: np.ndarray, pelvis: np.ndarray, rest: RestPose) -> np.ndarray:
+    """What an armature shows, as motion_135: for poses that were not made with the keyed bones.
+
+    Args:
+        turns: ``[T, 22, 4]`` how far each joint's bone is turned from rest, in armature space.
+        pelvis: ``[T, 3]`` where the pelvis is, in armature space.
+        rest: rest pose of the armature's SMPL bones.
+
+    Returns:
+        ``[T, 135]`` float32 at the rate of the rows.
+    """
+    basis = measure_basis(rest.heads)
+    change = quaternions.from_matrix(basis)
+    turned = quaternions.normalise(np.asarray(turns, np.float64))
+    whole = quaternions.multiply(
+        quaternions.multiply(quaternions.conjugate(change), turned), change
+    )
+    local = whole.copy()
+    above = quaternions.conjugate(whole[:, list(PARENTS[1:])])
+    local[:, 1:] = quaternions.multiply(above, whole[:, 1:])
+    return _motion(local, np.asarray(pelvis, np.float64), rest, basis)
+
+
+def _motion(
+    local: np.ndarray, position: np.ndarray, rest: RestPose, basis: np.ndarray
+) -> np.ndarray:
+    """motion_135 of rotations away from the armature's rest pose and positions of the pelvis."""
     local = to_rest(local, rest.limb_turns)
-    motion = np.empty((len(keys), MOTION_DIM), np.float32)
+    motion = np.empty((len(local), MOTION_DIM), np.float32)
     motion[:, ROOT_COLUMNS] = root_from_armature(position, local[:, 0], rest, basis)
-    motion[:, ROT6D_COLUMNS] = quaternions.to_rot6d(local).reshape(len(keys), NUM_JOINTS * 6)
+    motion[:, ROT6D_COLUMNS] = quaternions.to_rot6d(local).reshape(len(local), NUM_JOINTS * 6)
     return motion
 
 

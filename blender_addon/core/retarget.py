@@ -19,7 +19,7 @@ the middle of the spine, and the hips hang on it. It is moved to where the body 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -282,6 +282,25 @@ def against(local: np.ndarray, turned_by: Sequence[int]) -> np.ndarray:
         ],
         axis=1,
     )
+
+
+def posed_anew(
+    changed: Collection[int], limbs: Iterable[Collection[int]] = ()
+) -> tuple[list[int], bool]:
+    """As :func:`keyed_anew`, for a pose that other controls made than those that are keyed.
+
+    What hangs on a change must then be keyed, since its present keys say nothing.
+
+    Args:
+        limbs: joints that other controls move together; the trunk is one, too.
+    """
+    turned = {joint for joint in range(NUM_JOINTS) if not {*chain_to(joint)}.isdisjoint(changed)}
+    trunk = {*chain_to(JOINT_NAMES.index("spine3"))}
+    moved = not trunk.isdisjoint(turned)
+    for limb in (trunk, *limbs):
+        if not turned.isdisjoint(limb):
+            turned |= {*limb}
+    return sorted(turned), moved
 
 
 def _turn(start: np.ndarray, end: np.ndarray, at_least: float) -> np.ndarray:

@@ -13,11 +13,16 @@ _LIMBS = ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist"
 
 @dataclass(frozen=True)
 class Switch:
-    """A custom property of a bone that decides what other bones follow, and the value we need."""
+    """A custom property of a bone that decides what other bones follow, and the value we need.
+
+    Attributes:
+        joints: whose controls do nothing, or another thing, at other values.
+    """
 
     bone: str
     name: str
     value: float
+    joints: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Rig:
     Attributes:
         bones: joint to the bone that is keyed.
         places: joint to the bone that begins at it, where the keyed bone begins elsewhere.
+        played: joint to the bone that turns as the joint does, whatever controls move the body.
         mover: the bone that carries the whole body and is moved in place of the pelvis. Controls
             between it and the pelvis' hang on it upside down: see :func:`settle`.
         follows: helper to the control that a constraint makes it follow, instead of its parent.
@@ -43,6 +49,7 @@ class Rig:
     name: str
     bones: dict[str, str]
     places: dict[str, str] = field(default_factory=dict)
+    played: dict[str, str] = field(default_factory=dict)
     mover: str = ""
     follows: dict[str, str] = field(default_factory=dict)
     mixes: tuple[str, ...] = ()
@@ -56,6 +63,7 @@ class Rig:
         names = (
             *((self.mover,) if self.mover else ()),
             *self.places.values(),
+            *self.played.values(),
             *self.follows,
             *(switch.bone for switch in self.switches),
             *self.still,
@@ -107,7 +115,12 @@ def _rigify() -> Rig:
         "thigh_fk shin_fk foot_fk toe_fk shoulder upper_arm_fk forearm_fk hand_fk",
         *("{word}.{side}", "L", "R"),
     )
-    limbs = [f"{limb}_parent.{side}" for limb in ("upper_arm", "thigh") for side in "LR"]
+    limbs = {
+        f"{bone}_parent.{letter}": tuple(f"{side}_{joint}" for joint in joints)
+        for side, letter in (("left", "L"), ("right", "R"))
+        for bone, joints in (("thigh", _LIMBS[:4]), ("upper_arm", _LIMBS[5:]))
+    }
+    limb_joints = [joint for joints in limbs.values() for joint in joints]
     return Rig(
         "Rigify",
         bones,
@@ -115,14 +128,18 @@ def _rigify() -> Rig:
             "pelvis": "ORG-spine",
             **{f"spine{number}": f"ORG-spine.00{number}" for number in (1, 2, 3)},
         },
+        played={
+            **{joint: bones[joint] for joint in _CENTRE},
+            **{joint: f"ORG-{bones[joint].replace('_fk', '')}" for joint in limb_joints},
+        },
         mover="torso",
         follows={f"ORG-shoulder.{side}": f"shoulder.{side}" for side in "LR"},
         mixes=("MCH-pivot",),
         switches=(
-            *(Switch(limb, "IK_FK", 1.0) for limb in limbs),
-            *(Switch(limb, "FK_limb_follow", 0.0) for limb in limbs),
-            Switch("torso", "neck_follow", 1.0),
-            Switch("torso", "head_follow", 1.0),
+            *(Switch(limb, "IK_FK", 1.0, joints) for limb, joints in limbs.items()),
+            *(Switch(limb, "FK_limb_follow", 0.0, joints) for limb, joints in limbs.items()),
+            Switch("torso", "neck_follow", 1.0, ("neck",)),
+            Switch("torso", "head_follow", 1.0, ("head",)),
         ),
         still=("hips", "chest"),
         needs="Generate the rig again with Rigify of Blender 4.2 or later, from a human metarig "

@@ -88,9 +88,7 @@ class KINETYPE_OT_edit_motion(WaitOperator):
             )
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
-        where = placement.capture_edit(
-            context, armature, performance.action, performance.start_frame
-        )
+        where = placement.capture_edit(context, armature, performance)
         submit(context, request_from(settings, edit=edit), where)
         return self.waited()
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion
 from ..core import quaternions
-from ..core.retarget import BoneKeys, keyed_anew, to_bone_keys
+from ..core.retarget import BoneKeys, keyed_anew, posed_anew, to_bone_keys
+from ..core.rigs import Rig
 from . import armature as armatures
 from . import compat, controls
 
@@ -68,9 +69,8 @@ def apply_motion(
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
     write_keys(curves, armature, rig.bones, keys, start)
-    controls.write_state(curves, rig, start)
-    for bone in rig.still:
-        _write_rest(curves, armature.pose.bones[bone], start)
+    controls.write_switches(curves, rig, start, JOINT_NAMES)
+    _write_still(curves, armature, rig, start)
     action.use_fake_user = True
     describe(action, motion.meta)
     previous = armature.animation_data.action if armature.animation_data else None
@@ -87,11 +87,16 @@ def apply_edit(
     *,
     scene: bpy.types.Scene,
     start_frame: int,
+    played: bool = False,
 ) -> bpy.types.Action:
     """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
 
     Curves of joints that the edit kept throughout, and of anything else that the Action animates
     (fingers, custom properties), are copied as they are; those of the others are written anew.
+
+    Args:
+        played: the source moves other controls than takes do (IK), which no longer count for
+            what changes and all that hangs on it.
 
     Raises:
         As :func:`apply_motion`.
@@ -103,15 +108,22 @@ def apply_edit(
     note = motion.meta.get("edit")
     kept = set(note.get("kept_joints", ()) if isinstance(note, dict) else ())
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
-    turned, moved = keyed_anew(changed, rest)
+    if played:
+        turned, moved = posed_anew(changed, controls.limbs_of(rig))
+    else:
+        turned, moved = keyed_anew(changed, rest)
     anew = [JOINT_NAMES[joint] for joint in turned]
     paths = {bone_path(armature, rig.bones[rig.moved_joint], "location")} if moved else set()
     for joint in anew:
         paths |= {bone_path(armature, rig.bones[joint], name) for name in ROTATION_NAMES}
+    if played:
+        paths |= controls.state_paths(armature, rig, anew, still=moved)
     action, slot, curves = compat.copied_action(armature, source, without=paths)
     action.name = action_name(motion.meta)
     write_keys(curves, armature, rig.bones, keys, start_frame, joints=anew, located=moved)
-    controls.write_state(curves, rig, start_frame)
+    controls.write_switches(curves, rig, start_frame, anew if played else JOINT_NAMES)
+    if played and moved:
+        _write_still(curves, armature, rig, start_frame)
     if action.use_frame_range:  # one that the person set must not cut what was added
         action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
@@ -154,12 +166,17 @@ def write_keys(
             compat.write_curves(curves, base + path, frames, values, group=group)
 
 
-def _write_rest(curves: compat.ActionCurves, pose_bone: bpy.types.PoseBone, frame: float) -> None:
-    """Key a bone at rest on one frame."""
-    base, at = pose_bone.path_from_id() + ".", np.array([frame])
-    path, values = _rotation_channels(pose_bone, np.array([[1.0, 0.0, 0.0, 0.0]]))
-    for name, value in (("location", np.zeros((1, 3))), (path, values)):
-        compat.write_curves(curves, base + name, at, value, group=pose_bone.name)
+def _write_still(
+    curves: compat.ActionCurves, armature: bpy.types.Object, rig: Rig, frame: float
+) -> None:
+    """Key on one frame the controls that must be at rest."""
+    at = np.array([frame])
+    for bone in rig.still:
+        pose_bone = armature.pose.bones[bone]
+        path, values = _rotation_channels(pose_bone, np.array([[1.0, 0.0, 0.0, 0.0]]))
+        for name, value in (("location", np.zeros((1, 3))), (path, values)):
+            data_path = bone_path(armature, bone, name)
+            compat.write_curves(curves, data_path, at, value, group=bone)
 
 
 def _rotation_channels(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import bpy
 import numpy as np
 
@@ -12,6 +14,7 @@ from ..core.retarget import chain_to
 from ..core.rigs import Rig, Switch, settle
 from . import compat
 
+PLACING = ("location", "scale", "rotation_quaternion", "rotation_axis_angle", "rotation_euler")
 _SAME = 1e-3
 """Switches are sliders: a person's 1 may be a rounded one."""
 
@@ -49,6 +52,11 @@ def switch_path(switch: Switch) -> str:
     return f'pose.bones["{bone}"]["{name}"]'
 
 
+def limbs_of(rig: Rig) -> list[list[int]]:
+    """Joints that have a switch in common, as numbers."""
+    return [[JOINT_NAMES.index(joint) for joint in switch.joints] for switch in rig.switches]
+
+
 def driven_switches(armature: bpy.types.Object, rig: Rig) -> list[str]:
     """Switches that a driver sets, whatever a take says."""
     drivers = armature.animation_data.drivers if armature.animation_data else ()
@@ -56,14 +64,27 @@ def driven_switches(armature: bpy.types.Object, rig: Rig) -> list[str]:
     return [f"{s.name} of {s.bone}" for s in rig.switches if switch_path(s) in paths]
 
 
-def write_state(curves: compat.ActionCurves, rig: Rig, frame: float) -> None:
-    """Key the switches of a rig on one frame, those that the Action does not key yet."""
+def write_switches(
+    curves: compat.ActionCurves, rig: Rig, frame: float, joints: Collection[str]
+) -> None:
+    """Key the switches of some joints on one frame, those that the Action does not key yet."""
     keyed = {curve.data_path for curve in curves.fcurves}
     for switch in rig.switches:
         path = switch_path(switch)
-        if path not in keyed:
+        if path not in keyed and not set(switch.joints).isdisjoint(joints):
             value = np.array([[switch.value]])
             compat.write_curves(curves, path, np.array([frame]), value, group=switch.bone)
+
+
+def state_paths(
+    armature: bpy.types.Object, rig: Rig, joints: Collection[str], *, still: bool
+) -> set[str]:
+    """Data paths of the switches of some joints and, if asked, of the controls to be at rest."""
+    paths = {switch_path(s) for s in rig.switches if not set(s.joints).isdisjoint(joints)}
+    for bone in rig.still if still else ():
+        base = armature.pose.bones[bone].path_from_id()
+        paths |= {f"{base}.{name}" for name in PLACING}
+    return paths
 
 
 def left_behind(armature: bpy.types.Object) -> str:
@@ -91,22 +112,20 @@ def left_behind(armature: bpy.types.Object) -> str:
     )
 
 
-def unlike_switches(
+def is_unlike_takes(
     armature: bpy.types.Object,
     rig: Rig,
     curves: dict[tuple[str, int], bpy.types.FCurve],
     at: range,
-) -> list[str]:
-    """What of a rig's switches an Action sets otherwise than a take does, ``IK_FK of ... = 0``."""
-    found = []
+) -> bool:
+    """Whether an Action has a switch of the rig elsewhere than a take needs it, on any frame."""
     for switch in rig.switches:
         curve = curves.get((switch_path(switch), 0))
         present = _value(armature, switch) or 0.0
         values = np.array([present] if curve is None else [curve.evaluate(frame) for frame in at])
-        worst = values[np.argmax(np.abs(values - switch.value))]
-        if abs(worst - switch.value) > _SAME:
-            found.append(f"{switch.name} of {switch.bone} is {worst:g} instead of {switch.value:g}")
-    return found
+        if np.abs(values - switch.value).max() > _SAME:
+            return True
+    return False
 
 
 def turned_by(rig: Rig, armature: bpy.types.Object) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""What an armature performs: its active Action read back as a motion, without playing it."""
+"""What an armature performs: its active Action read back as a motion, without playing it.
+
+Only where other controls than the keyed ones move a control rig (IK), it must be played.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..backend_access import JOINT_NAMES, InvalidRequest, Motion
 from ..core import quaternions
-from ..core.reading import from_bone_keys
+from ..core.reading import from_bone_keys, from_pose
+from ..core.rigs import Rig
 from . import armature as armatures
 from . import compat, controls
 from .action import rotation_path, scene_fps
@@ -20,11 +25,17 @@ _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler
 
 @dataclass(frozen=True)
 class Performance:
-    """The motion of an armature's Action, one row per scene frame from ``start_frame``."""
+    """The motion of an armature's Action, one row per scene frame from ``start_frame``.
+
+    Attributes:
+        played: the Action moves other controls than takes do, so that its keys alone do not say
+            what the body does.
+    """
 
     motion: Motion
     start_frame: int
     action: bpy.types.Action
+    played: bool = False
 
 
 def frames_of(armature: bpy.types.Object) -> tuple[int, int] | None:
@@ -40,7 +51,9 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     """The active Action of an armature with SMPL bones as motion_135 at the scene's rate.
 
     F-curves are evaluated with their modifiers; a channel that has none keeps its present value.
-    Constraints, drivers and NLA strips are not part of it. Nothing of the scene is changed.
+    Constraints, drivers and NLA strips are not part of it. A control rig that is in another state
+    than takes are (a limb in IK, a head that does not follow) is played through instead, and read
+    as Blender shows it. Nothing of the scene is changed.
 
     Raises:
         ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.rest_pose`.
@@ -60,24 +73,57 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
         for bone in chosen
         for index in range(4)
     )
-    at = range(frames[0], frames[1] + 1) if frames else range(0)
-    unlike = controls.unlike_switches(armature, rig, curves, at) if frames else []
-    if unlike:
-        raise InvalidRequest(
-            f"The Action of {armature.name!r} moves other controls than takes do: "
-            f"{'; '.join(unlike)}.",
-            "Bake it to the FK controls with the buttons of the rig, and set these properties.",
-        )
-    if frames is None or not keyed:
-        raise InvalidRequest(
-            f"{armature.name!r} has no Action that moves its bones.",
-            "Generate a motion, or put a take on it.",
-        )
-    rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
+    placed = any(path.rpartition(".")[2] in controls.PLACING for path, _ in curves)
+    if frames is None or not placed:
+        raise _nothing(armature)
+    at = range(frames[0], frames[1] + 1)
     rest = armatures.rest_pose(armature, rig)
-    location = _values(chosen[rest.mover], "location", curves, at)
-    data = from_bone_keys(rotations, location, rest)
-    return Performance(Motion(data, scene_fps(scene)), frames[0], armature.animation_data.action)
+    played = controls.is_unlike_takes(armature, rig, curves, at)
+    if played:
+        data = from_pose(*_played(armature, rig, scene, at), rest)
+    elif keyed:
+        rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
+        data = from_bone_keys(rotations, _values(chosen[rest.mover], "location", curves, at), rest)
+    else:
+        raise _nothing(armature)
+    action = armature.animation_data.action
+    return Performance(Motion(data, scene_fps(scene)), frames[0], action, played)
+
+
+def _nothing(armature: bpy.types.Object) -> InvalidRequest:
+    return InvalidRequest(
+        f"{armature.name!r} has no Action that moves its bones.",
+        "Generate a motion, or put a take on it.",
+    )
+
+
+def _played(
+    armature: bpy.types.Object, rig: Rig, scene: bpy.types.Scene, at: range
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turns ``[T, 22, 4]`` of the joints and pelvis positions ``[T, 3]`` as Blender evaluates them.
+
+    Both are against what carries the whole rig (a root control), as the keys of a take are.
+    """
+    bones = [rig.played.get(joint, rig.bones[joint]) for joint in JOINT_NAMES]
+    carrier = armature.data.bones[rig.mover].parent if rig.mover else None
+    pelvis = rig.places.get(JOINT_NAMES[0], bones[0])
+    wanted = [*bones, pelvis, *([carrier.name] if carrier else [])]
+    undone = [armature.data.bones[name].matrix_local.inverted() for name in wanted]
+    turns, places = np.empty((len(at), len(bones), 4)), np.empty((len(at), 3))
+    frame, part = scene.frame_current, scene.frame_subframe
+    try:
+        for row, now in enumerate(at):
+            scene.frame_set(now)
+            posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+            matrices = [posed[name].matrix for name in wanted]
+            base = (matrices[-1] @ undone[-1]).inverted() if carrier else Matrix()
+            places[row] = (base @ matrices[len(bones)]).translation
+            for joint, (matrix, rest) in enumerate(zip(matrices, undone, strict=True)):
+                if joint < len(bones):
+                    turns[row, joint] = (base @ matrix @ rest).to_quaternion()
+    finally:
+        scene.frame_set(frame, subframe=part)
+    return turns, places
 
 
 def _rotation(

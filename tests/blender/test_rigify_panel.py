@@ -145,18 +145,115 @@ def test_the_upper_body_moves_the_torso_but_not_the_pelvis(rig: Any) -> None:
     assert np.isfinite(joints).all()
 
 
-def test_an_action_of_ik_controls_is_not_taken_for_a_motion(rig: Any) -> None:
+def animated_in_ik(rig: Any) -> Any:
+    """An Action as animators make them: IK limbs, torso, hips and chest, head not following."""
+    rig.pose.bones["root"].location = (0.5, -1.0, 0.0)
+    rig.pose.bones["root"].rotation_quaternion = (0.8, 0.0, 0.6, 0.0)
+    frames = {  # limbs bend: in IK they stretch, which FK cannot repeat
+        1: {
+            "torso": (0.0, 0.0, -0.2),
+            "hand_ik.L": (-0.1, -0.2, -0.1),
+            "hand_ik.R": (0.1, -0.1, -0.2),
+            "foot_ik.R": (0.0, 0.0, 0.0),
+        },
+        30: {
+            "torso": (0.05, 0.0, -0.25),
+            "hand_ik.L": (-0.1, -0.3, -0.2),
+            "hand_ik.R": (0.1, -0.2, -0.1),
+            "foot_ik.R": (0.0, 0.2, 0.1),
+        },
+    }
+    for frame, places in frames.items():
+        for name, place in places.items():
+            rig.pose.bones[name].location = place
+            rig.pose.bones[name].keyframe_insert("location", frame=frame)
+        for name in ("torso", "hips", "chest", "head", "spine_fk.001"):
+            bone = rig.pose.bones[name]
+            bone.rotation_quaternion = (1.0, 0.005 * frame, 0.004 * frame, -0.003 * frame)
+            bone.keyframe_insert("rotation_quaternion", frame=frame)
+    return rig.animation_data.action
+
+
+PARTS = {bone: joint for joint, bone in enumerate(rigify.DEFORM.values())}
+
+
+def turns_apart(found: np.ndarray, want: np.ndarray) -> np.ndarray:
+    """Degrees between the directions of the deform bones ``[T, 22]``."""
+    ends = [
+        m[..., :3, 1] / np.linalg.norm(m[..., :3, 1], axis=-1)[..., None] for m in (found, want)
+    ]
+    return np.degrees(2 * np.arcsin(np.linalg.norm(ends[0] - ends[1], axis=-1).clip(0, 2) / 2))
+
+
+def parts(*words: str) -> list[int]:
+    """Joints whose deform bone has one of these words in its name."""
+    return [joint for bone, joint in PARTS.items() if any(word in bone for word in words)]
+
+
+LEFT_ARM = parts("shoulder.L", "arm.L", "hand.L")
+LEGS = parts("thigh", "shin", "foot", "toe")
+
+
+@pytest.mark.parametrize(
+    ("part", "anew", "still"),
+    [("LEFT_ARM", LEFT_ARM, False), ("UPPER", [j for j in range(1, 22) if j not in LEGS], True)],
+)
+def test_a_part_of_an_action_in_ik(rig: Any, part: str, anew: list[int], still: bool) -> None:
+    """What it keeps, legs in IK among it, keeps its controls and curves."""
+    source = animated_in_ik(rig)
+    before, keys = shown(rig, range(1, 31, 7)), keys_of(source)
+    bpy.context.scene.frame_set(7, subframe=0.5)
+    made = keys_of(edit(edit_frames="ALL", edit_part=part, prompt=""))
+    scene = bpy.context.scene
+    assert (scene.frame_current, scene.frame_subframe) == (7, 0.5)
+    assert keys_of(source) == keys
+    now = shown(rig, range(1, 31, 7))
+    kept = [joint for joint in range(22) if joint not in anew]
+    assert np.abs(now - before)[:, kept, :3, 3].max() < 1e-3
+    assert turns_apart(now, before)[:, LEFT_ARM[1:]].max() > 5.0
+    assert made['pose.bones["upper_arm_parent.L"]["IK_FK"]', 0] == [1.0, 1.0]
+    assert not [path for path, _ in made if "thigh_parent" in path or "thigh_fk" in path]
+    foot, chest = 'pose.bones["foot_ik.R"].location', 'pose.bones["chest"].rotation_quaternion'
+    assert made[foot, 1] == keys[foot, 1]
+    assert made[chest, 0] == ([1.0, 1.0] if still else keys[chest, 0])
+
+
+def test_a_range_of_an_action_in_ik_is_baked_to_fk(rig: Any) -> None:
+    """All bones point as they did; IK also stretches limbs by a few percent, FK does not."""
+    source = animated_in_ik(rig)
+    at, keys = [1, 4, 8, 26, 29], keys_of(source)
+    before = np.array([deformed(rig, frame) for frame in at])
+    edit(edit_frames="RANGE", edit_first=12, edit_last=20, edit_part="ALL", prompt="bow")
+    now = np.array([deformed(rig, frame) for frame in at])
+    assert turns_apart(now, before).max() < 0.5
+    assert np.abs(now - before)[:, [0, *parts("spine", "shoulder")], :3, 3].max() < 1e-4
+    assert np.abs(now - before)[..., :3, 3].max() < 0.05
+    assert keys_of(source) == keys
+
+
+def test_a_limb_that_goes_to_ik_on_the_way(rig: Any) -> None:
     walking(rig)
-    limb = rig.pose.bones["thigh_parent.R"]
-    limb["IK_FK"] = 0.0
+    limb, foot = rig.pose.bones["thigh_parent.R"], rig.pose.bones["foot_ik.R"]
+    limb["IK_FK"] = 1.0
     limb.keyframe_insert('["IK_FK"]', frame=40)
-    rig.pose.bones["torso"]["neck_follow"] = 0.5
-    action = rig.animation_data.action
+    limb["IK_FK"] = 0.0
+    limb.keyframe_insert('["IK_FK"]', frame=41)
+    foot.location = (0.0, -1.8, 0.15)
+    foot.keyframe_insert("location", frame=41)
+    at = range(32, 52, 3)
+    before = shown(rig, at)
+    take = edit(edit_frames="RANGE", edit_first=80, edit_last=90, edit_part="ALL", prompt="bow")
+    assert turns_apart(shown(rig, at), before).max() < 0.5
+    assert keys_of(take)['pose.bones["thigh_parent.R"]["IK_FK"]', 0] == [5.0, 1.0]
+
+
+def test_an_action_that_moves_no_bones_is_no_motion(rig: Any) -> None:
+    for frame in (1, 50):
+        rig.pose.bones["torso"].keyframe_insert('["head_follow"]', frame=frame)
     settings = bpy.context.scene.kinetype
     settings.edit_frames, settings.edit_part = "ALL", "ARMS"
-    with pytest.raises(RuntimeError, match=r"IK_FK of thigh_parent\.R is 0 instead of 1\."):
+    with pytest.raises(RuntimeError, match="no Action that moves its bones"):
         bpy.ops.kinetype.edit_motion()
-    assert rig.animation_data.action == action
 
 
 def test_an_fk_action_of_the_person_is_edited_with_the_state_it_has(rig: Any) -> None:

@@ -11,8 +11,8 @@ from backend.wire.skeleton import JOINT_NAMES, PARENTS
 from blender_addon.core import axes, bone_names, quaternions
 from blender_addon.core.errors import ArmatureError
 from blender_addon.core.neutral import rest_heads
-from blender_addon.core.reading import from_bone_keys
-from blender_addon.core.retarget import RestPose, joint_path, keyed_anew, to_bone_keys
+from blender_addon.core.reading import from_bone_keys, from_pose
+from blender_addon.core.retarget import RestPose, joint_path, keyed_anew, posed_anew, to_bone_keys
 from blender_addon.core.rigs import RIGS, settle
 
 from .test_retarget import random_rest
@@ -154,3 +154,33 @@ def test_what_changed_rotations_change_of_the_keys() -> None:
     rest = replace(plain, turned_by=tuple(skipped))
     turned, _ = keyed_anew(index("spine3"), rest)
     assert turned == [AT["spine3"], AT["left_collar"]]
+
+
+def test_what_must_be_keyed_where_other_controls_made_the_pose() -> None:
+    """The rest of a limb, what hangs on a change, and the trunk as a whole."""
+    arm = index("left_shoulder", "left_elbow", "left_wrist")
+    assert posed_anew(index("left_wrist")) == ([AT["left_wrist"]], False)
+    assert posed_anew(index("left_wrist"), [arm]) == (sorted(arm), False)
+    assert posed_anew(index("pelvis")) == (list(range(len(JOINT_NAMES))), True)
+    turned, moved = posed_anew(index("spine2"))
+    legs = {
+        AT[f"{side}_{j}"] for side in ("left", "right") for j in ("hip", "knee", "ankle", "foot")
+    }
+    assert moved and set(turned) == set(range(len(JOINT_NAMES))) - legs
+
+
+def test_poses_come_back_as_the_motion(clip: np.ndarray) -> None:
+    """How far bones are turned in armature space says what their keys say."""
+    rest = hung_on("spine1")
+    keys = to_bone_keys(clip, 30.0, rest, 30.0)
+    own = quaternions.from_matrix(rest.rotations)
+    local = quaternions.multiply(
+        quaternions.multiply(own, keys.rotations), quaternions.conjugate(own)
+    )
+    turns = np.empty_like(local)
+    for joint in (3, 0, *(j for j in range(1, 22) if j != 3)):
+        by = rest.turned_by[joint]
+        above = turns[:, by] if by >= 0 else np.array([1.0, 0.0, 0.0, 0.0])
+        turns[:, joint] = quaternions.multiply(above, local[:, joint])
+    pelvis = joint_path(clip, 30.0, rest, 30.0)[:, 0]
+    assert np.abs(from_pose(turns, pelvis, rest) - clip).max() < 1e-5
