@@ -6,8 +6,9 @@
     python scripts/action_gallery.py runs/action --compare data/starter --count 24
 
 The GIFs show the joints as the model makes them; the sheet shows the fitted skeleton, eight moments
-of each action from left to right. One sample each, taken as it comes. ``--compare`` prints what
-many samples of each action do beside what the recordings do that the model was trained on.
+of each action from left to right. One sample each, taken as it comes (``--each 5``: five).
+``--compare`` prints what many samples of each action do beside what the recordings do that the
+model was trained on.
 """
 
 from __future__ import annotations
@@ -94,7 +95,11 @@ def main() -> None:
     parser.add_argument("--gifs", type=Path, help="folder for one GIF per action")
     parser.add_argument("--sheet", type=Path, help="PNG")
     parser.add_argument("--loss", type=Path, help="PNG of the run's loss curve")
+    parser.add_argument(
+        "--earlier", nargs="+", default=[], help="runs that it started from, for the loss curve"
+    )
     parser.add_argument("--actions", nargs="+", help="default: all")
+    parser.add_argument("--each", type=int, default=1, help="rows of the sheet for each action")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--sampler", default="ddim")
@@ -106,21 +111,22 @@ def main() -> None:
     if args.compare:
         compare(pipeline, Path(args.model), args.compare, args)
         return
-    actions = args.actions or pipeline.config.actions
+    actions = [a for a in args.actions or pipeline.config.actions for _ in range(args.each)]
     clips = pipeline.infer(actions, seed=args.seed, steps=args.steps, sampler=args.sampler)
     rows, fps = [], pipeline.config.fps
     for action, clip in zip(actions, clips, strict=True):
         motion, error = to_motion135(clip, fps)
         print(f"{action:22} {measures(clip, fps)}, IK error {error:.0f} mm", flush=True)
         rows.append((action, default_cleanup(motion)))
-        if args.gifs:
+        if args.gifs and (len(rows) - 1) % args.each == 0:
             scene = stick_figure.stage(clip)
             frames = stick_figure.pictures(scene, action, dpi=args.dpi, view=FRONT_LEFT)
             stick_figure.save_gif(frames, args.gifs / f"{action}.gif", fps)
     if args.sheet:
         sketched(rows, args.sheet)
     if args.loss:
-        loss_plot.draw(Path(args.model) / "log.jsonl", args.loss)
+        earlier = [Path(run) / "log.jsonl" for run in args.earlier]
+        loss_plot.draw(Path(args.model) / "log.jsonl", args.loss, earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="passes over the clips (default 300)")
     parser.add_argument("--batch-size", type=int, help="clips in a step (default 64)")
     parser.add_argument("--lr", type=float, help="learning rate at the start")
+    parser.add_argument(
+        "--final-lr", type=float, metavar="LR", help="learning rate at the end (of joints)"
+    )
     parser.add_argument("--seed", type=int, help="of weights and batches (default 0)")
     parser.add_argument("--num-frames", type=int, help="frames of a clip")
     parser.add_argument("--stride", type=int, help="keep every how many-th frame")
@@ -188,14 +192,13 @@ def _config(options: argparse.Namespace) -> ActionTrainConfig:
                 f"{options.config} is not JSON ({error}).",
                 "Give a file that holds one JSON object.",
             ) from error
-    _override(
-        values, options, ("epochs", "batch_size", "lr", "seed", "actions", "min_clips", "max_clips")
-    )
+    names = ["epochs", "batch_size", "lr", "final_lr", "seed", "actions", "min_clips", "max_clips"]
+    _override(values, options, names)
     model = values.setdefault("model", {})
     _override(model, options, ("latent_dim", "layers", "ff_dim", "condition_tokens"))
     if "layers" in model:
         model["num_layers"] = model.pop("layers")
-    names = ("num_frames", "stride", "start", "short", "coordinates", "statistics", "balance")
+    names = ["num_frames", "stride", "start", "short", "coordinates", "statistics", "balance"]
     _override(values.setdefault("windows", {}), options, names)
     if "lr" in values and "final_lr" not in values:
         # the published ratio
@@ -203,7 +206,7 @@ def _config(options: argparse.Namespace) -> ActionTrainConfig:
     return artifacts.config_from_dict(ActionTrainConfig, values, where)
 
 
-def _override(values: dict[str, Any], options: argparse.Namespace, names: tuple[str, ...]) -> None:
+def _override(values: dict[str, Any], options: argparse.Namespace, names: Sequence[str]) -> None:
     for name in names:
         given = getattr(options, name)
         if given is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,29 @@ from .plotting import figure
 _DPI = 100
 
 
-def draw(log: str | Path, path: str | Path, title: str = "") -> None:
+def draw(
+    log: str | Path, path: str | Path, title: str = "", *, earlier: Sequence[str | Path] = ()
+) -> None:
     """Draw ``log.jsonl`` of a run as a PNG: every loss over epochs, on a logarithmic scale.
 
+    Args:
+        earlier: logs of the runs whose weights this one started from, the first one first.
+
     Raises:
-        FormatError: the log is missing, or holds no epochs.
+        FormatError: a log is missing, or holds no epochs.
         MissingDependency: matplotlib is not installed.
         OutputError: the picture cannot be written.
     """
-    rows = _read(Path(log))
+    rows = joined([*earlier, log])
     epochs = [row["epoch"] for row in rows]
     names = [n for n in ("loss", "position", "velocity") if n in rows[0]]
     chart = figure(7, 4, _DPI)
     axes = chart.add_subplot()
     for name in names:
         axes.semilogy(epochs, [row[name] for row in rows], marker=".", label=name)
+    for row in rows[1:]:
+        if row["run_epoch"] == 1:
+            axes.axvline(row["epoch"] - 0.5, color="0.5", linestyle=":")
     axes.set_xlabel("epoch")
     axes.set_ylabel("mean loss of the epoch")
     axes.grid(alpha=0.3, which="both")
@@ -37,6 +46,21 @@ def draw(log: str | Path, path: str | Path, title: str = "") -> None:
     chart.tight_layout()
     with atomic_path(path) as temporary:
         chart.savefig(temporary)
+
+
+def joined(logs: Sequence[str | Path]) -> list[dict[str, float]]:
+    """The epochs of runs that went on from each other: ``epoch`` and ``minutes`` count through.
+
+    ``run_epoch`` is the epoch in its own run.
+    """
+    rows: list[dict[str, float]] = []
+    for log in logs:
+        last = rows[-1] if rows else {"epoch": 0.0}
+        for row in _read(Path(log)):
+            minutes = row.get("minutes", 0.0) + last.get("minutes", 0.0)
+            epoch = row["epoch"] + last["epoch"]
+            rows.append({**row, "epoch": epoch, "minutes": minutes, "run_epoch": row["epoch"]})
+    return rows
 
 
 def _read(log: Path) -> list[dict[str, float]]:

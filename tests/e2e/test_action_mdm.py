@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from backend.cli.main import main
 from backend.errors import ArtifactError, InvalidRequest, ModelNotFound
+from backend.evaluation import loss_plot
 from backend.motion.io import npz
 from backend.motion.representations import motion135, smplrifke205
 from backend.pipelines.action_mdm import ActionMDMPipeline
@@ -74,6 +76,32 @@ def test_training_again_needs_resume(model: Path, data: Path, tmp_path: Path, ca
     assert run(*train, "--resume", "--epochs", 3) == 0
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
+
+
+def test_a_second_run_goes_on_from_the_first(model: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "second"
+    train = ("train", "action-mdm", "--data", data, "--run", folder, "--init", model)
+    assert run(*train, *SMALL, "--epochs", 2, "--lr", 1e-6, "--final-lr", 1e-7) == 0
+    first, second = (
+        [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
+        for run_folder in (model, folder)
+    )
+    assert second[-1]["lr"] == pytest.approx((1e-6 + 1e-7) / 2)  # of a cosine, half way
+    weights = [
+        {k: v for k, v in load_file(f / "model.safetensors").items() if "embed" not in k}
+        for f in (model, folder)
+    ]
+    apart = max(float((weights[0][k] - v).abs().max()) for k, v in weights[1].items())
+    assert 0 < apart < 1e-4
+
+    both, alone = tmp_path / "both.png", tmp_path / "alone.png"
+    loss_plot.draw(folder / "log.jsonl", alone)
+    loss_plot.draw(folder / "log.jsonl", both, earlier=[model / "log.jsonl"])
+    assert both.read_bytes() != alone.read_bytes()
+    joined = loss_plot.joined([model / "log.jsonl", folder / "log.jsonl"])
+    assert [row["epoch"] for row in joined] == [1, 2, 3, 4]
+    assert [row["loss"] for row in joined] == [row["loss"] for row in (*first, *second)]
+    assert joined[-1]["minutes"] == pytest.approx(first[-1]["minutes"] + second[-1]["minutes"])
 
 
 def test_sample_then_visualise(model: Path, tmp_path: Path, capsys) -> None:
