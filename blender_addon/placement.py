@@ -193,13 +193,13 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     with _all_or_nothing(armature):
         if armature is None:
             armature = create_character(context)
-        left = controls.left_behind(armature)
+        before = controls.unkeyed_switches(armature)
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
     settings.character = armature
     settings.take = takes[0]
-    warning = armatures.why_unseen(armature) or left
+    warning = armatures.why_unseen(armature) or controls.left_behind(before, takes[0])
     return Placed(armature, tuple(takes), message, warning)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -87,28 +88,38 @@ def state_paths(
     return paths
 
 
-def left_behind(armature: bpy.types.Object) -> str:
-    """What a take changes for the Action that is active before it, and the way back; '' if nothing.
+@dataclass(frozen=True)
+class Unkeyed:
+    """Switches whose values an Action does not key: Blender keeps those that a take leaves."""
 
-    Blender keeps the values of a take's switches when the take comes off, so an Action that does
-    not key them shows other controls than it did.
-    """
-    rig, data = rig_of(armature), armature.animation_data
+    action: str
+    values: dict[Switch, float]
+
+
+def unkeyed_switches(armature: bpy.types.Object) -> Unkeyed:
+    """Switches that the active Action of an armature leaves to the person; without one, none."""
+    data = armature.animation_data
     if data is None or data.action is None:
-        return ""
+        return Unkeyed("", {})
     keyed = {curve.data_path for curve in compat.active_curves(armature)}
+    free = [s for s in rig_of(armature).switches if switch_path(s) not in keyed]
+    values = {switch: _value(armature, switch) for switch in free}
+    return Unkeyed(data.action.name, {s: v for s, v in values.items() if v is not None})
+
+
+def left_behind(before: Unkeyed, take: bpy.types.Action) -> str:
+    """What a take changes for the Action that was active, and the way back; '' if nothing."""
+    keyed = {curve.data_path for curve in compat.fcurves_of(take)}
     found: dict[str, list[str]] = {}
-    for switch in rig.switches:
-        value = _value(armature, switch)
-        if value is None or abs(value - switch.value) < _SAME or switch_path(switch) in keyed:
-            continue
-        found.setdefault(f"{switch.name} = {value:g}", []).append(switch.bone)
+    for switch, value in before.values.items():
+        if abs(value - switch.value) > _SAME and switch_path(switch) in keyed:
+            found.setdefault(f"{switch.name} = {value:g}", []).append(switch.bone)
     if not found:
         return ""
     values = "; ".join(f"{value} ({', '.join(bones)})" for value, bones in found.items())
     return (
-        f"The Action {data.action.name!r} of {armature.name!r} does not key {values}, which "
-        "the take changes. Set them again when you go back to that Action, or key them in it."
+        f"The Action {before.action!r} does not key {values}, which the take changes. Set them "
+        "again when you go back to that Action, or key them in it."
     )
 
 

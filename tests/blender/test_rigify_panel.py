@@ -198,12 +198,16 @@ LEGS = parts("thigh", "shin", "foot", "toe")
     ("part", "anew", "still"),
     [("LEFT_ARM", LEFT_ARM, False), ("UPPER", [j for j in range(1, 22) if j not in LEGS], True)],
 )
-def test_a_part_of_an_action_in_ik(rig: Any, part: str, anew: list[int], still: bool) -> None:
+def test_a_part_of_an_action_in_ik(
+    rig: Any, addon: Any, part: str, anew: list[int], still: bool
+) -> None:
     """What it keeps, legs in IK among it, keeps its controls and curves."""
     source = animated_in_ik(rig)
     before, keys = shown(rig, range(1, 31, 7)), keys_of(source)
     bpy.context.scene.frame_set(7, subframe=0.5)
     made = keys_of(edit(edit_frames="ALL", edit_part=part, prompt=""))
+    (said,) = addon.board.warnings
+    assert "upper_arm_parent.L" in said and "thigh_parent" not in said
     scene = bpy.context.scene
     assert (scene.frame_current, scene.frame_subframe) == (7, 0.5)
     assert keys_of(source) == keys
