@@ -104,6 +104,20 @@ def test_a_range_keeps_the_other_frames(rig: Any) -> None:
     assert 'pose.bones["torso"]["head_follow"]' in {path for path, _ in keys_of(take)}
 
 
+def test_a_take_goes_on_after_its_end(rig: Any) -> None:
+    walking(rig)
+    motion, before = performed(rig), shown(rig, range(5, 125, 17))
+    edit(edit_frames="AFTER", edit_seconds=1.0, prompt="bow")
+    after = performed(rig)
+    assert len(after) == len(motion) + 30
+    assert np.abs(after[: len(motion)] - motion).max() < 1e-5
+    assert np.abs(shown(rig, range(5, 125, 17)) - before).max() < 1e-5
+    rest = armatures.rest_pose(rig, armatures.find_rig(rig))
+    want = joint_path(after, 30.0, rest, 30.0)
+    for row in (len(motion), len(after) - 1):
+        assert np.abs(deformed(rig, row + 5)[:, :3, 3] - want[row]).max() < 1e-4
+
+
 def test_an_arm_made_anew_leaves_every_other_curve(rig: Any) -> None:
     source = walking(rig)
     chest = rig.pose.bones["chest"]
