@@ -124,6 +124,7 @@ def measure(repeats: int, mesh_steps: int) -> dict[str, Any]:
     for name, refinement in (
         ("closed form", None),
         ("refine-80 (published objective)", ik.Refinement()),
+        ("refine-80, root not settled", ik.Refinement(settle=False)),
         ("gauss-newton", ik.Refinement("gauss_newton")),
     ):
 
