@@ -31,6 +31,7 @@ from backend.motion.representations import motion135
 from backend.motion.resample import resample_at
 from backend.pipelines.continuing import Drawing, go_on
 from backend.pipelines.dit import DiTPipeline
+from backend.pipelines.prompt_parts import split_prompt
 from backend.wire.messages import Motion, Request
 from backend.wire.skeleton import MOTION_FPS
 from scripts.starter.drawing import draw_frame, first_heading
@@ -193,7 +194,9 @@ def going_on(pipeline: DiTPipeline, out: Path, seeds: int) -> None:
             assert take.motion is not None  # no model that edits makes nothing
             made = take.motion.data
             apart = np.linalg.norm(joints_of(made)[: len(walk)] - joints_of(walk), axis=-1).max()
-            seam, rest = seam_acceleration(made, kept)
+            count = len(split_prompt(prompt))  # each part of the prompt has a seam of its own
+            pieces = np.concatenate([np.zeros(len(walk)), 1 + np.arange(120) * count // 120])
+            seam, rest = seam_acceleration(made, pieces % 2 == 0)
             print(
                 f"           | {seed:4d} | {1000 * apart:13.4f} | {seam:10.1f} | {rest:16.1f} "
                 f"| {sliding(made, len(walk), len(made)):.1f}  {prompt}"

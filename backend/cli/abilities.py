@@ -13,12 +13,18 @@ READER = "motiongpt"
 """The registered model that reads motions."""
 
 
-def load(options: argparse.Namespace, abilities: Sequence[str], cannot: str) -> Any:
+def load(
+    options: argparse.Namespace,
+    abilities: Sequence[str],
+    cannot: str,
+    use: str = f"MotionGPT: --model {READER}, or the folder of one",
+) -> Any:
     """The pipeline of ``--model``, on ``--device``, from this computer alone with ``--offline``.
 
     Args:
         abilities: methods of which it must have one.
         cannot: end of the message when it has not ("cannot describe them").
+        use: what to use then.
 
     Raises:
         InvalidRequest: it lacks the ability.
@@ -36,7 +42,7 @@ def load(options: argparse.Namespace, abilities: Sequence[str], cannot: str) -> 
     if not any(hasattr(registry.pipeline_class(kind), name) for name in abilities):
         raise InvalidRequest(
             f"The model {options.model!r} makes motions but {cannot}.",
-            f"Use MotionGPT: --model {READER}, or the folder of one.",
+            f"Use {use}.",
         )
     return registry.load_pipeline(
         options.model, device=options.device, local_files_only=options.offline

@@ -105,5 +105,6 @@ def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
             model = abilities.load(options, ["complete_motions"], "cannot fill one in this way")
             return continuing.new_middle(model, motion, how)
         can = ["continue_motions", "complete_prefixes", "edit"]
-        model = abilities.load(options, can, "cannot let one go on")
+        use = f"--model {limits.DEFAULT_MODEL}, an MDM, a DiP, or MotionGPT"
+        model = abilities.load(options, can, "cannot let one go on", use)
         return continuing.go_on(model, motion, how)

@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 success, 1 failure, 2 bad request (a value the person can change), 130 cancelled, 143 ended by
-    SIGTERM (what was begun is removed in both cases). A failure
-    prints one ``error:`` line and, when there is something to do about it, one ``hint:`` line.
+    SIGTERM (what was begun is removed in both cases). A failure prints one ``error:`` line and,
+    when there is something to do about it, one ``hint:`` line.
     """
     try:
         options = build_parser().parse_args(arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -70,7 +70,7 @@ def resolve_timesteps(
     """
     if steps is None:
         return list(range(schedule.steps - 1, -1, -1))
-    if not isinstance(steps, Sequence):
+    if not isinstance(steps, Iterable):
         if sampler == "dpmpp":
             return list(reversed(log_snr_spaced(schedule, steps)))
         return list(reversed(evenly_spaced(schedule.steps, steps)))

@@ -99,7 +99,18 @@ def _extended(
         steps=request.steps,
         on_step=on_step,
     )
-    made = [take.motion for take in go_on(pipeline, edit.motion, how) if take.motion is not None]
+    takes = go_on(pipeline, edit.motion, how)
+    made = [take.motion for take in takes if take.motion is not None]
+    # who asked for several must hear of those that are missing
+    missing = [
+        f"Seed {how.seed + index}: {text}"
+        for index, take in enumerate(takes)
+        if take.motion is None
+        for text in take.warnings
+    ]
+    if made and missing:
+        warnings = [*made[0].meta.get("warnings", ()), *missing]
+        made[0] = Motion(made[0].data, made[0].fps, {**made[0].meta, "warnings": warnings})
     if not made:
         raise InvalidRequest(
             f"The model {request.model!r} wrote nothing that goes on from this motion.",

@@ -31,6 +31,7 @@ def extended(
     prompt: str,
     more: int,
     *,
+    blend_seconds: float = BLEND_SECONDS,
     on_step: StepCallback | None = None,
     **options: Any,
 ) -> Motion:
@@ -44,8 +45,9 @@ def extended(
         motion: motion_135 at any frame rate.
         prompt: what happens next; empty lets the motion alone decide.
         more: frames that are added.
+        blend_seconds: see :func:`backend.motion.seams.join`.
         on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
-        options: of :func:`backend.pipelines.editing.edit`, less what is kept.
+        options: further ones of :func:`backend.pipelines.editing.edit`, less what is kept.
 
     Returns:
         ``[T + more, 135]`` at the rate of ``motion``; its own frames come back unchanged.
@@ -66,7 +68,7 @@ def extended(
             Motion(np.pad(end, ((0, gap), (0, 0)), mode="edge"), motion.fps, motion.meta),
             part,
             keep_frames=[(0, len(end))],
-            blend_seconds=BLEND_SECONDS,
+            blend_seconds=blend_seconds,
             on_step=part_of(on_step, index, len(pieces)),
             **options,
         )

@@ -9,8 +9,9 @@ MAX_ID_CHARS = 200
 MIN_SECONDS = 0.5
 MAX_SECONDS = 60.0
 DEFAULT_SECONDS = 4.0
-MAX_FRAMES_ADDED = 60_000
-"""Of an edit: what the longest motion has at the highest frame rate."""
+MAX_FPS = 1000.0
+"""Frame rate of a motion that is edited."""
+MAX_FRAMES_ADDED = round(MAX_SECONDS * MAX_FPS)
 MIN_SAMPLES = 1
 MAX_SAMPLES = 64
 MIN_SEED = 0

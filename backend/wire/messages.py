@@ -194,10 +194,11 @@ class Motion:
 class Edit:
     """A motion, and what of it is made anew: ``joints`` in ``frames``; all else stays as it is.
 
-    With ``more`` all of it stays, and so many frames are made that follow it.
+    With ``more`` all of it stays, and so many frames are made that follow it (fewer by a model that
+    decides its own lengths).
 
     Attributes:
-        motion: at any frame rate; the result has its rate and length.
+        motion: at any frame rate; the result has its rate and, without ``more``, its length.
         frames: half-open range; None is every frame.
         joints: names of :data:`backend.motion.joint_sets.BODY_PARTS` or joints; () is all of them.
         more: frames to add at the end.
@@ -211,7 +212,7 @@ class Edit:
     def check(self) -> None:
         """:class:`InvalidRequest` says what cannot be edited so."""
         count = len(self.motion.data)
-        _check("frame rate of the motion", self.motion.fps, 1.0, 1000.0)
+        _check("frame rate of the motion", self.motion.fps, 1.0, limits.MAX_FPS)
         _check("number of frames to add", self.more, 0, limits.MAX_FRAMES_ADDED, integer=True)
         seconds = (count + self.more) / self.motion.fps
         _check("length of the motion", seconds, 0.0, limits.MAX_SECONDS, " seconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -211,6 +212,23 @@ def test_a_short_clip_is_read_whole_and_made_as_long_as_the_model_likes(whole: n
     assert take.motion is not None and len(take.motion.data) == 6 + 15
     assert [(prompt, end) for prompt, end, _ in model.asked] == [("bow, then wave", 6)]
     assert model.asked[0][2] >= 30
+
+
+def test_a_request_tells_of_takes_that_are_missing(
+    whole: np.ndarray, model: KnowsTheClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Request("", seed=7, samples=3, edit=Edit(Motion(whole[:60], 30.0), more=15))
+    both = model.continue_motions
+
+    def second_is_silent(clips: Sequence[np.ndarray], **options: object) -> list[Answer]:
+        first, second, third = both(clips, **options)
+        return [first, replace(second, fallback=True), third]
+
+    monkeypatch.setattr(model, "continue_motions", second_is_silent)
+    made = edit_motions(model, asked)
+    assert [motion.meta["seed"] for motion in made] == [7, 9]
+    (said,) = made[0].meta["warnings"]
+    assert said.startswith("Seed 8:") and "no motion" in said and not made[1].meta["warnings"]
 
 
 def test_a_model_that_reads_no_motion_is_refused(whole: np.ndarray) -> None:

@@ -34,16 +34,16 @@ def pack(root: np.ndarray, local_rotations: np.ndarray) -> np.ndarray:
 
 
 def check_rotations(x: np.ndarray) -> np.ndarray:
-    """``x`` as :meth:`SPEC.check` gives it, when the six numbers of each joint make a rotation.
+    """``[T, 135]`` as an array, when the six numbers of each joint make a rotation.
 
     Raises:
-        FormatError: those of a joint are zero or parallel, or what :meth:`SPEC.check` raises.
+        FormatError: those of a joint are zero or parallel, a wrong shape, or not finite.
     """
     x = SPEC.check(x)
     matrices = rot6d_interleaved_to_matrix(
         x[:, SPEC.columns("rotations")].reshape(len(x), NUM_JOINTS, 6).astype(np.float64)
     )
-    # each row of an interleaved rot6d that is no rotation leaves a column of length zero
+    # where two columns give no plane, Gram-Schmidt leaves one of length zero instead of one
     bad = np.argwhere(np.linalg.norm(matrices, axis=-2).min(-1) < 0.5)
     if len(bad):
         frame, joint = bad[0]
