@@ -131,7 +131,8 @@ def test_transform_edits_every_prediction() -> None:
 
 def test_steps_may_be_listed() -> None:
     assert resolve_timesteps(SCHEDULE, None) == list(range(99, -1, -1))
-    assert resolve_timesteps(SCHEDULE, [3, 50, 99]) == [99, 50, 3]
+    for listed in ([3, 50, 99], range(3, 100, 48), torch.tensor([3, 51, 99])):
+        assert resolve_timesteps(SCHEDULE, listed) == sorted(map(int, listed), reverse=True)
     with pytest.raises(InvalidRequest):
         resolve_timesteps(SCHEDULE, [3, 100])
 
