@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import ArtifactError, ModelNotFound
+from ..errors import ArtifactError, ModelNotFound
 
 MAX_CONFIG_BYTES = 1_000_000
 COPY_HINT = "Copy or download the model again."

@@ -20,12 +20,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from ..errors import ArtifactError, ModelNotFound
+from ..motion.io.atomic import atomic_path
 from .config_files import COPY_HINT, refuse_file
 from .config_files import config_from_dict as config_from_dict
 from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json
-from .errors import ArtifactError, ModelNotFound
-from .motion.io.atomic import atomic_path
 
 _Network = TypeVar("_Network", bound=nn.Module)
 

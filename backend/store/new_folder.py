@@ -9,18 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
-from .kinds import MARKERS
 
 
 @contextmanager
 def new_folder(
-    path: str | Path, *, overwrite: bool = False, sources: Iterable[Path | None] = ()
+    path: str | Path,
+    *,
+    markers: Iterable[str],
+    overwrite: bool = False,
+    sources: Iterable[Path | None] = (),
 ) -> Iterator[Path]:
     """Give the block a temporary folder beside ``path`` and rename it into place at the end.
 
     If the block raises, the temporary folder is removed and whatever was at ``path`` stays.
 
     Args:
+        markers: names of files of which a model folder holds one (``pipelines.kinds.MARKERS``).
         overwrite: replace the model folder that is there already, with all that is in it; an empty
             folder always may be. Folders that hold no model are never replaced.
         sources: files and folders that the new one is made from (None for none).
@@ -33,7 +37,7 @@ def new_folder(
         raise OutputError("The folder to write has no name.", "Give the name of a new folder.")
     target = Path(path).expanduser().absolute()
     try:
-        _check_free(target, overwrite, [source for source in sources if source is not None])
+        _check_free(target, markers, overwrite, [s for s in sources if s is not None])
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise OutputError(
             f"Cannot write {target}: {error.strerror or error}.", "Choose another name or folder."
@@ -62,7 +66,7 @@ def new_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check_free(target: Path, overwrite: bool, sources: list[Path]) -> None:
+def _check_free(target: Path, markers: Iterable[str], overwrite: bool, sources: list[Path]) -> None:
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file.", "Give the name of a folder.")
     if not target.is_dir() or not any(target.iterdir()):
@@ -72,7 +76,7 @@ def _check_free(target: Path, overwrite: bool, sources: list[Path]) -> None:
         raise OutputError(
             f"{inside[0]} is inside {target}, which would be replaced.", "Choose another folder."
         )
-    if not any((target / marker).is_file() for marker in MARKERS):
+    if not any((target / marker).is_file() for marker in markers):
         raise OutputError(
             f"{target} is there already, not empty and no model: it is never replaced.",
             "Choose the name of a new folder.",

@@ -7,7 +7,6 @@ TMR's (``tokens``, ``projection``, ``seqTransEncoder``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...models.positions import interleaved_positions
+
 HEADS = 4
 """Attention heads of every released model of this family; no file records it."""
-
-
-def interleaved_positions(length: int, width: int) -> Tensor:
-    """``[length, width]``: sin in even, cos in odd columns, w_i = exp(-2 i ln(1e4) / width)."""
-    place = torch.arange(length, dtype=torch.float32)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(1e4) / width))
-    table = torch.zeros(length, width)
-    table[:, 0::2] = torch.sin(place * rate)
-    table[:, 1::2] = torch.cos(place * rate)
-    return table
 
 
 @dataclass(frozen=True)

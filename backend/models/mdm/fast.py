@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .mdm import MDM
-from .packed_encoder import PackedEncoderLayer, scaled_projection
-from .packed_linear import PackedLinear
+from ..packed_encoder import PackedEncoderLayer, scaled_projection
+from ..packed_linear import PackedLinear
+from .network import MDM
 
 TYPICAL_FRAMES = 196
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

@@ -8,7 +8,7 @@ Use it like this::
 * ``MDM.forward`` is the released arithmetic, operation for operation, and bit-identical to it.
 * ``backend.diffusion.exact.sample_exact(net, shape, ...)`` is the released sampling loop, draw for
   draw (needs the ``[B, J, C, F]`` layout of this class).
-* ``backend.models.mdm_fast.FastMDM(net)`` is the same function for inference, batch first
+* ``backend.models.mdm.fast.FastMDM(net)`` is the same function for inference, batch first
   (``[B, F, J*C]``), for ``backend.diffusion.sample``; it differs from ``forward`` by rounding only.
 
 The keys of ``y`` are the released ones (see :meth:`MDM.forward`), plus ``drop`` ``[B]`` bool: rows
@@ -20,13 +20,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from .mdm_layers import (
+from .layers import (
     TARGET_ENCODERS,
     ActionEmbedding,
     InputProcess,
@@ -282,22 +281,3 @@ class MDM(nn.Module):
             tgt_key_padding_mask=padding,
         )
         return out[1:] if lead else out
-
-
-def load_upstream(folder: str | Path) -> MDM:
-    """The network of a released checkpoint: a folder with ``model*.pt`` and ``args.json``.
-
-    Of several checkpoints the one with the highest step is taken; a path of a single ``.pt`` file
-    is taken as it is, with the ``args.json`` beside it. EMA weights are used where ``args.json``
-    says so. Nothing of the files is run.
-
-    Raises:
-        ArtifactError: a file is missing or damaged, ``args.json`` does not fit, tensors are missing
-            or left over (all are listed), or a tensor holds NaN.
-    """
-    from .mdm_checkpoint import read_checkpoint
-
-    config, tensors = read_checkpoint(Path(folder))
-    net = MDM(config)
-    net.load_state_dict(tensors, strict=False)  # read_checkpoint has compared all names
-    return net.eval()

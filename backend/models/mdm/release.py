@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ArtifactError
-from .checkpoint_file import load_checkpoint, unwrapped
-from .mdm import MDM, Condition, MDMConfig
+from ...errors import ArtifactError
+from ...store.checkpoint_file import load_checkpoint, unwrapped
+from .network import MDM, Condition, MDMConfig
 
 FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
 """Shape of a frame for each value of ``dataset`` in ``args.json``: joints x channels."""
@@ -245,3 +245,20 @@ def read_checkpoint(folder: Path) -> tuple[MDMConfig, dict[str, Tensor]]:
     state = read_state(path, _entry(args, "use_ema", str(path.parent / ARGS)))
     check_names(config, state, str(path))
     return config, state
+
+
+def load_upstream(folder: str | Path) -> MDM:
+    """The network of a released checkpoint: a folder with ``model*.pt`` and ``args.json``.
+
+    Of several checkpoints the one with the highest step is taken; a path of a single ``.pt`` file
+    is taken as it is, with the ``args.json`` beside it. EMA weights are used where ``args.json``
+    says so. Nothing of the files is run.
+
+    Raises:
+        ArtifactError: a file is missing or damaged, ``args.json`` does not fit, tensors are missing
+            or left over (all are listed), or a tensor holds NaN.
+    """
+    config, tensors = read_checkpoint(Path(folder))
+    net = MDM(config)
+    net.load_state_dict(tensors, strict=False)  # read_checkpoint has compared all names
+    return net.eval()

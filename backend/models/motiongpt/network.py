@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from .motion_vqvae import MotionVQVAE, VQVAEConfig
 from .t5 import T5, T5Config
+from .vqvae import MotionVQVAE, VQVAEConfig
 
 LM_PREFIX = "lm.language_model."
 VAE_PREFIX = "vae."

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from ..motion.skeleton import joint_index
+from ...motion.skeleton import joint_index
 
 Coordinates: TypeAlias = Literal["world", "local"]
 COORDINATES: tuple[str, ...] = ("world", "local")

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from ..errors import InvalidRequest
+from ...errors import InvalidRequest
 
 HUMANACT12: tuple[str, ...] = (
     "warm_up",

@@ -11,24 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import artifacts
-from ..artifacts import Stats
-from ..diffusion.float32_ddpm import Float32DDPM
-from ..diffusion.loop import StepCallback, sample, seeded_generators
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError, InvalidRequest
-from ..models.action_mdm import ActionMDM, ActionMDMConfig
-from ..motion import convert
-from ..motion.representations import joints as joints_representation
-from ..motion.representations import motion135
-from ..motion.resample import resample_motion135
-from ..wire import limits
-from ..wire.messages import Motion, Progress, Request
-from ..wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
-from . import action_checkpoint
-from .action_coordinates import COORDINATES, Coordinates, to_joints
-from .action_names import closest_action
-from .calls import (
+from ...diffusion.float32_ddpm import Float32DDPM
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError, InvalidRequest
+from ...models.action_mdm import ActionMDM, ActionMDMConfig
+from ...motion import convert
+from ...motion.representations import joints as joints_representation
+from ...motion.representations import motion135
+from ...motion.resample import resample_motion135
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ...wire import limits
+from ...wire.messages import Motion, Progress, Request
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
+from ..calls import (
     Stages,
     check_frames,
     check_one_each,
@@ -37,6 +34,9 @@ from .calls import (
     frozen,
     meta_of,
 )
+from . import release
+from .coordinates import COORDINATES, Coordinates, to_joints
+from .names import closest_action
 
 CONFIG = "action_mdm_config.json"
 EXACT = "exact"
@@ -127,41 +127,43 @@ class ActionMDMPipeline:
             ModelNotFound: nothing there.
             ArtifactError: a file is missing, damaged, or does not fit the others.
         """
-        released = action_checkpoint.find(name_or_path)
+        released = release.find(name_or_path)
         if released is not None:
-            weights, stats, network = action_checkpoint.load(released)
-            names = action_checkpoint.action_names(network.num_actions)
+            weights, stats, network = release.load(released)
+            names = release.action_names(network.num_actions)
             net = ActionMDM(network)
             net.load_state_dict(weights)
             return cls(ActionMDMPipelineConfig(network, names), net, stats, device=device)
-        folder = artifacts.resolve(
+        folder = model_folder.resolve(
             name_or_path,
-            (CONFIG, artifacts.WEIGHTS, artifacts.STATS),
+            (CONFIG, model_folder.WEIGHTS, model_folder.STATS),
             revision=revision,
             local_files_only=local_files_only,
         )
-        values = artifacts.read_json(folder / CONFIG)
-        config = artifacts.config_from_dict(ActionMDMPipelineConfig, values, str(folder / CONFIG))
-        path = folder / artifacts.WEIGHTS
-        net = artifacts.load_network(lambda: ActionMDM(config.network), path, config=CONFIG)
-        stats = action_checkpoint.checked_stats(
-            artifacts.load_tensors(folder / artifacts.STATS),
-            config.network.input_dim,
-            folder / artifacts.STATS,
+        values = model_folder.read_json(folder / CONFIG)
+        config = model_folder.config_from_dict(
+            ActionMDMPipelineConfig, values, str(folder / CONFIG)
         )
-        artifacts.verify_checksums(folder, values)
+        path = folder / model_folder.WEIGHTS
+        net = model_folder.load_network(lambda: ActionMDM(config.network), path, config=CONFIG)
+        stats = release.checked_stats(
+            model_folder.load_tensors(folder / model_folder.STATS),
+            config.network.input_dim,
+            folder / model_folder.STATS,
+        )
+        model_folder.verify_checksums(folder, values)
         return cls(config, net, stats, device=device)
 
     def save_pretrained(self, directory: str | Path) -> Path:
         """Write the model folder and return it; the configuration comes last."""
         folder = Path(directory)
-        artifacts.save_tensors(folder / artifacts.WEIGHTS, self.net.state_dict())
+        model_folder.save_tensors(folder / model_folder.WEIGHTS, self.net.state_dict())
         stats = {"mean": self.stats.mean, "std": self.stats.std}
-        artifacts.save_tensors(folder / artifacts.STATS, stats)
-        names = (artifacts.WEIGHTS, artifacts.STATS)
-        checksums = {name: artifacts.sha256_of(folder / name) for name in names}
-        artifacts.write_json(
-            folder / CONFIG, {**self.config.to_dict(), artifacts.CHECKSUMS_KEY: checksums}
+        model_folder.save_tensors(folder / model_folder.STATS, stats)
+        names = (model_folder.WEIGHTS, model_folder.STATS)
+        checksums = {name: model_folder.sha256_of(folder / name) for name in names}
+        model_folder.write_json(
+            folder / CONFIG, {**self.config.to_dict(), model_folder.CHECKSUMS_KEY: checksums}
         )
         return folder
 

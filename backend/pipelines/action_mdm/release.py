@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..errors import ArtifactError
-from ..models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
-from .action_names import HUMANACT12
+from ...errors import ArtifactError
+from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
+from ...store.model_folder import Stats
+from .names import HUMANACT12
 
 FINAL = "mdm_final.pth"
 STATS = "norm_stats.pt"

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.guidance import Denoiser
-from ..errors import InvalidRequest
+from ...diffusion.guidance import Denoiser
+from ...errors import InvalidRequest
 
 OVERLAP_FRAMES = 12
 """Frames that neighbouring windows share."""

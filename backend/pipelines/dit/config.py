@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError
-from ..models.dit import DiTConfig
-from ..motion.representations import smplrifke205
-from ..text.actions import ACTION_WORDS
-from ..wire import limits
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError
+from ...models.dit import DiTConfig
+from ...motion.representations import smplrifke205
+from ...text.actions import ACTION_WORDS
+from ...wire import limits
 
 SPEC = smplrifke205.SPEC
 

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from .. import artifacts
-from ..errors import ArtifactError
+from ...errors import ArtifactError
+from ...store import model_folder
 from .prompt_words import known_stems, unknown_share
 
 TENSORS = "knowledge.safetensors"
@@ -135,14 +135,14 @@ class Knowledge:
             "embeddings": torch.from_numpy(_to_int8(self.embeddings)),
             "rows": torch.from_numpy(self.rows.astype(np.int32)),
         }
-        artifacts.save_tensors(folder / TENSORS, tensors)
+        model_folder.save_tensors(folder / TENSORS, tensors)
         header = {
             "labels": list(self.labels),
             "threshold": self.threshold,
             "calibration": self.calibration,
             "stems": sorted(self.stems),
         }
-        artifacts.write_json(folder / HEADER, header)
+        model_folder.write_json(folder / HEADER, header)
 
     @classmethod
     def load(cls, folder: str | Path) -> Knowledge:
@@ -152,8 +152,8 @@ class Knowledge:
             ArtifactError: one is missing or damaged, or they do not fit each other.
         """
         folder = Path(folder)
-        header = artifacts.read_json(folder / HEADER)
-        tensors = artifacts.load_tensors(folder / TENSORS)
+        header = model_folder.read_json(folder / HEADER)
+        tensors = model_folder.load_tensors(folder / TENSORS)
         try:
             embeddings, rows = _unit(tensors["embeddings"].numpy()), tensors["rows"].numpy()
             labels = tuple(str(label) for label in header["labels"])
@@ -175,7 +175,7 @@ class Knowledge:
             raise ArtifactError(
                 f"{folder / TENSORS} does not fit {HEADER}: embeddings {list(embeddings.shape)}, "
                 f"rows {list(rows.shape)}, {len(labels)} labels.",
-                artifacts.COPY_HINT,
+                model_folder.COPY_HINT,
             )
         return found
 

@@ -10,22 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import artifacts
-from ..artifacts import Stats
-from ..diffusion.guidance import Denoiser, guided
-from ..diffusion.inpaint import Inpainting, sample_masked
-from ..diffusion.loop import StepCallback, sample, seeded_generators
-from ..diffusion.schedule import power_spaced
-from ..models.dit import DiT
-from ..motion.representations import smplrifke205
-from ..text import minilm
-from ..text.actions import named_actions
-from ..text.sides import named_sides
-from ..wire import limits
-from ..wire.messages import Motion, Progress, Request
-from ..wire.skeleton import MOTION_FPS
-from . import editing, registry
-from .calls import (
+from ...diffusion.guidance import Denoiser, guided
+from ...diffusion.inpaint import Inpainting, sample_masked
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import power_spaced
+from ...models.dit import DiT
+from ...motion.representations import smplrifke205
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ...text import minilm
+from ...text.actions import named_actions
+from ...text.sides import named_sides
+from ...wire import limits
+from ...wire.messages import Motion, Progress, Request
+from ...wire.skeleton import MOTION_FPS
+from .. import registry
+from ..calls import (
     Stages,
     check_frames,
     check_one_each,
@@ -37,12 +37,13 @@ from .calls import (
     frozen,
     meta_of,
 )
+from ..editing import edit as editing
+from ..editing.edit import EditSampling
+from ..editing.prompt_parts import split_prompt
+from ..editing.spaces import EditSpace, Smplrifke205Space
 from .compose import Window, WindowedDenoiser, plan_windows
-from .dit_config import SPEC, DiTPipelineConfig
-from .edit_spaces import EditSpace, Smplrifke205Space
-from .editing import EditSampling
+from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
-from .prompt_parts import split_prompt
 from .short_clips import frames_to_make, liveliest
 
 
@@ -87,20 +88,20 @@ class DiTPipeline:
             ModelNotFound: nothing there.
             ArtifactError: a file is missing, damaged, or does not fit the others.
         """
-        folder = artifacts.resolve(
+        folder = model_folder.resolve(
             registry.bundled_folder(name_or_path),
             optional=KNOWLEDGE_FILES,
             revision=revision,
             local_files_only=local_files_only,
         )
-        values = artifacts.read_json(folder / artifacts.CONFIG)
-        config = artifacts.config_from_dict(
-            DiTPipelineConfig, values, str(folder / artifacts.CONFIG)
+        values = model_folder.read_json(folder / model_folder.CONFIG)
+        config = model_folder.config_from_dict(
+            DiTPipelineConfig, values, str(folder / model_folder.CONFIG)
         )
-        weights = folder / artifacts.WEIGHTS
-        net = artifacts.load_network(lambda: DiT(config.network), weights)
-        stats = artifacts.load_stats(folder / artifacts.STATS, SPEC.dim)
-        artifacts.verify_checksums(folder, values)
+        weights = folder / model_folder.WEIGHTS
+        net = model_folder.load_network(lambda: DiT(config.network), weights)
+        stats = model_folder.load_stats(folder / model_folder.STATS, SPEC.dim)
+        model_folder.verify_checksums(folder, values)
         has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
         return cls(
             config,
@@ -113,7 +114,7 @@ class DiTPipeline:
 
     def save_pretrained(self, directory: str | Path, *, half: bool = False) -> Path:
         """Write the model folder (weights as float16 when ``half``) and return it."""
-        folder = artifacts.save_model(
+        folder = model_folder.save_model(
             directory, self.config.to_dict(), self.net.state_dict(), self.stats, half=half
         )
         if self.knowledge is not None:
@@ -246,13 +247,13 @@ class DiTPipeline:
 
     @property
     def edit_seconds(self) -> tuple[float, float]:
-        """See :class:`backend.pipelines.editing.EditingModel`."""
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         return self.config.min_frames / self.config.fps, limits.MAX_SECONDS
 
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
-        """See :class:`backend.pipelines.editing.EditingModel`."""
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         c = self.config
         net, y = self._denoiser([self._plan(parts, frames)], [frames], how.guidance_scale)
         sampler = how.sampler or c.sampler

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..motion.representations import motion135, smplrifke205
+from ...motion.representations import motion135, smplrifke205
 
 SHORT_SECONDS = 2.0
 """Requests below this are cut from a longer motion."""

@@ -14,22 +14,22 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from ..diffusion.loop import StepCallback
-from ..errors import FormatError, InvalidRequest
-from ..motion import convert, seams
-from ..motion.representations import hml263, motion135
-from ..motion.resample import resample_motion135
-from ..text.motion_prompts import FRAMES_PER_TOKEN
-from ..wire import limits
-from ..wire.messages import Motion, Request
-from ..wire.skeleton import NUM_JOINTS
-from . import hml263_output
-from .calls import part_of
-from .editing import EditingModel, Kept, assemble, ground_under
+from ...diffusion.loop import StepCallback
+from ...errors import FormatError, InvalidRequest
+from ...motion import convert, seams
+from ...motion.representations import hml263, motion135
+from ...motion.resample import resample_motion135
+from ...text.motion_prompts import FRAMES_PER_TOKEN
+from ...wire import limits
+from ...wire.messages import Motion, Request
+from ...wire.skeleton import NUM_JOINTS
+from ..calls import part_of
+from ..humanml3d import output
+from ..humanml3d.lengths import MAX_FRAMES
+from ..mdm.planner import is_planner
+from ..motiongpt.answers import NO_GUIDANCE, Answer
+from .edit import EditingModel, Kept, assemble, ground_under
 from .extending import extended
-from .mdm_dip import is_planner
-from .motiongpt_answers import NO_GUIDANCE, Answer
-from .trained_lengths import MAX_FRAMES
 
 FPS = hml263.SPEC.fps
 READ_FRAMES = MAX_FRAMES
@@ -328,7 +328,7 @@ def _readable(data: np.ndarray, fps: float, shortest: int) -> np.ndarray:
 
 def _rendered(features: np.ndarray, fps: float) -> np.ndarray:
     request = Request("go on", seconds=len(features) / FPS)
-    [motion] = hml263_output.to_motions([features], request, [{}])
+    [motion] = output.to_motions([features], request, [{}])
     return resample_motion135(motion.data, motion.fps, fps)
 
 

@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..diffusion.inpaint import Inpainting
-from ..diffusion.loop import StepCallback
-from ..errors import InvalidRequest
-from ..motion import cleanup, seams
-from ..motion.contacts import ground_height
-from ..motion.joint_sets import joint_mask
-from ..motion.representations import motion135
-from ..motion.rotations import transpose
-from ..motion.skeleton import JOINT_NAMES, PARENTS, global_rotations, joint_index
-from ..wire.messages import Motion, Request
-from ..wire.skeleton import SOLE_HEIGHT
-from .calls import drawn_seed
-from .edit_spaces import EditSpace, kept_rows
+from ...diffusion.inpaint import Inpainting
+from ...diffusion.loop import StepCallback
+from ...errors import InvalidRequest
+from ...motion import cleanup, seams
+from ...motion.contacts import ground_height
+from ...motion.joint_sets import joint_mask
+from ...motion.representations import motion135
+from ...motion.rotations import transpose
+from ...motion.skeleton import JOINT_NAMES, PARENTS, global_rotations, joint_index
+from ...store.model_folder import Stats
+from ...wire.messages import Motion, Request
+from ...wire.skeleton import SOLE_HEIGHT
+from ..calls import drawn_seed
 from .prompt_parts import split_prompt
+from .spaces import EditSpace, kept_rows
 
 FrameRange = tuple[int, int]
 PELVIS = joint_index("pelvis")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..diffusion.loop import StepCallback
-from ..motion.representations import motion135
-from ..wire.messages import Motion
-from .calls import part_of
+from ...diffusion.loop import StepCallback
+from ...motion.representations import motion135
+from ...wire.messages import Motion
+from ..calls import part_of
 from .prompt_parts import split_prompt
 
 READ_SECONDS = 4.0

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..diffusion.loop import StepCallback
-from ..errors import InvalidRequest
-from ..motion.joint_sets import joint_mask
-from ..motion.skeleton import JOINT_NAMES
-from ..wire.messages import Edit, Motion, Progress, Request
-from . import editing
-from .calls import Stages, part_of
+from ...diffusion.loop import StepCallback
+from ...errors import InvalidRequest
+from ...motion.joint_sets import joint_mask
+from ...motion.skeleton import JOINT_NAMES
+from ...wire.messages import Edit, Motion, Progress, Request
+from ..calls import Stages, part_of
+from . import edit as editing
 from .continuing import Drawing, go_on
 
 

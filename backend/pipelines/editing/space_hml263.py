@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..motion import convert
-from ..motion.joint_sets import chains_inside
-from ..motion.representations import hml263, motion135
-from ..motion.representations.hml263 import HML22, SPEC
-from ..motion.resample import resample_motion135
-from ..motion.skeleton import joint_index, rest_offsets
-from ..wire.skeleton import SOLE_HEIGHT
-from .edit_spaces import arriving
+from ...motion import convert
+from ...motion.joint_sets import chains_inside
+from ...motion.representations import hml263, motion135
+from ...motion.representations.hml263 import HML22, SPEC
+from ...motion.resample import resample_motion135
+from ...motion.skeleton import joint_index, rest_offsets
+from ...wire.skeleton import SOLE_HEIGHT
+from .spaces import arriving
 
 _LEGS = list(HML22.legs)
 SCALE = float(
@@ -21,7 +21,7 @@ SCALE = float(
 
 
 class Hml263Space:
-    """MDM's representation; see :class:`backend.pipelines.edit_spaces.EditSpace`."""
+    """MDM's representation; see :class:`backend.pipelines.editing.spaces.EditSpace`."""
 
     fps = SPEC.fps
     dim = SPEC.dim

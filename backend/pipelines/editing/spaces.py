@@ -6,12 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ..motion.joint_sets import chains_inside
-from ..motion.representations import motion135, smplrifke205
-from ..motion.resample import resample_motion135
-from ..motion.seams import kept_stretches
-from ..motion.skeleton import joint_index
-from ..wire.skeleton import SOLE_HEIGHT
+from ...motion.joint_sets import chains_inside
+from ...motion.representations import motion135, smplrifke205
+from ...motion.resample import resample_motion135
+from ...motion.seams import kept_stretches
+from ...motion.skeleton import joint_index
+from ...wire.skeleton import SOLE_HEIGHT
 
 _EVEN_TURN, _EVEN_STEP = 0.3, 0.1  # shares of a correction that do not go by speed
 _GROUND = np.array([1.0, -1.0])  # x, y of Z-up features to x, z

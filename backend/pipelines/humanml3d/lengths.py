@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidRequest
-from ..motion.representations.hml263 import SPEC
-from ..wire import limits
-from .hml263_output import FIT_SECONDS
+from ...errors import InvalidRequest
+from ...motion.representations.hml263 import SPEC
+from ...wire import limits
+from .output import FIT_SECONDS
 
 MIN_FRAMES, MAX_FRAMES, FRAME_STEP = 40, 196, 4
 

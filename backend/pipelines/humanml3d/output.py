@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InternalError, InvalidRequest
-from ..motion import convert
-from ..motion.representations import hml263, motion135
-from ..wire.messages import Motion, Request
-from ..wire.skeleton import MOTION_FPS, SOLE_HEIGHT
+from ...errors import InternalError, InvalidRequest
+from ...motion import convert
+from ...motion.representations import hml263, motion135
+from ...wire.messages import Motion, Request
+from ...wire.skeleton import MOTION_FPS, SOLE_HEIGHT
 
 LOSS_NOTE = "ik_error_mm"
 """Key of ``Motion.meta``: mean joint distance between the model's joints and the rig's, mm."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..artifacts import Stats
-from ..errors import ArtifactError
-from ..motion.io.atomic import atomic_path
-from ..motion.representations.hml263 import HML22, KIT21
-from ..motion.representations.spec import RepresentationSpec
+from ...errors import ArtifactError
+from ...motion.io.atomic import atomic_path
+from ...motion.representations.hml263 import HML22, KIT21
+from ...motion.representations.spec import RepresentationSpec
+from ...store.model_folder import Stats
 
 MEAN, STD = "Mean.npy", "Std.npy"
 SPECS: dict[int, RepresentationSpec] = {s.dim: s for s in (HML22.spec, KIT21.spec)}

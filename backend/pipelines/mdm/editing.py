@@ -8,21 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..diffusion.inpaint import Inpainting, sample_masked
-from ..diffusion.loop import seeded_generators
-from ..diffusion.schedule import Schedule
-from ..errors import InvalidRequest
-from ..models.mdm import MDM
-from ..motion.representations.hml263 import SPEC
-from ..wire.messages import Motion
-from . import editing
-from .edit_space_hml263 import Hml263Space
-from .edit_spaces import EditSpace
-from .editing import EditSampling
-from .hml263_output import check_skeleton
-from .mdm_artifact import MDMPipelineConfig
-from .trained_lengths import MAX_FRAMES, MIN_FRAMES
+from ...diffusion.inpaint import Inpainting, sample_masked
+from ...diffusion.loop import seeded_generators
+from ...diffusion.schedule import Schedule
+from ...errors import InvalidRequest
+from ...models.mdm.network import MDM
+from ...motion.representations.hml263 import SPEC
+from ...store.model_folder import Stats
+from ...wire.messages import Motion
+from ..editing import edit as editing
+from ..editing.edit import EditSampling
+from ..editing.space_hml263 import Hml263Space
+from ..editing.spaces import EditSpace
+from ..humanml3d.lengths import MAX_FRAMES, MIN_FRAMES
+from ..humanml3d.output import check_skeleton
+from .folder import MDMPipelineConfig
 
 
 class MdmEditing:
@@ -51,13 +51,13 @@ class MdmEditing:
 
     @property
     def edit_seconds(self) -> tuple[float, float]:
-        """See :class:`backend.pipelines.editing.EditingModel`."""
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         return MIN_FRAMES / SPEC.fps, MAX_FRAMES / SPEC.fps
 
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
-        """See :class:`backend.pipelines.editing.EditingModel`; one window, one caption."""
+        """See :class:`backend.pipelines.editing.edit.EditingModel`; one window, one caption."""
         if frames > MAX_FRAMES:
             raise InvalidRequest(
                 f"The model {self.config.name!r} edits up to {MAX_FRAMES / SPEC.fps:g} seconds, "

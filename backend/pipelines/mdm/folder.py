@@ -18,16 +18,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import artifacts
-from ..artifacts import CHECKSUMS_KEY, WEIGHTS, Stats
-from ..errors import ArtifactError
-from ..models import mdm_checkpoint
-from ..models.mdm import MDM, MDMConfig
-from ..models.mdm_checkpoint import config_from_args
-from ..text import clip, distilbert
-from ..wire import limits
-from . import hml_statistics
-from .hml_statistics import MEAN, STD
+from ...errors import ArtifactError
+from ...models.mdm import release as mdm_checkpoint
+from ...models.mdm.network import MDM, MDMConfig
+from ...models.mdm.release import config_from_args
+from ...store import model_folder
+from ...store.model_folder import CHECKSUMS_KEY, WEIGHTS, Stats
+from ...text import clip, distilbert
+from ...wire import limits
+from ..humanml3d import statistics as hml_statistics
+from ..humanml3d.statistics import MEAN, STD
 
 CONFIG = "mdm_config.json"
 FORMAT = "kinetype-mdm-v1"
@@ -133,7 +133,7 @@ def read_config(folder: Path) -> MDMPipelineConfig:
         ArtifactError: missing, no JSON object, or entries that make no MDM.
     """
     path = folder / CONFIG
-    values = artifacts.read_json(path)
+    values = model_folder.read_json(path)
     if not isinstance(values.get("config"), Mapping):
         raise ArtifactError(
             f"{path} lacks the entry 'config' with the training arguments.",
@@ -142,7 +142,7 @@ def read_config(folder: Path) -> MDMPipelineConfig:
     known = {f.name for f in dataclasses.fields(MDMPipelineConfig)}
     if values.get("format") != FORMAT:
         values = {key: value for key, value in values.items() if key in known - {"format"}}
-    return artifacts.config_from_dict(MDMPipelineConfig, values, str(path))
+    return model_folder.config_from_dict(MDMPipelineConfig, values, str(path))
 
 
 def resolve(
@@ -155,10 +155,10 @@ def resolve(
         ArtifactError: a file is missing.
     """
     options: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
-    folder = artifacts.resolve(name_or_path, FILES, optional=OPTIONAL, **options)
+    folder = model_folder.resolve(name_or_path, FILES, optional=OPTIONAL, **options)
     if not (folder / WEIGHTS).is_file():
         # asked for alone: a hub model that has both is not downloaded twice
-        folder = artifacts.resolve(name_or_path, FILES, optional=(PICKLED_WEIGHTS,), **options)
+        folder = model_folder.resolve(name_or_path, FILES, optional=(PICKLED_WEIGHTS,), **options)
     _weights_in(folder)
     return folder
 
@@ -168,7 +168,7 @@ def _weights_in(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise ArtifactError(
-        f"The model in {folder} lacks {WEIGHTS} (or {PICKLED_WEIGHTS}).", artifacts.COPY_HINT
+        f"The model in {folder} lacks {WEIGHTS} (or {PICKLED_WEIGHTS}).", model_folder.COPY_HINT
     )
 
 
@@ -182,7 +182,7 @@ def load(folder: Path) -> tuple[MDMPipelineConfig, MDM, Stats]:
     config = read_config(folder)
     net = load_network(folder, config)
     stats = hml_statistics.read(folder / MEAN, folder / STD, net.config.features)
-    artifacts.verify_checksums(folder, {CHECKSUMS_KEY: config.sha256}, where=CONFIG)
+    model_folder.verify_checksums(folder, {CHECKSUMS_KEY: config.sha256}, where=CONFIG)
     return config, net, stats
 
 
@@ -205,16 +205,16 @@ def _read_weights(path: Path, network: MDMConfig) -> dict[str, Tensor]:
     if path.suffix == ".pt":
         tensors = mdm_checkpoint.read_state(path, use_ema=False)
     else:
-        tensors = artifacts.load_tensors(path)
+        tensors = model_folder.load_tensors(path)
     tensors = {name: value for name, value in tensors.items() if not name.endswith(BUFFERS)}
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in MDM(network).weights().items()}
-    hint = f"The two files must come from the same model. {artifacts.COPY_HINT}"
-    artifacts.check_fit(tensors, shapes, f"{path} does not fit {CONFIG}", hint)
+    hint = f"The two files must come from the same model. {model_folder.COPY_HINT}"
+    model_folder.check_fit(tensors, shapes, f"{path} does not fit {CONFIG}", hint)
     whole = next((name for name, value in tensors.items() if not value.is_floating_point()), None)
     if whole is not None:
         raise ArtifactError(
-            f"{path}: {whole} is {tensors[whole].dtype}, no real weights.", artifacts.COPY_HINT
+            f"{path}: {whole} is {tensors[whole].dtype}, no real weights.", model_folder.COPY_HINT
         )
     return tensors
 
@@ -271,14 +271,14 @@ def save(
     """
     kept = {name: value for name, value in weights.items() if not name.endswith(BUFFERS)}
     dtype = torch.float16 if half else torch.float32
-    artifacts.save_tensors(folder / WEIGHTS, kept, dtype=dtype)
+    model_folder.save_tensors(folder / WEIGHTS, kept, dtype=dtype)
     names = [WEIGHTS]
     if stats is not None:
         hml_statistics.write(folder, stats)
         names += [MEAN, STD]
-    digests = {name: artifacts.sha256_of(folder / name) for name in names}
+    digests = {name: model_folder.sha256_of(folder / name) for name in names}
     if encoder is not None:
         digests |= encoder.save(folder)
     values = dataclasses.replace(config, format=FORMAT, sha256=digests).to_dict()
-    artifacts.write_json(folder / CONFIG, values)
+    model_folder.write_json(folder / CONFIG, values)
     return folder

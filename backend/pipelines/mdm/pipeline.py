@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..diffusion.exact import LOOPS, ReleasedProcess, sample_exact
-from ..diffusion.loop import StepCallback, sample, seeded_generators
-from ..diffusion.schedule import Schedule
-from ..errors import InvalidRequest
-from ..models.mdm import MDM
-from ..models.mdm_fast import FastMDM
-from ..wire.messages import Motion, Progress, Request
-from . import hml_statistics, mdm_artifact, mdm_dip, registry
-from .artifact_folder import new_folder
-from .calls import (
+from ...diffusion.exact import LOOPS, ReleasedProcess, sample_exact
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import Schedule
+from ...errors import InvalidRequest
+from ...models.mdm.fast import FastMDM
+from ...models.mdm.network import MDM
+from ...store.model_folder import Stats
+from ...store.new_folder import new_folder
+from ...wire.messages import Motion, Progress, Request
+from .. import registry
+from ..calls import (
     Stages,
     check_one_each,
     check_texts,
@@ -35,11 +35,15 @@ from .calls import (
     meta_of,
     part_of,
 )
-from .hml263_output import check_skeleton, to_motions
-from .mdm_artifact import MDMPipelineConfig
-from .mdm_editing import MdmEditing
-from .mdm_text import MdmReading
-from .trained_lengths import trained_length, valid_frames
+from ..humanml3d import statistics as hml_statistics
+from ..humanml3d.lengths import trained_length, valid_frames
+from ..humanml3d.output import check_skeleton, to_motions
+from ..kinds import MARKERS
+from . import folder as mdm_artifact
+from . import planner
+from .editing import MdmEditing
+from .folder import MDMPipelineConfig
+from .reading import MdmReading
 
 CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
 """Clips of one network call: more gain no speed and take memory."""
@@ -131,7 +135,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             text_encoder = self._has_encoder()
         encoder = self.encoder if text_encoder else None
         weights = self.net.state_dict()
-        with new_folder(directory, overwrite=overwrite) as folder:
+        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
             mdm_artifact.save(folder, self.config, weights, self.stats, encoder, half=half)
         return Path(directory)
 
@@ -168,7 +172,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             captions: one action each, any number; they are not split into parts.
             lengths: frames at 20 fps, any mix; each is rounded down to a multiple of 4 and brought
                 into 40 to 196, as the released code does. A prefix-completion model (DiP) makes
-                any length, from a standing start (see :mod:`.mdm_dip`).
+                any length, from a standing start (see :mod:`.planner`).
             seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
                 when None.
             guidance_param, sampler, steps: the model's defaults when None.
@@ -184,7 +188,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
         check_one_each(captions, lengths)
-        if mdm_dip.is_planner(self.net):
+        if planner.is_planner(self.net):
             sampling = {"guidance_param": guidance_param, "sampler": sampler, "steps": steps}
             rest = {"seed": seed, "exact": exact, "on_step": on_step}
             return self.complete_prefixes(captions, lengths, **sampling, **rest)
@@ -259,10 +263,10 @@ class MDMPipeline(MdmReading, MdmEditing):
         return ReleasedProcess.of(self.schedule, rule, sigma_small=self.net.config.sigma_small)
 
     def complete_prefixes(
-        self, captions: Sequence[mdm_dip.Caption], lengths: Sequence[int], **options: Any
+        self, captions: Sequence[planner.Caption], lengths: Sequence[int], **options: Any
     ) -> list[np.ndarray]:
-        """What follows given motions: :func:`.mdm_dip.complete`."""
-        return mdm_dip.complete(self, captions, lengths, **options)
+        """What follows given motions: :func:`.planner.complete`."""
+        return planner.complete(self, captions, lengths, **options)
 
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None
@@ -279,7 +283,7 @@ class MDMPipeline(MdmReading, MdmEditing):
         """
         request = request.validated()
         check_skeleton(self.spec.dim, self.config.name)
-        frames = mdm_dip.request_frames(self, request.seconds)
+        frames = planner.request_frames(self, request.seconds)
         tell = Stages(request, on_step)
         tell("reading the prompt")
         warnings = self._warnings(request.prompt)

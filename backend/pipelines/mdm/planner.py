@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..diffusion.exact import ReleasedProcess, sample_exact
-from ..diffusion.guidance import Denoiser
-from ..diffusion.loop import StepCallback, sample, seeded_generators
-from ..errors import FormatError, InvalidRequest
-from ..models.mdm import MDM
-from ..motion import convert
-from ..motion.representations.spec import RepresentationSpec
-from ..wire import limits
-from ..wire.messages import Motion
-from .calls import (
+from ...diffusion.exact import ReleasedProcess, sample_exact
+from ...diffusion.guidance import Denoiser
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...errors import FormatError, InvalidRequest
+from ...models.mdm.network import MDM
+from ...motion import convert
+from ...motion.representations.spec import RepresentationSpec
+from ...store.model_folder import Stats
+from ...wire import limits
+from ...wire.messages import Motion
+from ..calls import (
     check_frames,
     check_one_each,
     check_texts,
@@ -37,11 +37,11 @@ from .calls import (
     drawn_seed,
     part_of,
 )
-from .hml263_output import check_skeleton
-from .trained_lengths import request_length
+from ..humanml3d.lengths import request_length
+from ..humanml3d.output import check_skeleton
 
 if TYPE_CHECKING:
-    from .mdm import MDMPipeline
+    from .pipeline import MDMPipeline
 
 Caption = str | Sequence[str]
 """What happens, or what happens in each window (the last one goes on where there are too few)."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from ..models.mdm import MDM
-from ..text import clip, distilbert
-from ..text.minilm_sentences import MiniLMSentences
-from .calls import cut_warning
-from .mdm_artifact import MDMPipelineConfig
+from ...models.mdm.network import MDM
+from ...text import clip, distilbert
+from ...text.minilm_sentences import MiniLMSentences
+from ..calls import cut_warning
+from .folder import MDMPipelineConfig
 
 CAPTION_TOKENS = 22
 """CLIP tokens read of a caption, marks included, by models of HumanML3D and KIT-ML."""

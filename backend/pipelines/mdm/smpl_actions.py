@@ -15,19 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..diffusion.exact import ReleasedProcess, sample_exact
-from ..diffusion.loop import StepCallback, sample, seeded_generators
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError, InvalidRequest
-from ..models.mdm import MDM, load_upstream
-from ..models.mdm_checkpoint import ARGS
-from ..models.mdm_fast import FastMDM
-from ..motion.representations import motion135
-from ..motion.resample import resample_motion135
-from ..motion.rotations import rot6d_rows_to_matrix
-from ..wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
-from .action_checkpoint import action_names
-from .calls import (
+from ...diffusion.exact import ReleasedProcess, sample_exact
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError, InvalidRequest
+from ...models.mdm import load_upstream
+from ...models.mdm.fast import FastMDM
+from ...models.mdm.network import MDM
+from ...models.mdm.release import ARGS
+from ...motion.representations import motion135
+from ...motion.resample import resample_motion135
+from ...motion.rotations import rot6d_rows_to_matrix
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
+from ..action_mdm.release import action_names
+from ..calls import (
     check_frames,
     check_one_each,
     checked_guidance,
@@ -35,7 +36,7 @@ from .calls import (
     drawn_seed,
     frozen,
 )
-from .mdm_artifact import RELEASED_GUIDANCE
+from .folder import RELEASED_GUIDANCE
 
 FPS = 20.0
 FRAMES = 60

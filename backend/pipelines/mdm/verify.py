@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..artifacts import Stats
-from ..models.mdm import MDM, TEXT_DIMS, MDMConfig
-from . import hml_statistics, mdm_artifact
-from .hml_statistics import MEAN, STD
-from .mdm import MDMPipeline
+from ...models.mdm.network import MDM, TEXT_DIMS, MDMConfig
+from ...store.model_folder import Stats
+from ..humanml3d import statistics as hml_statistics
+from ..humanml3d.statistics import MEAN, STD
+from . import folder as mdm_artifact
+from .pipeline import MDMPipeline
 
 CAPTIONS = ("a person walks forward and turns around", "someone jumps twice")
 LENGTHS = (40, 60)

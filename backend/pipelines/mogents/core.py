@@ -10,19 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import Stats
-from ..diffusion.loop import StepCallback
-from ..errors import ArtifactError, FormatError, InvalidRequest
-from ..models.mogents.draws import Draws
-from ..models.mogents.layout import Layout
-from ..models.mogents.networks import Networks
-from ..models.mogents.sampling import (
-    MaskOptions,
-    ResidualOptions,
-    sample_masked,
-    sample_residual,
-)
-from .calls import device_or_best
+from ...diffusion.loop import StepCallback
+from ...errors import ArtifactError, FormatError, InvalidRequest
+from ...models.mogents.draws import Draws
+from ...models.mogents.layout import Layout
+from ...models.mogents.networks import Networks
+from ...models.mogents.sampling import MaskOptions, ResidualOptions, sample_masked, sample_residual
+from ...store.model_folder import Stats
+from ..calls import device_or_best
 
 DECODED_AT_ONCE = 8
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import artifacts
-from ..artifacts import CHECKSUMS_KEY, COPY_HINT, Stats
-from ..errors import ArtifactError
-from ..models.checkpoint_file import load_checkpoint
-from ..models.mogents.config import MoGenTSConfig, plain_options
-from ..models.mogents.networks import Networks
-from ..text import clip
-from ..text.clip import ClipTextEncoder
-from . import hml_statistics
-from .hml_statistics import MEAN, STD
+from ...errors import ArtifactError
+from ...models.mogents.config import MoGenTSConfig, plain_options
+from ...models.mogents.networks import Networks
+from ...store import model_folder
+from ...store.checkpoint_file import load_checkpoint
+from ...store.model_folder import CHECKSUMS_KEY, COPY_HINT, Stats
+from ...text import clip
+from ...text.clip import ClipTextEncoder
+from ..humanml3d import statistics as hml_statistics
+from ..humanml3d.statistics import MEAN, STD
 
 CONFIG, INDEX = "mogents_config.json", "model_index.json"
 MODEL_TYPE, FORMAT, CLIP_VERSION = "mogents", "hftrainer-mogents-v1", "ViT-B/32"
@@ -57,14 +57,14 @@ def read_config(folder: Path) -> tuple[MoGenTSConfig, dict[str, Any]]:
         ArtifactError: missing, unreadable, or of no MoGenTS.
     """
     path = folder / CONFIG
-    values = artifacts.read_json(path)
+    values = model_folder.read_json(path)
     sections = values.get("config")
     if values.get("model_type") != MODEL_TYPE or not isinstance(sections, Mapping):
         raise ArtifactError(f"{path} describes no MoGenTS model.", COPY_HINT)
     ready = {k: plain_options(v) if isinstance(v, dict) else v for k, v in sections.items()}
     if not values.get("has_length_estimator", False):
         ready["length"] = None
-    return artifacts.config_from_dict(MoGenTSConfig, ready, f"{path}: config"), values
+    return model_folder.config_from_dict(MoGenTSConfig, ready, f"{path}: config"), values
 
 
 def load(folder: Path) -> tuple[Networks, Stats, dict[str, Any]]:
@@ -87,11 +87,11 @@ def load(folder: Path) -> tuple[Networks, Stats, dict[str, Any]]:
     for name, module in networks.parts():
         path = found[name]
         assert path is not None
-        tensors = artifacts.load_tensors(path) if path.suffix != ".pt" else load_checkpoint(path)
+        tensors = model_folder.load_tensors(path) if path.suffix != ".pt" else load_checkpoint(path)
         fill(module, tensors, path)
     stats = read_statistics(folder / MEAN, folder / STD, config.vq.dim)
     absent = [name for name in clip.FILES if not (folder / name).is_file()]
-    artifacts.verify_checksums(folder, values, where=CONFIG, skip=absent)
+    model_folder.verify_checksums(folder, values, where=CONFIG, skip=absent)
     return networks, stats, values
 
 
@@ -103,7 +103,7 @@ def load_encoder(
 
 
 def _part_file(folder: Path, name: str) -> Path | None:
-    paths = [artifacts.inside(folder, f"{name}{suffix}") for suffix in SUFFIXES]
+    paths = [model_folder.inside(folder, f"{name}{suffix}") for suffix in SUFFIXES]
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -121,7 +121,7 @@ def fill(module: nn.Module, tensors: Any, path: Path) -> None:
     expected = {name: value.shape for name, value in module.state_dict().items()}
     complaint = f"{path} does not fit the configuration"
     hint = "Configuration and weights must come from the same model. " + COPY_HINT
-    artifacts.check_fit(weights, expected, complaint, hint, finite=True)
+    model_folder.check_fit(weights, expected, complaint, hint, finite=True)
     module.load_state_dict({name: value.float() for name, value in weights.items()})
 
 
@@ -129,7 +129,7 @@ def read_statistics(mean: Path, std: Path, dim: int) -> Stats:
     """The model's statistics, used as they are stored.
 
     Its training divided the deviations of root and contacts by 5 before it saved them, so that the
-    check of :mod:`.hml_statistics` against the evaluator's does not apply.
+    check of :mod:`.statistics` against the evaluator's does not apply.
 
     Raises:
         ArtifactError: a file is missing, no plain array ``[dim]``, or of impossible values.
@@ -169,14 +169,14 @@ def save(
     digests = {}
     for name, module in networks.parts():
         path = folder / f"{name}.safetensors"
-        artifacts.save_tensors(path, module.state_dict())
-        digests[path.name] = artifacts.sha256_of(path)
+        model_folder.save_tensors(path, module.state_dict())
+        digests[path.name] = model_folder.sha256_of(path)
     hml_statistics.write(folder, stats)
     if encoder is not None:
         digests |= encoder.save(folder)
     config = networks.config
     sections = {name: getattr(config, name) for name in _SECTIONS}
-    artifacts.write_json(folder / INDEX, _index(config.length is not None, encoder is not None))
+    model_folder.write_json(folder / INDEX, _index(config.length is not None, encoder is not None))
     values = {
         **(extra or {}),
         "model_type": MODEL_TYPE,
@@ -193,7 +193,7 @@ def save(
         "config": {k: dataclasses.asdict(v) for k, v in sections.items() if v is not None},
         CHECKSUMS_KEY: digests,
     }
-    artifacts.write_json(folder / CONFIG, values)
+    model_folder.write_json(folder / CONFIG, values)
     return folder
 
 

@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import artifacts
-from ..artifacts import Stats
-from ..diffusion.loop import StepCallback, seeded_generators
-from ..models.mogents.draws import BatchDraws, ClipDraws, Draws
-from ..models.mogents.networks import Networks
-from ..models.mogents.sampling import MaskOptions, ResidualOptions
-from ..motion.representations.hml263 import SPEC
-from ..text import clip
-from ..text.clip import ClipTextEncoder
-from ..text.clip_tokens import ClipTokens
-from ..wire.messages import Motion, Progress, Request
-from . import mogents_files, registry
-from .artifact_folder import new_folder
-from .calls import (
+from ...diffusion.loop import StepCallback, seeded_generators
+from ...models.mogents.draws import BatchDraws, ClipDraws, Draws
+from ...models.mogents.networks import Networks
+from ...models.mogents.sampling import MaskOptions, ResidualOptions
+from ...motion.representations.hml263 import SPEC
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ...store.new_folder import new_folder
+from ...text import clip
+from ...text.clip import ClipTextEncoder
+from ...text.clip_tokens import ClipTokens
+from ...wire.messages import Motion, Progress, Request
+from .. import registry
+from ..calls import (
     Stages,
     check_one_each,
     check_texts,
@@ -36,9 +36,11 @@ from .calls import (
     meta_of,
     part_of,
 )
-from .hml263_output import check_skeleton, to_motions
-from .mogents_core import MoGenTSCore
-from .trained_lengths import request_length, trained_length
+from ..humanml3d.lengths import request_length, trained_length
+from ..humanml3d.output import check_skeleton, to_motions
+from ..kinds import MARKERS
+from . import folder as mogents_files
+from .core import MoGenTSCore
 
 CLIPS_AT_ONCE = 32
 """Clips of one network call: more gain no speed and take memory."""
@@ -94,7 +96,7 @@ class MoGenTSPipeline(MoGenTSCore):
             ModelNotFound: nothing there.
             ArtifactError: a file is missing, damaged, or does not fit the others.
         """
-        folder = artifacts.resolve(
+        folder = model_folder.resolve(
             registry.bundled_folder(name_or_path),
             (mogents_files.CONFIG,),
             optional=mogents_files.file_names(),
@@ -132,7 +134,7 @@ class MoGenTSPipeline(MoGenTSCore):
         encoder = self.encoder if text_encoder else None
         if text_encoder is None:
             encoder = self._encoder or self._brought_encoder()
-        with new_folder(directory, overwrite=overwrite) as folder:
+        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
             mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
         return Path(directory)
 

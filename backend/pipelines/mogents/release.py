@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import COPY_HINT, Stats, config_from_dict
-from ..errors import ArtifactError
-from ..models.checkpoint_file import load_checkpoint
-from ..models.mogents.config import (
+from ...errors import ArtifactError
+from ...models.mogents.config import (
     LengthConfig,
     MaskConfig,
     MoGenTSConfig,
     ResidualConfig,
     VQConfig,
 )
-from ..models.mogents.networks import Networks
-from . import mogents_files
+from ...models.mogents.networks import Networks
+from ...store.checkpoint_file import load_checkpoint
+from ...store.model_folder import COPY_HINT, Stats, config_from_dict
+from . import folder as mogents_files
 
 OPTIONS = "opt.txt"
 BEST = "net_best_fid.tar"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..text.motion_prompts import CODES, parse_motion
+from ...text.motion_prompts import CODES, parse_motion
 
 NO_GUIDANCE = "MotionGPT has no guidance, steps or sampler: these settings were left out."
 """The warning for settings of diffusion models."""

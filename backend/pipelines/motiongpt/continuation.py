@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..diffusion.loop import StepCallback
-from ..errors import InvalidRequest
-from ..text import motion_prompts as prompts
-from ..text.motion_prompts import FRAMES_PER_TOKEN
-from .motiongpt_answers import Answer
-from .motiongpt_core import MotionGPTCore, filled_prompts
+from ...diffusion.loop import StepCallback
+from ...errors import InvalidRequest
+from ...text import motion_prompts as prompts
+from ...text.motion_prompts import FRAMES_PER_TOKEN
+from .answers import Answer
+from .core import MotionGPTCore, filled_prompts
 
 
 def continue_motions(

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..artifacts import Stats
-from ..diffusion.loop import StepCallback
-from ..errors import FormatError, InvalidRequest
-from ..models.motiongpt import MotionGPT
-from ..text import motion_prompts as prompts
-from ..text.motion_prompts import CODES, FRAMES_PER_TOKEN, Task
-from ..text.motion_tokens import MotionTextTokenizer
-from .calls import cut_warning, device_or_best, drawn_seed, frozen, part_of
-from .motiongpt_answers import Answer, read_answer
-from .motiongpt_files import SPEC, MotionGPTConfig
-from .token_decoding import TOP_K, generate_tokens
+from ...diffusion.loop import StepCallback
+from ...errors import FormatError, InvalidRequest
+from ...models.motiongpt.network import MotionGPT
+from ...store.model_folder import Stats
+from ...text import motion_prompts as prompts
+from ...text.motion_prompts import CODES, FRAMES_PER_TOKEN, Task
+from ...text.motion_tokens import MotionTextTokenizer
+from ..calls import cut_warning, device_or_best, drawn_seed, frozen, part_of
+from .answers import Answer, read_answer
+from .decoding import TOP_K, generate_tokens
+from .folder import SPEC, MotionGPTConfig
 
 MOTION_LENGTH, TEXT_LENGTH = 128, 40
 """Longest answers in tokens, as published."""

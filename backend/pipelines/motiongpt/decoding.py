@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..diffusion.loop import StepCallback
-from ..models.t5 import EOS, PAD, T5
+from ...diffusion.loop import StepCallback
+from ...models.motiongpt.t5 import EOS, PAD, T5
 
 TOP_K = 50
 """Candidates at each step. A default of the library that published results were made with."""

@@ -16,12 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import artifacts
-from ..artifacts import COPY_HINT, Stats
-from ..errors import ArtifactError
-from ..models.checkpoint_file import load_checkpoint, unwrapped
-from ..models.motion_vqvae import VQVAEConfig
-from ..models.motiongpt import (
+from ...errors import ArtifactError
+from ...models.motiongpt.network import (
     EMBEDDING,
     EMBEDDING_COPIES,
     LM_PREFIX,
@@ -29,19 +25,23 @@ from ..models.motiongpt import (
     MotionGPT,
     vae_config_of,
 )
-from ..models.t5 import T5Config
-from ..motion.representations import hml263
-from ..text.motion_prompts import CODES, FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode
-from ..text.motion_tokens import TOKENIZER, MotionTextTokenizer
+from ...models.motiongpt.t5 import T5Config
+from ...models.motiongpt.vqvae import VQVAEConfig
+from ...motion.representations import hml263
+from ...store import model_folder
+from ...store.checkpoint_file import load_checkpoint, unwrapped
+from ...store.model_folder import COPY_HINT, Stats
+from ...text.motion_prompts import CODES, FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode
+from ...text.motion_tokens import TOKENIZER, MotionTextTokenizer
 
 SPEC = hml263.SPEC
 INDEX = "model_index.json"
 CHECKPOINT = "motiongpt_s3_h3d.tar"
 MEAN, STD = "assets/meta/mean.npy", "assets/meta/std.npy"
 T5_FOLDER = "deps/flan-t5-base"
-T5_CONFIG, T5_TOKENIZER = f"{T5_FOLDER}/{artifacts.CONFIG}", f"{T5_FOLDER}/{TOKENIZER}"
+T5_CONFIG, T5_TOKENIZER = f"{T5_FOLDER}/{model_folder.CONFIG}", f"{T5_FOLDER}/{TOKENIZER}"
 PUBLISHED_FILES = (CHECKPOINT, MEAN, STD, T5_CONFIG, T5_TOKENIZER)
-OWN_FILES = (artifacts.CONFIG, artifacts.WEIGHTS, artifacts.STATS, TOKENIZER)
+OWN_FILES = (model_folder.CONFIG, model_folder.WEIGHTS, model_folder.STATS, TOKENIZER)
 MIN_STD = 1e-8
 """Smallest divisor when features are normalised."""
 _T5_SIZES = (
@@ -101,7 +101,7 @@ def find(
         ModelNotFound: nothing there.
         ArtifactError: files of the layout are missing; all are named.
     """
-    folder = artifacts.resolve(
+    folder = model_folder.resolve(
         name_or_path,
         (),
         optional=(INDEX, *PUBLISHED_FILES, *OWN_FILES),
@@ -109,7 +109,7 @@ def find(
         local_files_only=local_files_only,
     )
     wanted = OWN_FILES if is_own(folder) else PUBLISHED_FILES
-    missing = [name for name in wanted if not artifacts.inside(folder, name).is_file()]
+    missing = [name for name in wanted if not model_folder.inside(folder, name).is_file()]
     if missing:
         raise ArtifactError(f"The model in {folder} lacks {', '.join(missing)}.", COPY_HINT)
     return folder
@@ -117,7 +117,7 @@ def find(
 
 def is_own(folder: Path) -> bool:
     """Whether a folder has our layout."""
-    return (folder / artifacts.CONFIG).is_file() and not (folder / CHECKPOINT).is_file()
+    return (folder / model_folder.CONFIG).is_file() and not (folder / CHECKPOINT).is_file()
 
 
 def read(folder: Path) -> MotionGPTFiles:
@@ -131,7 +131,9 @@ def read(folder: Path) -> MotionGPTFiles:
 
 def save(folder: str | Path, model: MotionGPTFiles) -> Path:
     """Write our own layout and return the folder."""
-    folder = artifacts.save_model(folder, asdict(model.config), model.net.state_dict(), model.stats)
+    folder = model_folder.save_model(
+        folder, asdict(model.config), model.net.state_dict(), model.stats
+    )
     model.tokenizer.save(folder / TOKENIZER)
     return folder
 
@@ -140,17 +142,17 @@ def save(folder: str | Path, model: MotionGPTFiles) -> Path:
 
 
 def _read_own(folder: Path) -> MotionGPTFiles:
-    where = folder / artifacts.CONFIG
-    values = artifacts.read_json(where)
-    config = artifacts.config_from_dict(MotionGPTConfig, values, str(where))
+    where = folder / model_folder.CONFIG
+    values = model_folder.read_json(where)
+    config = model_folder.config_from_dict(MotionGPTConfig, values, str(where))
     if config.prompt_mode not in PROMPT_MODES:
         raise ArtifactError(f"{where}: unknown prompt_mode {config.prompt_mode!r}.", COPY_HINT)
     tokenizer = MotionTextTokenizer.load(folder / TOKENIZER)
     _check_vocabulary(tokenizer, config.t5.vocab_size, folder)
-    path = folder / artifacts.WEIGHTS
-    net = _filled(config.vae, config.t5, artifacts.load_tensors(path), path)
-    stats = artifacts.load_stats(folder / artifacts.STATS, SPEC.dim)
-    artifacts.verify_checksums(folder, values)
+    path = folder / model_folder.WEIGHTS
+    net = _filled(config.vae, config.t5, model_folder.load_tensors(path), path)
+    stats = model_folder.load_stats(folder / model_folder.STATS, SPEC.dim)
+    model_folder.verify_checksums(folder, values)
     return MotionGPTFiles(config, net, stats, tokenizer)
 
 
@@ -160,7 +162,7 @@ def _filled(vae: VQVAEConfig, t5: T5Config, state: Mapping[str, Tensor], where: 
         net = MotionGPT(vae, t5)
     expected = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     hint = "The files must come from the same model. " + COPY_HINT
-    artifacts.check_fit(state, expected, f"{where} does not fit its configuration", hint)
+    model_folder.check_fit(state, expected, f"{where} does not fit its configuration", hint)
     net.load_state_dict(state, assign=True)
     return net.eval().requires_grad_(False)
 
@@ -178,9 +180,9 @@ def _check_vocabulary(tokenizer: MotionTextTokenizer, rows: int, folder: Path) -
 
 
 def _read_published(folder: Path) -> MotionGPTFiles:
-    tokenizer = MotionTextTokenizer.load(artifacts.inside(folder, T5_TOKENIZER))
-    t5 = read_t5_config(artifacts.inside(folder, T5_CONFIG), len(tokenizer))
-    path = artifacts.inside(folder, CHECKPOINT)
+    tokenizer = MotionTextTokenizer.load(model_folder.inside(folder, T5_TOKENIZER))
+    t5 = read_t5_config(model_folder.inside(folder, T5_CONFIG), len(tokenizer))
+    path = model_folder.inside(folder, CHECKPOINT)
     state = read_checkpoint(path)
     _check_vocabulary(tokenizer, len(state[EMBEDDING]), folder)
     try:
@@ -190,7 +192,7 @@ def _read_published(folder: Path) -> MotionGPTFiles:
         raise ArtifactError(
             f"{path} holds no such motion tokenizer: {error}.", COPY_HINT
         ) from error
-    mean, std = (_read_statistic(artifacts.inside(folder, name)) for name in (MEAN, STD))
+    mean, std = (_read_statistic(model_folder.inside(folder, name)) for name in (MEAN, STD))
     net = _filled(vae, t5, state, path)
     return MotionGPTFiles(config, net, Stats(mean, std.clamp_min(MIN_STD)), tokenizer)
 
@@ -201,7 +203,7 @@ def read_t5_config(path: Path, vocab_size: int) -> T5Config:
     Raises:
         ArtifactError: unreadable, or of a T5 with other feed-forward layers.
     """
-    values = artifacts.read_json(path)
+    values = model_folder.read_json(path)
     projection = values.get("feed_forward_proj", "relu")
     if projection != "gated-gelu":
         raise ArtifactError(
@@ -213,7 +215,7 @@ def read_t5_config(path: Path, vocab_size: int) -> T5Config:
     sizes = {name: values[name] for name in _T5_SIZES if values.get(name) is not None}
     if "num_decoder_layers" not in sizes and "num_layers" in sizes:
         sizes["num_decoder_layers"] = sizes["num_layers"]
-    return artifacts.config_from_dict(T5Config, {**sizes, "vocab_size": vocab_size}, str(path))
+    return model_folder.config_from_dict(T5Config, {**sizes, "vocab_size": vocab_size}, str(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -11,24 +11,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..diffusion.loop import StepCallback
-from ..errors import InvalidRequest
-from ..motion import convert
-from ..text.motion_prompts import FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode, Task
-from ..text.motion_tokens import MAX_TOKENS
-from ..wire.messages import Motion, Progress, Request
-from . import hml263_output, motiongpt_continuation, motiongpt_files, registry
-from .artifact_folder import new_folder
-from .calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
-from .motiongpt_answers import NO_GUIDANCE, Answer
-from .motiongpt_core import (
-    MOTION_LENGTH,
-    TEXT_LENGTH,
-    MotionGPTCore,
-    Precision,
-    filled_prompts,
-)
-from .motiongpt_files import SPEC, MotionGPTFiles
+from ...diffusion.loop import StepCallback
+from ...errors import InvalidRequest
+from ...motion import convert
+from ...store.new_folder import new_folder
+from ...text.motion_prompts import FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode, Task
+from ...text.motion_tokens import MAX_TOKENS
+from ...wire.messages import Motion, Progress, Request
+from .. import registry
+from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
+from ..humanml3d import output
+from ..kinds import MARKERS
+from . import continuation
+from . import folder as motiongpt_files
+from .answers import NO_GUIDANCE, Answer
+from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, Precision, filled_prompts
+from .folder import SPEC, MotionGPTFiles
 
 MAX_FRAMES = (MOTION_LENGTH - 3) * FRAMES_PER_TOKEN
 """What an answer can hold beside its first token, the start and the end of the motion."""
@@ -97,7 +95,7 @@ class MotionGPTPipeline(MotionGPTCore):
             OutputError: the folder is there already, or cannot be written.
         """
         files = MotionGPTFiles(self.config, self.net, self.stats, self.tokenizer)
-        with new_folder(directory, overwrite=overwrite) as folder:
+        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
             motiongpt_files.save(folder, files)
         return Path(directory)
 
@@ -212,7 +210,7 @@ class MotionGPTPipeline(MotionGPTCore):
             )
             for seed, answer in enumerate(answers, request.seed)
         ]
-        return hml263_output.to_motions([answer.features for answer in answers], request, metas)
+        return output.to_motions([answer.features for answer in answers], request, metas)
 
     # ------------------------------------------------------------------ motion to text
 
@@ -257,12 +255,12 @@ class MotionGPTPipeline(MotionGPTCore):
     # ------------------------------------------------------------------ motion to motion
 
     def continue_motions(self, clips: Sequence[np.ndarray], **options: Any) -> list[Answer]:
-        """Go on where clips end: :func:`.motiongpt_continuation.continue_motions`."""
-        return motiongpt_continuation.continue_motions(self, clips, **options)
+        """Go on where clips end: :func:`.continuation.continue_motions`."""
+        return continuation.continue_motions(self, clips, **options)
 
     def complete_motions(self, clips: Sequence[np.ndarray], **options: Any) -> list[Answer]:
-        """Invent the middle anew: :func:`.motiongpt_continuation.complete_motions`."""
-        return motiongpt_continuation.complete_motions(self, clips, **options)
+        """Invent the middle anew: :func:`.continuation.complete_motions`."""
+        return continuation.complete_motions(self, clips, **options)
 
 
 def _checked_mode(mode: str) -> PromptMode:

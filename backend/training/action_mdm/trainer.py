@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import artifacts
-from ..artifacts import Stats
-from ..diffusion.float32_ddpm import Float32DDPM
-from ..errors import ArtifactError
-from ..models.action_mdm import ActionMDM, ActionMDMConfig
-from ..pipelines.action_mdm import ActionMDMPipeline, ActionMDMPipelineConfig
-from .action_data import ActionWindows, WindowBatch, WindowConfig
-from .training_run import STATE, append_row, load_state, resuming, save_torch, set_rate
+from ...diffusion.float32_ddpm import Float32DDPM
+from ...errors import ArtifactError
+from ...models.action_mdm import ActionMDM, ActionMDMConfig
+from ...pipelines.action_mdm.pipeline import ActionMDMPipeline, ActionMDMPipelineConfig
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ..data.actions import ActionWindows, WindowBatch, WindowConfig
+from ..run import STATE, append_row, load_state, resuming, save_torch, set_rate
 
 TRAIN_CONFIG = "train_config.json"
 
@@ -121,7 +121,7 @@ class ActionTrainer:
 
     def start_from(self, folder: Path) -> None:
         """Begin with the weights of a model folder of the same network."""
-        artifacts.load_weights(self.net, folder / artifacts.WEIGHTS)
+        model_folder.load_weights(self.net, folder / model_folder.WEIGHTS)
         if self.average is not None:
             self.average.load_state_dict(self.net.state_dict())
 
@@ -245,7 +245,7 @@ class ActionTrainer:
     def save(self) -> None:
         """Write the model folder and the state to go on from."""
         self.pipeline().save_pretrained(self.run)
-        artifacts.write_json(self.run / TRAIN_CONFIG, self.config.to_dict())
+        model_folder.write_json(self.run / TRAIN_CONFIG, self.config.to_dict())
         state = {
             "epoch": self.epoch,
             "elapsed": self.elapsed,

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import FormatError, InvalidRequest
-from ..motion.representations import smplrifke205
-from ..pipelines.action_coordinates import to_features
-from ..wire.skeleton import NUM_JOINTS, SOLE_HEIGHT
+from ...errors import FormatError, InvalidRequest
+from ...motion.representations import smplrifke205
+from ...pipelines.action_mdm.coordinates import to_features
+from ...wire.skeleton import NUM_JOINTS, SOLE_HEIGHT
 from . import humanact12
 from .dataset import Item, MotionDataset
 
@@ -122,7 +122,7 @@ class WindowConfig:
             an action hold moments before and after it.
         short: a clip that is too short is left out ("drop", as released), keeps its last pose
             ("hold"), or keeps it but is not counted in the loss there ("mask").
-        coordinates: of :mod:`backend.pipelines.action_coordinates`.
+        coordinates: of :mod:`backend.pipelines.action_mdm.coordinates`.
         statistics: one mean and deviation for everything ("scalar", as released), or for each
             column.
         balance: 0 draws every clip equally often, as released; 1 every action.

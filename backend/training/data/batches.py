@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..motion.representations import smplrifke205
+from ...motion.representations import smplrifke205
 from .dataset import Item, MotionDataset
 from .text_cache import CaptionEmbeddings
 

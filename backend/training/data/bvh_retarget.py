@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError
-from ..motion import skeleton
-from ..motion.io import bvh
-from ..motion.representations import motion135
-from ..motion.rotations import orthonormalise, rotation_about, shortest_arc
+from ...errors import FormatError
+from ...motion import skeleton
+from ...motion.io import bvh
+from ...motion.representations import motion135
+from ...motion.rotations import orthonormalise, rotation_about, shortest_arc
 
 _DOWN, _LEFT, _RIGHT = (0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
 _CANONICAL_BONES: dict[str, tuple[str, tuple[float, float, float]]] = {

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError, InvalidRequest
-from ..motion.io.atomic import atomic_path
+from ...errors import FormatError, InvalidRequest
+from ...motion.io.atomic import atomic_path
 from .dataset import read_arrays, read_json, write_arrays
 
 ENCODERS = ("clip", "minilm")
@@ -108,12 +108,12 @@ def text_encoder(name: str, *, folder: Path | None = None, offline: bool = False
         offline: never use the network.
     """
     if name == "clip":
-        from ..text.clip import ClipTextEncoder
+        from ...text.clip import ClipTextEncoder
 
         clip = ClipTextEncoder.load(folder, local_files_only=offline)
         return lambda captions: clip.encode(captions, context=CLIP_CONTEXT).cpu().numpy()
     if name == "minilm":
-        from ..text.minilm import MiniLMEncoder
+        from ...text.minilm import MiniLMEncoder
 
         minilm = MiniLMEncoder.load(local_files_only=offline)
         return lambda captions: minilm.encode(captions).sentence.cpu().numpy()

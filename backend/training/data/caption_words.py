@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
+from ...errors import FormatError
 
 SLOT = re.compile(r"\{(\w+)\}")
 WORD_SLOTS = {"adv": "adverbs", "clause": "clauses", "adj": "adjectives", "ssubj": "subjects"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, InvalidRequest
+from ...errors import FormatError, InvalidRequest
 from .caption_words import (
     SLOT,
     WORD_SLOTS,

@@ -24,8 +24,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from ..errors import FormatError
-from ..motion.io.atomic import atomic_path
+from ...errors import FormatError
+from ...motion.io.atomic import atomic_path
 
 
 @dataclass(frozen=True)

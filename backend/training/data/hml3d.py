@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError
-from ..evaluation.hml3d_items import PADDED_FRAMES, UNIT_FRAMES, Item, load_items
-from ..motion.representations import hml263
-from ..pipelines import hml_statistics
+from ...errors import FormatError
+from ...evaluation.hml3d_items import PADDED_FRAMES, UNIT_FRAMES, Item, load_items
+from ...motion.representations import hml263
+from ...pipelines.humanml3d import statistics as hml_statistics
 
 SPEC = hml263.SPEC
 LAYOUT_HINT = (

@@ -21,12 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artifacts import write_json
-from ..errors import FormatError
-from ..motion.io.atomic import atomic_path
-from ..motion.representations import hml263, smplrifke205
-from ..motion.representations.statistics import mean_std
-from ..wire.skeleton import NUM_JOINTS
+from ...store.model_folder import write_json
+from ...errors import FormatError
+from ...motion.io.atomic import atomic_path
+from ...motion.representations import hml263, smplrifke205
+from ...motion.representations.statistics import mean_std
+from ...wire.skeleton import NUM_JOINTS
 from . import caption_vectors
 from .dataset import Item, MotionDataset
 from .text_cache import CaptionEmbeddings

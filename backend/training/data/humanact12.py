@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError
-from ..motion.io import restricted_pickle
-from ..pipelines.action_names import HUMANACT12 as ACTIONS
+from ...errors import FormatError
+from ...motion.io import restricted_pickle
+from ...pipelines.action_mdm.names import HUMANACT12 as ACTIONS
 
 __all__ = ["ACTIONS", "HumanAct12", "RotationBatch", "RotationWindows", "read"]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError
-from ..motion.io import bvh
-from ..motion.mirror import mirror_motion135
-from ..motion.representations import smplrifke205
-from ..motion.resample import resample_motion135
-from ..wire.skeleton import MOTION_FPS
+from ...errors import FormatError
+from ...motion.io import bvh
+from ...motion.mirror import mirror_motion135
+from ...motion.representations import smplrifke205
+from ...motion.resample import resample_motion135
+from ...wire.skeleton import MOTION_FPS
 from .bvh_retarget import RetargetProfile, profile_path, retarget
 from .caption_words import swap_words
 from .captions import CaptionGrammar

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError
-from ..text.actions import named_actions
-from ..text.minilm import MiniLMEncoder
-from ..text.sides import named_sides
+from ...errors import FormatError
+from ...text.actions import named_actions
+from ...text.minilm import MiniLMEncoder
+from ...text.sides import named_sides
 from .dataset import read_arrays, write_arrays
 
 _BATCH = 128

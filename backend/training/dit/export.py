@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..artifacts import Stats, write_json
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError
-from ..models.dit import DiT
-from ..pipelines.dit import DiTPipeline
-from ..pipelines.dit_config import config_for
-from ..pipelines.knowledge import build_knowledge
-from ..text.minilm import MiniLMEncoder
-from .dataset import MotionDataset, read_json
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError
+from ...models.dit import DiT
+from ...pipelines.dit.config import config_for
+from ...pipelines.dit.knowledge import build_knowledge
+from ...pipelines.dit.pipeline import DiTPipeline
+from ...store.model_folder import Stats, write_json
+from ...text.minilm import MiniLMEncoder
+from ..data.dataset import MotionDataset, read_json
+from ..run import load_state
 from .trainer import ema_weights
-from .training_run import load_state
 
 CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..motion.representations import smplrifke205
-from ..motion.rotations import rot6d_rows_to_matrix
-from ..motion.skeleton import FOOT_JOINTS, NUM_JOINTS, PARENTS, joint_index, rest_offsets
+from ...motion.representations import smplrifke205
+from ...motion.rotations import rot6d_rows_to_matrix
+from ...motion.skeleton import FOOT_JOINTS, NUM_JOINTS, PARENTS, joint_index, rest_offsets
 
 _SPEC = smplrifke205.SPEC
 _ARMS = range(joint_index("left_shoulder"), joint_index("right_wrist") + 1)

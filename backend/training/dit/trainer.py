@@ -12,15 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import CONFIG, WEIGHTS, config_from_dict, load_weights, read_json
-from ..diffusion.schedule import Schedule
-from ..errors import InvalidRequest
-from ..models.dit import DiT, DiTConfig
-from ..motion.io.atomic import atomic_path
-from ..text.actions import ACTION_WORDS
-from .batches import BatchSampler, SamplingConfig
-from .losses import LossConfig, motion_loss
-from .training_run import (
+from ...diffusion.schedule import Schedule
+from ...errors import InvalidRequest
+from ...models.dit import DiT, DiTConfig
+from ...motion.io.atomic import atomic_path
+from ...store.model_folder import CONFIG, WEIGHTS, config_from_dict, load_weights, read_json
+from ...text.actions import ACTION_WORDS
+from ..data.batches import BatchSampler, SamplingConfig
+from ..run import (
     STATE,
     append_row,
     load_state,
@@ -30,6 +29,7 @@ from .training_run import (
     share_spent,
     warm_cosine,
 )
+from .losses import LossConfig, motion_loss
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..artifacts import CONFIG, STATS, WEIGHTS, Stats, save_tensors, write_json
-from ..evaluation.evaluators import starter
-from ..evaluation.physical import physical_metrics
-from ..models.tmr import SentenceTMR, TMRConfig
-from ..motion.io.atomic import atomic_path
-from ..motion.representations import motion135
-from .dataset import Clip, Item, MotionDataset, read_json
-from .training_run import load_state
+from ...evaluation.evaluators import starter
+from ...evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from ...evaluation.physical import physical_metrics
+from ...motion.io.atomic import atomic_path
+from ...motion.representations import motion135
+from ...store.model_folder import CONFIG, STATS, WEIGHTS, Stats, save_tensors, write_json
+from ..data.dataset import Clip, Item, MotionDataset, read_json
+from ..run import load_state
 
 CAPTIONS_EACH = 8
 """Captions kept for each reference motion, drawn evenly from its pool."""

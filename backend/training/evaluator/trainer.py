@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ..models.tmr import SentenceTMR, TMRConfig
-from ..motion.io.atomic import atomic_path
-from . import contrastive
-from .batches import Batch, BatchSampler
-from .training_run import (
+from ...evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from ...motion.io.atomic import atomic_path
+from ..data.batches import Batch, BatchSampler
+from ..run import (
     STATE,
     append_row,
     load_state,
@@ -25,6 +24,7 @@ from .training_run import (
     share_spent,
     warm_cosine,
 )
+from . import contrastive
 
 
 @dataclass(frozen=True)

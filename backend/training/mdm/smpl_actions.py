@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import write_json
-from ..diffusion.mdm_losses import LossWeights, mdm_losses
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError
-from ..models import mdm_checkpoint
-from ..models.mdm import MDM
-from ..motion.action_body import SMPL24_PARENTS, ActionBody
-from ..wire.skeleton import HAND_OFFSETS, REST_OFFSETS
-from .humanact12 import HumanAct12, RotationWindows
-from .training_run import append_row, resuming, save_torch
+from ...diffusion.mdm_losses import LossWeights, mdm_losses
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError
+from ...models.mdm import release
+from ...models.mdm.network import MDM
+from ...motion.action_body import SMPL24_PARENTS, ActionBody
+from ...store.model_folder import write_json
+from ...wire.skeleton import HAND_OFFSETS, REST_OFFSETS
+from ..data.humanact12 import HumanAct12, RotationWindows
+from ..run import append_row, resuming, save_torch
 
 LOG_EVERY = 20
 
@@ -81,7 +81,7 @@ class RotationTrainer:
     ) -> None:
         self.run, self.config = run, config
         self.device = torch.device(device)
-        model = mdm_checkpoint.config_from_args(asdict(config))
+        model = release.config_from_args(asdict(config))
         if data.labels.max() >= model.actions:
             raise ArtifactError(
                 f"The data has class {data.labels.max()}; MDM's action model has {model.actions}.",
@@ -134,14 +134,14 @@ class RotationTrainer:
 
     def save(self) -> None:
         """Write ``args.json``, and the optimiser and network of this step."""
-        write_json(self.run / mdm_checkpoint.ARGS, dict(sorted(asdict(self.config).items())))
+        write_json(self.run / release.ARGS, dict(sorted(asdict(self.config).items())))
         # the optimiser first: a checkpoint that is there can be resumed
         for name, module in (("opt", self.optimizer), ("model", self.net)):
             save_torch(self.run / f"{name}{self.step:09d}.pt", module.state_dict())
 
     def resume(self) -> None:
         """Go on from the newest checkpoint; :class:`ArtifactError` if none fits."""
-        path = mdm_checkpoint.find_checkpoint(self.run)
+        path = release.find_checkpoint(self.run)
         step = int(path.stem.removeprefix("model"))
         with resuming(path):
             for file, module in (

@@ -21,16 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor, distributed
 
-from ..artifacts import write_json
-from ..diffusion.mdm_losses import mdm_losses
-from ..diffusion.schedule import Schedule
-from ..errors import ArtifactError
-from ..models import mdm_checkpoint
-from ..models.mdm import MDM
-from ..motion.io.atomic import atomic_path
-from .caption_vectors import CaptionVectors
-from .hml3d_data import TextMotionBatches
-from .training_run import append_row, save_torch
+from ...diffusion.mdm_losses import mdm_losses
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError
+from ...models.mdm import release
+from ...models.mdm.network import MDM
+from ...motion.io.atomic import atomic_path
+from ...store.model_folder import write_json
+from ..data.caption_vectors import CaptionVectors
+from ..data.hml3d import TextMotionBatches
+from ..run import append_row, save_torch
 
 LOG_EVERY = 20
 
@@ -68,12 +68,12 @@ class MdmTrainConfig:
     @classmethod
     def read(cls, run: Path) -> MdmTrainConfig:
         """That of a run directory; :class:`ArtifactError` when it was not written here."""
-        values = mdm_checkpoint.read_args(run / mdm_checkpoint.ARGS)
+        values = release.read_args(run / release.ARGS)
         try:
             return cls(**values)
         except TypeError as error:
             raise ArtifactError(
-                f"{run / mdm_checkpoint.ARGS} is not of a run of Kinetype ({error}).",
+                f"{run / release.ARGS} is not of a run of Kinetype ({error}).",
                 "Resume only runs that 'kinetype train mdm' started.",
             ) from error
 
@@ -134,7 +134,7 @@ class MdmTrainer:
         self.run, self.config, self.batches, self.vectors = run, config, batches, vectors
         self.process = process or Process()
         self.device = torch.device(device)
-        model_config = mdm_checkpoint.config_from_args(asdict(config))
+        model_config = release.config_from_args(asdict(config))
         torch.manual_seed(config.seed)
         self.net = MDM(model_config).to(self.device).train()
         self.ema = self._snapshot() if config.use_ema else {}
@@ -252,7 +252,7 @@ class MdmTrainer:
             self._diverged()
         if self.process.first:
             self.run.mkdir(parents=True, exist_ok=True)
-            write_json(self.run / mdm_checkpoint.ARGS, dict(sorted(asdict(self.config).items())))
+            write_json(self.run / release.ARGS, dict(sorted(asdict(self.config).items())))
             for name, values in (
                 ("Mean.npy", self.batches.data.mean),
                 ("Std.npy", self.batches.data.std),
@@ -275,7 +275,7 @@ class MdmTrainer:
         Raises:
             ArtifactError: none there, or one of another network.
         """
-        path = mdm_checkpoint.find_checkpoint(self.run)
+        path = release.find_checkpoint(self.run)
         content = _load(path)
         step = int(path.stem.removeprefix("model"))
         saved = _load(path.with_name(f"opt{step:09d}.pt"))
@@ -287,7 +287,7 @@ class MdmTrainer:
                 self.ema = {k: content["model_avg"][k].to(self.device) for k in self.ema}
         except (RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError(
-                f"{path} does not fit {mdm_checkpoint.ARGS} ({error}).",
+                f"{path} does not fit {release.ARGS} ({error}).",
                 "Resume with the settings that started the run.",
             ) from error
         self.step, self.elapsed = step, float(saved["elapsed"])

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..models.motion_vqvae import Codebook
+from ...models.motiongpt.vqvae import Codebook
 
 DECAY = 0.99
 MIN_COUNT = 1.0

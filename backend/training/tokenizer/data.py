@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError
-from ..motion.representations import hml263
-from ..motion.representations.statistics import mean_std
+from ...errors import FormatError
+from ...motion.representations import hml263
+from ...motion.representations.statistics import mean_std
 
 SPEC = hml263.SPEC
 VECTORS = "new_joint_vecs"

@@ -1,4 +1,4 @@
-"""Training of the motion tokenizer (:mod:`backend.models.motion_vqvae`) on pose features.
+"""Training of the motion tokenizer (:mod:`backend.models.motiongpt.vqvae`) on pose features.
 
 The recipe of T2M-GPT (Zhang et al. 2023), which MotionGPT and MoMask share: random windows of 64
 frames, smooth L1 on the features and once more on the joint positions, a commitment loss, and a
@@ -17,14 +17,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .. import artifacts
-from ..artifacts import Stats
-from ..models.motion_vqvae import MotionVQVAE, VQVAEConfig
-from ..motion.representations import hml263
-from . import tokenizer_data
-from .tokenizer_codebook import CodebookTrainer
-from .tokenizer_data import FeatureClips
-from .training_run import (
+from ...models.motiongpt.vqvae import MotionVQVAE, VQVAEConfig
+from ...motion.representations import hml263
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ..run import (
     STATE,
     append_row,
     load_state,
@@ -34,6 +31,9 @@ from .training_run import (
     share_spent,
     warm_cosine,
 )
+from . import data as tokenizer_data
+from .codebook import CodebookTrainer
+from .data import FeatureClips
 
 SPEC = hml263.SPEC
 MODEL_FOLDER = "model"
@@ -233,7 +233,7 @@ class TokenizerTrainer:
 
     def save(self) -> None:
         """Write ``config.json`` and ``state.pt``."""
-        artifacts.write_json(self.run / artifacts.CONFIG, self.config.to_dict())
+        model_folder.write_json(self.run / model_folder.CONFIG, self.config.to_dict())
         state = {
             "step": self.step,
             "elapsed": self.elapsed,
@@ -256,7 +256,7 @@ class TokenizerTrainer:
 
     def export(self) -> Path:
         """Write the tokenizer and its statistics to ``model`` in the run; returns the folder."""
-        return artifacts.save_model(
+        return model_folder.save_model(
             self.run / MODEL_FOLDER,
             {"tokenizer": asdict(self.config.model), "representation": SPEC.name},
             self.net.state_dict(),
@@ -266,8 +266,10 @@ class TokenizerTrainer:
 
 def load_config(run: Path) -> TokenizerTrainConfig:
     """``config.json`` of a run; :class:`ArtifactError` if it is missing or of another version."""
-    path = run / artifacts.CONFIG
-    return artifacts.config_from_dict(TokenizerTrainConfig, artifacts.read_json(path), str(path))
+    path = run / model_folder.CONFIG
+    return model_folder.config_from_dict(
+        TokenizerTrainConfig, model_folder.read_json(path), str(path)
+    )
 
 
 def load_tokenizer(folder: Path) -> tuple[MotionVQVAE, Stats]:
@@ -276,11 +278,11 @@ def load_tokenizer(folder: Path) -> tuple[MotionVQVAE, Stats]:
     Raises:
         ArtifactError: a file is missing or damaged, or they do not fit each other.
     """
-    path = folder / artifacts.CONFIG
-    values = artifacts.read_json(path)
-    config = artifacts.config_from_dict(VQVAEConfig, values.get("tokenizer"), str(path))
+    path = folder / model_folder.CONFIG
+    values = model_folder.read_json(path)
+    config = model_folder.config_from_dict(VQVAEConfig, values.get("tokenizer"), str(path))
     net = MotionVQVAE(config)
-    artifacts.load_weights(net, folder / artifacts.WEIGHTS)
-    stats = artifacts.load_stats(folder / artifacts.STATS, config.features)
-    artifacts.verify_checksums(folder, values)
+    model_folder.load_weights(net, folder / model_folder.WEIGHTS)
+    stats = model_folder.load_stats(folder / model_folder.STATS, config.features)
+    model_folder.verify_checksums(folder, values)
     return net.eval().requires_grad_(False), stats
