@@ -23,9 +23,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from backend.pipelines.editing.continuing import Drawing, go_on
-from backend.pipelines.editing.prompt_parts import split_prompt
-
 from backend.evaluation.physical import physical_metrics
 from backend.motion import cleanup, seams
 from backend.motion.edits import align_heading
@@ -33,6 +30,8 @@ from backend.motion.joint_sets import joint_mask
 from backend.motion.representations import motion135
 from backend.motion.resample import resample_at
 from backend.pipelines.dit import DiTPipeline
+from backend.pipelines.editing.continuing import Drawing, go_on
+from backend.pipelines.editing.prompt_parts import split_prompt
 from backend.wire.messages import Motion, Request
 from backend.wire.skeleton import MOTION_FPS
 from scripts.starter.drawing import draw_frame, first_heading

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from backend.pipelines.editing.space_hml263 import Hml263Space
-from backend.pipelines.editing.spaces import EditSpace, Smplrifke205Space, kept_rows
 
 from backend.errors import Cancelled, InvalidRequest
 from backend.motion.joint_sets import joint_mask
 from backend.motion.representations import motion135
 from backend.pipelines.dit import DiTPipeline
+from backend.pipelines.editing.space_hml263 import Hml263Space
+from backend.pipelines.editing.spaces import EditSpace, Smplrifke205Space, kept_rows
 from backend.pipelines.mdm import MDMPipeline
 from backend.wire.messages import Motion
 from tests.conftest import _swinging_clip

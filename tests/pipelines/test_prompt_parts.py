@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from backend.pipelines.editing.prompt_parts import split_prompt, subject_of
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "data/starter/captions.json"
