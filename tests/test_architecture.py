@@ -17,8 +17,9 @@ MAX_LINES = 450
 MATHS = {"errors", "wire", "motion"}
 PARTS = MATHS | {"store", "diffusion", "text", "models"}
 ALLOWED = {
-    "": set(),
+    "": {"import_name"},
     "errors": set(),
+    "import_name": set(),
     "wire": {"errors"},
     "motion": {"errors", "wire"},
     "store": MATHS,

@@ -84,7 +84,8 @@ class ActionMDMPipelineConfig:
             raise ValueError(f"unknown coordinates {self.coordinates!r}")
         if not 2 <= self.min_frames <= self.num_frames or not self.fps > 0:
             raise ValueError("min_frames, num_frames or fps are out of range")
-        if self.sampler not in limits.SAMPLERS or not 1 <= self.steps <= self.schedule.steps:
+        known = self.sampler in limits.DIFFUSION_SAMPLERS
+        if not known or not 1 <= self.steps <= self.schedule.steps:
             raise ValueError(f"sampler {self.sampler!r} with {self.steps} steps")
 
     def to_dict(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class MDMPipelineConfig:
     def __post_init__(self) -> None:
         if self.model_type != "mdm":
             raise ValueError(f"model_type is {self.model_type!r}, not 'mdm'")
-        if self.sampler not in limits.SAMPLERS:
+        if self.sampler not in limits.DIFFUSION_SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}")
         if not limits.MIN_GUIDANCE <= self.guidance_param <= limits.MAX_GUIDANCE:
             raise ValueError(f"guidance_param {self.guidance_param}")
