@@ -29,7 +29,9 @@ def run(options: argparse.Namespace) -> int:
     from ..training.data import batches, text_cache
     from ..training.data.dataset import MotionDataset
     from ..training.evaluator.trainer import TMRTrainConfig, TMRTrainer
+    from ..training.run import check_folder
 
+    check_folder(options.run_dir, resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
     dataset = MotionDataset.load(options.data)

@@ -314,7 +314,9 @@ def test_the_readme_command_works_from_any_folder(tmp_path: Path, backend_python
     shutil.copytree(REPO / "backend" / "assets" / "starter", tmp_path / "models/mine")
     write(tmp_path / "prompts.txt", "a person walks\n")
     options = "--prompts prompts.txt --out renders/ --backend-python .venv/bin/python"
-    quick = "--model models/mine --offline --seconds 1.5 --width 32 --height 32 --fps 8 --format png"
+    quick = (
+        "--model models/mine --offline --seconds 1.5 --width 32 --height 32 --fps 8 --format png"
+    )
     command = [sys.executable, str(SCRIPT), *options.split(), *quick.split()]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280
