@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..backend_access import package_root
+from ..backend_access import package_folder
 
 _SITE_FOLDERS = {"site-packages", "dist-packages"}
 
@@ -39,6 +39,8 @@ def default_command(
 ) -> BackendCommand:
     """``python -m backend serve`` with this copy of the backend, wherever it lies.
 
+    An installed distribution is called ``kinetype``.
+
     In a checkout and in the installed extension the folder that holds ``backend`` goes into
     PYTHONPATH, so that both sides have the same version and ``python`` needs only the
     dependencies. An installed distribution is found by its own Python; its site-packages must
@@ -56,14 +58,14 @@ def default_command(
         options += ["--device", device]
     if threads:
         options += ["--threads", str(threads)]
-    root = package_root()
-    installed = root.name in _SITE_FOLDERS
+    package = package_folder()
+    installed = package.parent.name in _SITE_FOLDERS
     env: dict[str, str | None] = {
         # the host application's own Python settings are not for the child
         "PYTHONHOME": None,
-        "PYTHONPATH": None if installed else str(root),
+        "PYTHONPATH": None if installed else str(package.parent),
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
     }
-    command = [_program(python or sys.executable), "-m", "backend", "serve", *options]
+    command = [_program(python or sys.executable), "-m", package.name, "serve", *options]
     return BackendCommand(command, env, Path(cwd) if cwd else Path.home())

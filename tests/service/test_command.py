@@ -68,10 +68,11 @@ def test_the_installed_extension_serves(tmp_path: Path) -> None:
 def test_an_installed_distribution_does_not_leak_into_another_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(command, "package_root", lambda: tmp_path / "site-packages")
+    installed = tmp_path / "site-packages" / "kinetype"
+    monkeypatch.setattr(command, "package_folder", lambda: installed)
     built = default_command("/opt/env/bin/python", device="cuda:1", threads=4)
     assert built.command == [
-        "/opt/env/bin/python", "-m", "backend", "serve", "--device", "cuda:1", "--threads", "4",
+        "/opt/env/bin/python", "-m", "kinetype", "serve", "--device", "cuda:1", "--threads", "4",
     ]  # fmt: skip
     assert built.env["PYTHONPATH"] is None
 
