@@ -54,10 +54,7 @@ class WordPiece:
         if path is None:
             raise ArtifactError(f"{folder} lacks {FILE} or {PLAIN}.", _HINT)
         words = _read(path)
-        fits = isinstance(words, dict) and all(
-            type(row) is int and row >= 0 for row in words.values()
-        )
-        if not fits or not {PAD, UNKNOWN, START, END, MASK} <= words.keys():
+        if not {PAD, UNKNOWN, START, END, MASK} <= words.keys():
             raise ArtifactError(f"{path} holds no vocabulary of BERT.", _HINT)
         settings = folder / SETTINGS
         lower = read_json(settings).get("do_lower_case") if settings.is_file() else True
@@ -82,13 +79,16 @@ def cut(ids: list[int], limit: int) -> list[int]:
     return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> dict[str, int]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError("it is far too large")
         text = path.read_text(encoding="utf-8")
         if path.name == PLAIN:
             return {word: row for row, word in enumerate(text.removesuffix("\n").split("\n"))}
-        return json.loads(text)["model"]["vocab"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        words = json.loads(text)["model"]["vocab"].items()
+        if not all(type(row) is int and row >= 0 for _, row in words):
+            raise ValueError("a row of its vocabulary is no number")
+        return dict(words)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", _HINT) from error
