@@ -82,6 +82,29 @@ class DistilBertEncoder:
         _check_weights(model, told, place)
         return cls(model.to(device or "cpu"), tokenizer)
 
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+    ) -> DistilBertEncoder:
+        """The encoder from its tensors, with ``config.json`` and the tokenizer of a folder."""
+        from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+        try:
+            model = DistilBertModel(DistilBertConfig.from_pretrained(folder))
+            model.load_state_dict(dict(tensors))
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # transformers and torch raise many kinds
+            raise ArtifactError(
+                f"The DistilBERT of {folder} cannot be loaded.",
+                "Copy or download it again.",
+                str(error),
+            ) from error
+        return cls(model.to(device or "cpu"), tokenizer)
+
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """States of all tokens, as MDM takes them in ``y["text_embed"]``.
