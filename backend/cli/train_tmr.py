@@ -33,12 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from ..training.evaluator.trainer import TMRTrainConfig, TMRTrainer
     from ..training.run import check_folder
 
-<<<<<<< HEAD
     check_folder(options.run_dir, resume=options.resume)
-=======
     if options.out:
         check_free(options.out, overwrite=options.overwrite, sources=(options.run_dir,))
->>>>>>> main
     if options.threads:
         torch.set_num_threads(options.threads)
     dataset = MotionDataset.load(options.data)
