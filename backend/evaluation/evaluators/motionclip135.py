@@ -16,6 +16,7 @@ from ...motion.representations import motion135
 from ...motion.rotations import matrix_to_rot6d_column
 from ...store.config_files import read_json
 from ...store.model_folder import sha256_of
+from ...text.panics import panics_are_errors
 from ..hml3d_items import Caption
 from .parts import base
 from .parts.motionclip135_network import MotionCLIP
@@ -131,7 +132,8 @@ def _tokenizer(place: str | Path, *, local_files_only: bool) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(place, local_files_only=local_files_only)
+        with panics_are_errors():
+            return AutoTokenizer.from_pretrained(place, local_files_only=local_files_only)
     except Exception as error:  # transformers raises many kinds for a damaged folder
         raise ArtifactError(f"{place} holds no CLIP tokenizer.", _HINT, str(error)) from error
 
