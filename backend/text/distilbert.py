@@ -57,6 +57,30 @@ class DistilBertEncoder:
         words.check_fits(net.size.vocabulary, place)
         return cls(net.to(device or "cpu"), words, place)
 
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+    ) -> DistilBertEncoder:
+        """The encoder from its tensors, with ``config.json`` and the tokenizer of a folder."""
+        from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+        try:
+            model = DistilBertModel(DistilBertConfig.from_pretrained(folder))
+            model.load_state_dict(dict(tensors))
+            with panics_are_errors():
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # transformers and torch raise many kinds
+            raise ArtifactError(
+                f"The DistilBERT of {folder} cannot be loaded.",
+                "Copy or download it again.",
+                str(error),
+            ) from error
+        return cls(model.to(device or "cpu"), tokenizer)
+
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """States of all tokens, as MDM takes them in ``y["text_embed"]``.
