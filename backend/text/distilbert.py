@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import MissingDependency
-from .bert import CONFIG, WEIGHTS, BertEncoder, load_encoder
+from ..store.config_files import read_json
+from .bert import CONFIG, WEIGHTS, BertEncoder, encoder_of, load_encoder
 from .wordpiece import FILE, PAD, PLAIN, SETTINGS, WordPiece, cut
 
 HUB_ID = "distilbert/distilbert-base-uncased"
@@ -53,9 +54,7 @@ class DistilBertEncoder:
             ArtifactError: they are there but damaged.
         """
         place = _inside(folder) or _from_hub(name, local_files_only)
-        net, words = load_encoder(place), WordPiece.load(place)
-        words.check_fits(net.size.vocabulary, place)
-        return cls(net.to(device or "cpu"), words, place)
+        return cls._of(load_encoder(place), place, device)
 
     @classmethod
     def from_tensors(
@@ -65,21 +64,21 @@ class DistilBertEncoder:
         *,
         device: str | torch.device | None = None,
     ) -> DistilBertEncoder:
-        """The encoder from its tensors, with ``config.json`` and the tokenizer of a folder."""
-        from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+        """The encoder from its tensors, with ``config.json`` and the tokenizer of a folder.
 
-        try:
-            model = DistilBertModel(DistilBertConfig.from_pretrained(folder))
-            model.load_state_dict(dict(tensors))
-            with panics_are_errors():
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # transformers and torch raise many kinds
-            raise ArtifactError(
-                f"The DistilBERT of {folder} cannot be loaded.",
-                "Copy or download it again.",
-                str(error),
-            ) from error
-        return cls(model.to(device or "cpu"), tokenizer)
+        Raises:
+            ArtifactError: they are no DistilBERT, or a file is missing or damaged.
+        """
+        net = encoder_of(tensors, read_json(folder / CONFIG), str(folder))
+        return cls._of(net, folder, device)
+
+    @classmethod
+    def _of(
+        cls, net: BertEncoder, folder: Path, device: str | torch.device | None
+    ) -> DistilBertEncoder:
+        words = WordPiece.load(folder)
+        words.check_fits(net.size.vocabulary, folder)
+        return cls(net.to(device or "cpu"), words, folder)
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
