@@ -15,12 +15,11 @@ ground: what scrapes over the floor looks like sliding, whether it is meant to s
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solveh_banded
-from scipy.ndimage import correlate1d, gaussian_filter1d, maximum_filter1d
 
 from ..wire.skeleton import SOLE_HEIGHT
 from .contacts import BALLS, contacts_of_joints, detect_contacts, ground_height
 from .edits import align_heading
+from .filters import correlate1d, gaussian_filter1d, maximum_filter1d, solveh_banded
 from .leg_ik import ANKLES, HIPS, reach, solve_legs
 from .representations import motion135
 from .rotations import matrix_to_rot6d_interleaved, rot6d_interleaved_to_matrix

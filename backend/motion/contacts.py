@@ -7,9 +7,9 @@ step: from the moment the foot is flat until the toes leave.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, label
 
 from ..wire.skeleton import SOLE_HEIGHT
+from .filters import gaussian_filter1d, label
 from .representations import motion135
 from .skeleton import FOOT_JOINTS, joint_index
 
