@@ -37,6 +37,10 @@ class DiTConfig:
     ``detail_width`` adds that many channels for what the stem's are too few for (a wrist that
     swings): they pass through the transformer like the stem's, and around it through a gate that
     listens to step and text, without a non-linearity. ``max_frames`` bounds positions.
+    ``context_width`` > 0 lets the blocks of adaln also attend to the encoder's token states, read by
+    one small layer of that width. ``labels``, ``styles`` and ``controls`` are the sizes of soft
+    conditions beside the text: how much of each action and of each manner, and numbers such as
+    speed, each of which may be unknown.
     """
 
     input_dim: int = 205
@@ -54,12 +58,25 @@ class DiTConfig:
     action_words: int = 0
     detail_width: int = 0
     max_frames: int = 256
+    context_width: int = 0
+    labels: int = 0
+    styles: int = 0
+    controls: int = 0
 
     def __post_init__(self) -> None:
+        if self.context_width and self.conditioning != "adaln":
+            raise ValueError("context_width goes with adaln: the others have a context of their own")
         if self.conditioning not in ("in_context", "adaln", "cross_attention"):
             raise ValueError(f"unknown conditioning {self.conditioning!r}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.context_width % self.heads:
+            raise ValueError(f"context_width {self.context_width}: no multiple of {self.heads}")
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether ``y`` must hold the encoder's token states."""
+        return self.text_tokens or self.context_width > 0
 
 
 def sinusoidal(positions: Tensor, dim: int) -> Tensor:
@@ -126,6 +143,24 @@ class Modulation(nn.Module):
         return self.up(hidden)[:, None].chunk(self.chunks, -1)
 
 
+class ContextAttention(nn.Module):
+    """Attention of motion ``[B, T, width]`` over text states ``[B, S, narrow]``, starting silent."""
+
+    def __init__(self, width: int, narrow: int) -> None:
+        super().__init__()
+        self.q = nn.Linear(width, narrow)
+        self.kv = nn.Linear(narrow, 2 * narrow)
+        self.out = nn.Linear(narrow, width)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, context: Tensor, bias: Tensor | None, heads: int) -> Tensor:
+        """What ``x`` hears in ``context``; ``bias`` [B, 1, 1, S] hides padding."""
+        k, v = self.kv(context).chunk(2, -1)
+        q = self.q(F.layer_norm(x, x.shape[-1:]))
+        return self.out(attend(q, k, v, heads, bias))
+
+
 class Block(nn.Module):
     """One pre-norm transformer block; ``conditioning`` decides which extra parts it has."""
 
@@ -137,6 +172,7 @@ class Block(nn.Module):
         *,
         mlp_ratio: float = 4.0,
         adaln_rank: int = 0,
+        context_width: int = 0,
         gates: bool = True,
     ) -> None:
         super().__init__()
@@ -150,6 +186,7 @@ class Block(nn.Module):
         self.cross: nn.ModuleDict | None = None
         if conditioning == "adaln":
             self.modulation = Modulation(width, 6, adaln_rank)
+            self.context = ContextAttention(width, context_width) if context_width else None
             return
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
@@ -188,6 +225,8 @@ class Block(nn.Module):
             if not self.gates:
                 gate1 = gate2 = torch.ones_like(gate1)
             x = x + gate1 * self._self_attention(modulate(x, scale1, shift1), bias)
+            if self.context is not None and context is not None:
+                x = x + self.context(x, context, context_bias, self.heads)
             return x + gate2 * self._mlp(modulate(x, scale2, shift2))
         x = x + self._self_attention(self.norm1(x), bias)
         if self.cross is not None:
@@ -195,6 +234,70 @@ class Block(nn.Module):
             q = self.cross["q"](self.cross["norm"](x))
             x = x + self.cross["out"](attend(q, k, v, self.heads, context_bias))
         return x + self._mlp(self.norm2(x))
+
+
+class TextContext(nn.Module):
+    """Token states of the encoder, read once more: keys and values for every block.
+
+    The first entry is the whole condition (sentence, flags, wishes), so that the context is never
+    empty; an unconditional row has a learnt vector there and no tokens.
+    """
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        narrow = config.context_width
+        self.scale = config.text_dim**0.5 / 4.0
+        self.tokens = nn.Linear(config.text_dim, narrow)
+        self.whole = nn.Linear(config.width, narrow)
+        self.null = nn.Parameter(torch.zeros(narrow))
+        self.layer = Block(narrow, config.heads, "in_context", mlp_ratio=2.0)
+
+    def forward(self, y: dict[str, Tensor], sentence: Tensor) -> tuple[Tensor, Tensor]:
+        """``y`` and the condition [B, width] to states [B, 1 + M, narrow] and their mask."""
+        dtype = self.tokens.weight.dtype
+        mask = y["token_mask"].bool()
+        drop = y.get("drop")
+        whole = self.whole(sentence.to(dtype))
+        if drop is not None:
+            mask = mask & ~drop[:, None]
+            whole = torch.where(drop[:, None], self.null.to(whole.dtype), whole)
+        states = F.layer_norm(y["tokens"].to(dtype), y["tokens"].shape[-1:])
+        states = torch.cat([whole[:, None], self.tokens(states).to(whole.dtype)], 1)
+        mask = F.pad(mask, (1, 0), value=True)
+        positions = torch.arange(states.shape[1], device=states.device)
+        states = states + sinusoidal(positions, states.shape[-1]).to(states.dtype)
+        return self.layer(states, _bias(mask)), mask
+
+
+class Wishes(nn.Module):
+    """Actions, manners and numbers that a motion is to have, ``[B, width]``; nothing said is 0."""
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.labels = nn.Linear(config.labels, width, bias=False) if config.labels else None
+        self.styles = nn.Linear(config.styles, width, bias=False) if config.styles else None
+        self.numbers: nn.Sequential | None = None
+        if config.controls:
+            self.numbers = nn.Sequential(
+                nn.Linear(2 * config.controls, width), nn.SiLU(), nn.Linear(width, width)
+            )
+        for names in (self.labels, self.styles):
+            if names is not None:
+                nn.init.normal_(names.weight, std=1.0)
+
+    def forward(self, y: dict[str, Tensor]) -> Tensor:
+        """Sum of what is wished."""
+        found = []
+        if self.labels is not None:
+            found.append(self.labels(y["labels"].to(self.labels.weight.dtype)))
+        if self.styles is not None:
+            found.append(self.styles(y["styles"].to(self.styles.weight.dtype)))
+        if self.numbers is not None:
+            known = y["controls_known"]
+            values = torch.cat([y["controls"] * known, known], -1)
+            found.append(self.numbers(values.to(next(self.numbers.parameters()).dtype)))
+        return torch.stack(found).sum(0)
 
 
 class DiT(nn.Module):
@@ -205,8 +308,9 @@ class DiT(nn.Module):
         timesteps: ``[B]`` integers, 0-based, in the schedule's own range.
         y: ``lengths`` [B] valid frames; ``sentence`` [B, text_dim]; ``tokens`` [B, M, text_dim] and
             ``token_mask`` [B, M] (True = real) when ``text_tokens``; ``sides`` [B, 2] when
-            ``side_words``; ``actions`` [B, action_words] when ``action_words``; optional ``drop``
-            [B] bool, True makes that row unconditional (classifier-free guidance).
+            ``side_words``; ``actions`` [B, action_words] when ``action_words``; ``labels``,
+            ``styles``, ``controls`` and ``controls_known`` when the config has them; optional
+            ``drop`` [B] bool, True makes that row unconditional (classifier-free guidance).
 
     Returns the prediction, ``[B, T, input_dim]``; frames past a row's length are zero, and they
     never influence the others, so a clip comes out the same alone and in a batch.
@@ -225,8 +329,17 @@ class DiT(nn.Module):
         if c.text_tokens:
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
+        self.context = TextContext(c) if c.context_width else None
+        self.wishes = Wishes(c) if c.labels or c.styles or c.controls else None
         self.blocks = nn.ModuleList(
-            Block(width, c.heads, c.conditioning, mlp_ratio=c.mlp_ratio, adaln_rank=c.adaln_rank)
+            Block(
+                width,
+                c.heads,
+                c.conditioning,
+                mlp_ratio=c.mlp_ratio,
+                adaln_rank=c.adaln_rank,
+                context_width=c.context_width,
+            )
             for _ in range(c.depth)
         )
         self.final = Modulation(width, 2, c.adaln_rank)
@@ -264,7 +377,10 @@ class DiT(nn.Module):
             text = torch.cat([text, _FLAG_SCALE * y["sides"].to(dtype)], -1)
         if self.config.action_words:
             text = torch.cat([text, _FLAG_SCALE * y["actions"].to(dtype)], -1)
-        sentence = F.layer_norm(F.silu(self.text_embed(text)), (width,))
+        asked = self.text_embed(text)
+        if self.wishes is not None:
+            asked = asked + self.wishes(y).to(asked.dtype)
+        sentence = F.layer_norm(F.silu(asked), (width,))
         if drop is not None:
             sentence = sentence.masked_fill(drop[:, None], 0.0)
         vector = time + length
@@ -301,6 +417,8 @@ class DiT(nn.Module):
         hidden = hidden + sinusoidal(positions, self.config.width).to(hidden.dtype)
 
         vector, sentence, tokens, text_mask = self.encode_condition(timesteps, y)
+        if self.context is not None:
+            tokens, text_mask = self.context(y, sentence)
         hidden = self._transform(hidden, token_mask, vector, sentence, tokens, text_mask)
 
         shift, scale = self.final(vector, sentence)
@@ -340,6 +458,11 @@ class DiT(nn.Module):
             bias, context_bias = _bias(mask), _bias(extra_mask)
             for block in self.blocks:
                 hidden = block(hidden, bias, context=extra, context_bias=context_bias)
+            return hidden
+        if self.context is not None:
+            bias, context_bias = _bias(mask), _bias(extra_mask)
+            for block in self.blocks:
+                hidden = block(hidden, bias, vector, sentence, extra, context_bias)
             return hidden
         prefix = extra.shape[1]
         hidden = torch.cat([extra.to(hidden.dtype), hidden], 1)
