@@ -21,14 +21,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from backend.artifacts import config_from_dict, read_json
 from backend.evaluation import loss_plot, stick_figure
 from backend.motion.cleanup import default_cleanup
-from backend.pipelines.action_coordinates import to_joints
-from backend.pipelines.action_mdm import ActionMDMPipeline, to_motion135
-from backend.training import action_data
-from backend.training.action_data import ActionWindows
-from backend.training.action_trainer import TRAIN_CONFIG, ActionTrainConfig
+from backend.pipelines.action_mdm.coordinates import to_joints
+from backend.pipelines.action_mdm.pipeline import ActionMDMPipeline, to_motion135
+from backend.store.model_folder import config_from_dict, read_json
+from backend.training.action_mdm.trainer import TRAIN_CONFIG, ActionTrainConfig
+from backend.training.data import actions as action_data
+from backend.training.data.actions import ActionWindows
 from scripts.starter.contact_sheet import sketched
 
 FRONT_LEFT = {"elev": 12, "azim": 55}

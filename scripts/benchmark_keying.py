@@ -31,10 +31,7 @@ if str(ROOT) not in sys.path:
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 
-from backend.motion.rotations import (  # noqa: E402
-    axis_angle_to_matrix,
-    matrix_to_rot6d_interleaved,
-)
+from backend.motion.rotations import axis_angle_to_matrix, matrix_to_rot6d_interleaved  # noqa: E402
 from backend.wire.messages import Motion  # noqa: E402
 from backend.wire.skeleton import JOINT_NAMES, NUM_JOINTS  # noqa: E402
 from blender_addon.core.retarget import BoneKeys, to_bone_keys  # noqa: E402

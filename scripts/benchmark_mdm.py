@@ -40,8 +40,8 @@ from torch import Tensor  # noqa: E402
 from backend.diffusion.exact import ReleasedProcess, released_noise, sample_exact  # noqa: E402
 from backend.diffusion.loop import sample, seeded_generators  # noqa: E402
 from backend.diffusion.schedule import Schedule  # noqa: E402
-from backend.models.mdm import MDM, MDMConfig  # noqa: E402
-from backend.models.mdm_fast import FastMDM  # noqa: E402
+from backend.models.mdm.fast import FastMDM  # noqa: E402
+from backend.models.mdm.network import MDM, MDMConfig  # noqa: E402
 from scripts.plain_mdm import PlainMDM, plain_sample  # noqa: E402
 
 FULL_STEPS, GUIDANCE, SEED = 1000, 2.5, 10

@@ -24,12 +24,12 @@ import torch
 from plain_mogents import STEPS, PlainMoGenTS  # type: ignore[import-not-found]
 from torch import Tensor
 
-from backend.artifacts import Stats
 from backend.models.mogents.config import MoGenTSConfig
 from backend.models.mogents.draws import BatchDraws, ClipDraws
 from backend.models.mogents.networks import Networks
 from backend.models.mogents.sampling import MaskOptions
-from backend.pipelines.mogents_core import MoGenTSCore
+from backend.pipelines.mogents.core import MoGenTSCore
+from backend.store.model_folder import Stats
 from backend.text.clip_tower import ClipTextTower, TowerSize
 
 SHORTEST, FRAMES_PER_TOKEN = 40, 4

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from backend.models.motion_vqvae import VQVAEConfig
-from backend.models.motiongpt import MotionGPT
-from backend.models.t5 import EOS, T5Config
-from backend.pipelines.token_decoding import generate_tokens
+from backend.models.motiongpt.network import MotionGPT
+from backend.models.motiongpt.t5 import EOS, T5Config
+from backend.models.motiongpt.vqvae import VQVAEConfig
+from backend.pipelines.motiongpt.decoding import generate_tokens
 from backend.text.motion_prompts import CODES, FPS, FRAMES_PER_TOKEN
 
 VOCABULARY = 32615

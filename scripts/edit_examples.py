@@ -29,9 +29,9 @@ from backend.motion.edits import align_heading
 from backend.motion.joint_sets import joint_mask
 from backend.motion.representations import motion135
 from backend.motion.resample import resample_at
-from backend.pipelines.continuing import Drawing, go_on
 from backend.pipelines.dit import DiTPipeline
-from backend.pipelines.prompt_parts import split_prompt
+from backend.pipelines.editing.continuing import Drawing, go_on
+from backend.pipelines.editing.prompt_parts import split_prompt
 from backend.wire.messages import Motion, Request
 from backend.wire.skeleton import MOTION_FPS
 from scripts.starter.drawing import draw_frame, first_heading
@@ -209,7 +209,7 @@ def going_on(pipeline: DiTPipeline, out: Path, seeds: int) -> None:
 
 def real_clips(data: Path, count: int) -> Iterable[tuple[str, np.ndarray]]:
     """Clips of 2.5 to 5 seconds that the model was not trained on, where there are some."""
-    from backend.training.dataset import MotionDataset
+    from backend.training.data.dataset import MotionDataset
 
     dataset = MotionDataset.load(data)
     for content in list(WORDS)[:count]:

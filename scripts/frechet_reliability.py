@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from backend.evaluation.distribution import frechet_distance
 from backend.evaluation.evaluators import StarterEvaluator
 from backend.evaluation.intervals import confidence_interval
-from backend.training.dataset import MotionDataset
+from backend.training.data.dataset import MotionDataset
 
 SIZES = (64, 128, 256, 512, 1024)
 

@@ -43,13 +43,7 @@ if find_spec("numpy") is None:  # Blender brings it, and so does bpy
     raise SystemExit(NO_BLENDER)
 
 from backend.cli.outputs import check_writable  # noqa: E402
-from backend.errors import (  # noqa: E402
-    FormatError,
-    InternalError,
-    InvalidRequest,
-    KinetypeError,
-    ServiceError,
-)
+from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError, ServiceError  # noqa: E402
 from backend.motion.io import npz  # noqa: E402
 from backend.motion.io.atomic import atomic_path  # noqa: E402
 from backend.wire import limits  # noqa: E402

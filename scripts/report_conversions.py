@@ -27,7 +27,7 @@ from backend.motion.io import bvh, npz  # noqa: E402
 from backend.motion.representations import hml263, motion135, ms272  # noqa: E402
 from backend.motion.rotations import rotation_about, transpose  # noqa: E402
 from backend.motion.skeleton import PARENTS  # noqa: E402
-from backend.training.dataset import MotionDataset  # noqa: E402
+from backend.training.data.dataset import MotionDataset  # noqa: E402
 from backend.wire.messages import Motion  # noqa: E402
 
 MAX_FRAMES, MIN_FRAMES = 240, 60

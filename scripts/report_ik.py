@@ -27,13 +27,8 @@ import numpy as np  # noqa: E402
 from backend.motion import convert, edits, ik, resample  # noqa: E402
 from backend.motion.representations import hml263, motion135  # noqa: E402
 from backend.motion.rotations import transpose  # noqa: E402
-from backend.motion.skeleton import (  # noqa: E402
-    CHILDREN,
-    NUM_JOINTS,
-    global_rotations,
-    rest_offsets,
-)
-from backend.training.dataset import MotionDataset  # noqa: E402
+from backend.motion.skeleton import CHILDREN, NUM_JOINTS, global_rotations, rest_offsets  # noqa: E402
+from backend.training.data.dataset import MotionDataset  # noqa: E402
 
 _LENGTHS = np.array(hml263.HML22.bone_lengths)[:, None]
 _DIRECTIONS = rest_offsets() / np.maximum(

@@ -22,8 +22,9 @@ from matplotlib.axes import Axes
 
 from backend.motion.representations import hml263
 from backend.motion.skeleton import PARENTS
-from backend.training import tokenizer_data
-from backend.training.tokenizer_trainer import (
+from backend.training.run import LOG
+from backend.training.tokenizer import data as tokenizer_data
+from backend.training.tokenizer.trainer import (
     MODEL_FOLDER,
     TokenizerTrainer,
     evaluate,
@@ -31,7 +32,6 @@ from backend.training.tokenizer_trainer import (
     load_tokenizer,
     reconstruct,
 )
-from backend.training.training_run import LOG
 
 GIVEN, BEGUN, ENDED = "#444444", "#c0504d", "#2a6fb0"
 

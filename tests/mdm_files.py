@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from backend.artifacts import Stats
-from backend.models.mdm import MDM, MDMConfig
+from backend.models.mdm.network import MDM, MDMConfig
 from backend.motion.representations import hml263, motion135
 from backend.motion.skeleton import forward_kinematics
 from backend.pipelines.mdm import MDMPipeline
-from backend.pipelines.mdm_artifact import MDMPipelineConfig, args_of
+from backend.pipelines.mdm.folder import MDMPipelineConfig, args_of
+from backend.store.model_folder import Stats
 from backend.text.clip import ClipTextEncoder
 
 from .clip_files import write_clip

@@ -15,19 +15,18 @@ REPO = Path(__file__).resolve().parents[1]
 MAX_LINES = 450
 
 MATHS = {"errors", "wire", "motion"}
-PARTS = MATHS | {"diffusion", "text", "models", "artifacts"}
+PARTS = MATHS | {"store", "diffusion", "text", "models"}
 ALLOWED = {
     "": set(),
     "errors": set(),
     "wire": {"errors"},
     "motion": {"errors", "wire"},
-    "config_files": {"errors"},
-    "artifacts": MATHS | {"config_files"},
-    "diffusion": MATHS,
-    "text": MATHS | {"artifacts"},
-    "models": MATHS,
-    "pipelines": PARTS | {"config_files"},
-    "evaluation": MATHS | {"models", "artifacts", "text"},
+    "store": MATHS,
+    "diffusion": MATHS | {"store"},
+    "text": MATHS | {"store"},
+    "models": MATHS | {"store"},
+    "pipelines": PARTS,
+    "evaluation": MATHS | {"models", "store", "text"},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},
     "batch": PARTS | {"pipelines", "evaluation", "service"},

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from backend import artifacts
-from backend.artifacts import Stats, config_from_dict
 from backend.errors import ArtifactError, ModelNotFound, OutputError
+from backend.store import model_folder
+from backend.store.model_folder import Stats, config_from_dict
 from tests.hub_server import COMMIT, serve_hub
 
 REPO = Path(__file__).resolve().parents[1]
@@ -30,7 +30,7 @@ def network() -> nn.Module:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     stats = Stats(torch.arange(3.0), torch.ones(3) * 2)
-    return artifacts.save_model(tmp_path / "model", {"a": 1}, network().state_dict(), stats)
+    return model_folder.save_model(tmp_path / "model", {"a": 1}, network().state_dict(), stats)
 
 
 # ---------------------------------------------------------------- round trip
@@ -42,14 +42,14 @@ def test_round_trip(model: Path) -> None:
         "model.safetensors",
         "stats.safetensors",
     ]
-    assert artifacts.resolve(model) == model
-    config = artifacts.read_json(model / "config.json")
-    artifacts.verify_checksums(model, config)
+    assert model_folder.resolve(model) == model
+    config = model_folder.read_json(model / "config.json")
+    model_folder.verify_checksums(model, config)
     net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    artifacts.load_weights(net, model / "model.safetensors")
+    model_folder.load_weights(net, model / "model.safetensors")
     for ours, theirs in zip(net.parameters(), network().parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    stats = artifacts.load_stats(model / "stats.safetensors", 3)
+    stats = model_folder.load_stats(model / "stats.safetensors", 3)
     x = torch.randn(5, 3)
     torch.testing.assert_close(stats.denormalise(stats.normalise(x)), x)
     assert stats.normalise(torch.tensor([2.0, 1.0, 4.0])).tolist() == [1.0, 0.0, 1.0]
@@ -57,10 +57,10 @@ def test_round_trip(model: Path) -> None:
 
 def test_half_storage_is_smaller_and_loads_as_float32(tmp_path: Path) -> None:
     weights = {"w": torch.randn(100, 100)}
-    full = artifacts.save_model(tmp_path / "full", {}, weights) / "model.safetensors"
-    half = artifacts.save_model(tmp_path / "half", {}, weights, half=True) / "model.safetensors"
+    full = model_folder.save_model(tmp_path / "full", {}, weights) / "model.safetensors"
+    half = model_folder.save_model(tmp_path / "half", {}, weights, half=True) / "model.safetensors"
     assert half.stat().st_size < 0.55 * full.stat().st_size
-    loaded = artifacts.load_tensors(half)["w"]
+    loaded = model_folder.load_tensors(half)["w"]
     assert loaded.dtype == torch.float32
     torch.testing.assert_close(loaded, weights["w"], atol=2e-3, rtol=1e-3)
 
@@ -68,14 +68,14 @@ def test_half_storage_is_smaller_and_loads_as_float32(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
 def test_broken_weights_are_not_saved(tmp_path: Path, value: float) -> None:
     with pytest.raises(ArtifactError, match="w holds"):
-        artifacts.save_model(tmp_path, {}, {"w": torch.tensor([1.0, value])}, half=True)
+        model_folder.save_model(tmp_path, {}, {"w": torch.tensor([1.0, value])}, half=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_saving_into_a_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x", encoding="utf-8")
     with pytest.raises(OutputError):
-        artifacts.save_model(tmp_path / "taken", {}, {"w": torch.ones(1)})
+        model_folder.save_model(tmp_path / "taken", {}, {"w": torch.ones(1)})
 
 
 # ---------------------------------------------------------------- broken files
@@ -85,7 +85,7 @@ def test_saving_into_a_file_says_so(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(model: Path, name: str) -> None:
     (model / name).unlink()
     with pytest.raises(ArtifactError, match=name):
-        artifacts.resolve(model)
+        model_folder.resolve(model)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
@@ -93,7 +93,7 @@ def test_truncated_weights(model: Path, keep: int) -> None:
     path = model / "model.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ArtifactError, match="truncated or corrupt") as caught:
-        artifacts.load_tensors(path)
+        model_folder.load_tensors(path)
     assert "model.safetensors" in caught.value.message
     assert caught.value.hint
 
@@ -104,7 +104,7 @@ def test_a_flipped_byte_is_found(model: Path) -> None:
     data[-3] ^= 1
     path.write_bytes(data)
     with pytest.raises(ArtifactError, match=r"model\.safetensors is not the file"):
-        artifacts.verify_checksums(model, artifacts.read_json(model / "config.json"))
+        model_folder.verify_checksums(model, model_folder.read_json(model / "config.json"))
 
 
 def test_not_a_number_weights(model: Path) -> None:
@@ -112,7 +112,7 @@ def test_not_a_number_weights(model: Path) -> None:
     weights["1.bias"][0] = float("nan")
     save_file(weights, model / "model.safetensors")
     with pytest.raises(ArtifactError, match=r"1\.bias holds NaN"):
-        artifacts.load_weights(network(), model / "model.safetensors")
+        model_folder.load_weights(network(), model / "model.safetensors")
 
 
 def test_mismatches_list_both_sides(model: Path) -> None:
@@ -121,17 +121,17 @@ def test_mismatches_list_both_sides(model: Path) -> None:
     weights["extra"] = weights.pop("1.bias")
     save_file(weights, model / "model.safetensors")
     with pytest.raises(ArtifactError) as caught:
-        artifacts.load_weights(network(), model / "model.safetensors")
+        model_folder.load_weights(network(), model / "model.safetensors")
     for part in ("missing 1.bias", "unexpected extra", "0.weight is [7, 3]", "[4, 3] in the conf"):
         assert part in caught.value.message
 
 
 def test_a_network_is_built_only_when_its_shapes_fit(model: Path) -> None:
     """A configuration that asks for terabytes must not get them."""
-    loaded = artifacts.load_network(network, model / "model.safetensors")
+    loaded = model_folder.load_network(network, model / "model.safetensors")
     torch.testing.assert_close(loaded.state_dict(), network().state_dict())
     with pytest.raises(ArtifactError, match="does not fit"):
-        artifacts.load_network(
+        model_folder.load_network(
             lambda: nn.Sequential(nn.Linear(3, 2**40), nn.Linear(2**40, 2)),
             model / "model.safetensors",
         )
@@ -139,7 +139,7 @@ def test_a_network_is_built_only_when_its_shapes_fit(model: Path) -> None:
 
 def test_stats_of_another_width(model: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
-        artifacts.load_stats(model / "stats.safetensors", 205)
+        model_folder.load_stats(model / "stats.safetensors", 205)
     assert "[3]" in caught.value.message
     assert "[205]" in caught.value.message
 
@@ -149,14 +149,14 @@ def test_stats_that_cannot_scale(model: Path, std: float) -> None:
     tensors = {"mean": torch.zeros(3), "std": torch.tensor([1.0, std, 1.0])}
     save_file(tensors, model / "stats.safetensors")
     with pytest.raises(ArtifactError, match="positive"):
-        artifacts.load_stats(model / "stats.safetensors", 3)
+        model_folder.load_stats(model / "stats.safetensors", 3)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\x01"])
 def test_broken_config(model: Path, text: str) -> None:
     (model / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"config\.json"):
-        artifacts.read_json(model / "config.json")
+        model_folder.read_json(model / "config.json")
 
 
 # ---------------------------------------------------------------- config
@@ -213,7 +213,7 @@ def test_bad_config_values(values: dict, words: str) -> None:
 )
 def test_names_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ArtifactError, match="not a file name"):
-        artifacts.inside(tmp_path, name)
+        model_folder.inside(tmp_path, name)
 
 
 def test_links_that_leave_the_folder(model: Path, tmp_path: Path) -> None:
@@ -224,12 +224,12 @@ def test_links_that_leave_the_folder(model: Path, tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system makes no symbolic links")
     with pytest.raises(ArtifactError, match="leads out"):
-        artifacts.resolve(model)
+        model_folder.resolve(model)
 
 
 def test_checksums_may_not_name_files_elsewhere(model: Path) -> None:
     with pytest.raises(ArtifactError, match="not a file name"):
-        artifacts.verify_checksums(model, {"sha256": {"../x": "0"}})
+        model_folder.verify_checksums(model, {"sha256": {"../x": "0"}})
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_revision_cannot_lead_out_of_the_cache(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: asked.append(a))
     for name, given in (("a/b", revision), (f"a/b@{revision}", None)):
         with pytest.raises(ModelNotFound, match="is no revision"):
-            artifacts.resolve(name, revision=given, local_files_only=True)
+            model_folder.resolve(name, revision=given, local_files_only=True)
     assert not asked
 
 
@@ -261,14 +261,14 @@ def test_a_revision_cannot_lead_out_of_the_cache(
 )
 def test_neither_folder_nor_hub_id(name: str) -> None:
     with pytest.raises(ModelNotFound, match=r"There is no (hub )?model"):
-        artifacts.resolve(name, local_files_only=True)
+        model_folder.resolve(name, local_files_only=True)
 
 
 # ---------------------------------------------------------------- hub
 
 CLIENT = """
 import json, sys
-from backend.artifacts import resolve, verify_checksums, read_json
+from backend.store.model_folder import resolve, verify_checksums, read_json
 from backend.errors import KinetypeError
 for line in sys.stdin:
     repo, options = json.loads(line)

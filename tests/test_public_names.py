@@ -17,7 +17,7 @@ from backend import diffusion
 from backend.cli.main import COMMANDS
 from backend.evaluation import evaluators, metrics
 from backend.models.mdm import load_upstream
-from backend.models.mdm_fast import FastMDM
+from backend.models.mdm.fast import FastMDM
 from backend.motion import convert, skeleton
 from backend.motion.representations import hml263, motion135, ms272, smplrifke205
 

@@ -10,7 +10,7 @@ from ..errors import ArtifactError, InternalError, InvalidRequest
 from . import console
 
 if TYPE_CHECKING:
-    from ..artifacts import Stats
+    from ..store.model_folder import Stats
 
 HELP = "MDM: model000….pt and the args.json beside it"
 
@@ -52,9 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
     from ..models.mdm import load_upstream
-    from ..models.mdm_checkpoint import ARGS, find_checkpoint
-    from ..pipelines import mdm_artifact, mdm_verify
-    from ..pipelines.artifact_folder import new_folder
+    from ..models.mdm.release import ARGS, find_checkpoint
+    from ..pipelines.kinds import MARKERS
+    from ..pipelines.mdm import folder as mdm_artifact
+    from ..pipelines.mdm import verify as mdm_verify
+    from ..store.new_folder import new_folder
 
     if options.verify_steps is not None and options.verify_steps < 1:
         raise InvalidRequest(f"--verify-steps {options.verify_steps}.", "Give at least 1.")
@@ -70,7 +72,9 @@ def run(options: argparse.Namespace) -> int:
         description=f"Converted from {checkpoint.name}.",
     )
     sources = (checkpoint, options.text_encoder, options.mean, options.std)
-    with new_folder(options.out, overwrite=options.overwrite, sources=sources) as folder:
+    with new_folder(
+        options.out, markers=MARKERS, overwrite=options.overwrite, sources=sources
+    ) as folder:
         mdm_artifact.save(folder, config, net.state_dict(), stats, encoder)
         if options.verify:
             steps = options.verify_steps or mdm_verify.DEFAULT_STEPS
@@ -95,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _statistics(options: argparse.Namespace, beside: Path, dim: int) -> Stats | None:
-    from ..pipelines import hml_statistics
+    from ..pipelines.humanml3d import statistics as hml_statistics
 
     if (options.mean is None) != (options.std is None):
         raise InvalidRequest("--mean and --std belong together.", "Give both or neither.")

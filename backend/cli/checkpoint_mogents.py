@@ -10,7 +10,7 @@ from ..errors import ArtifactError, InternalError
 from . import console
 
 if TYPE_CHECKING:
-    from ..pipelines.mogents import MoGenTSPipeline
+    from ..pipelines.mogents.pipeline import MoGenTSPipeline
 
 HELP = "MoGenTS's released logs and checkpoints folders to safetensors"
 
@@ -60,10 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
-    from ..pipelines import mogents_files
-    from ..pipelines.artifact_folder import new_folder
-    from ..pipelines.mogents import MoGenTSPipeline
-    from ..pipelines.mogents_release import ReleaseNames, read_release
+    from ..pipelines.kinds import MARKERS
+    from ..pipelines.mogents import folder as mogents_files
+    from ..pipelines.mogents.pipeline import MoGenTSPipeline
+    from ..pipelines.mogents.release import ReleaseNames, read_release
+    from ..store.new_folder import new_folder
 
     released = ReleaseNames.of(options.dataset)
     names = ReleaseNames(
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     extra = {"name": options.name or options.out.absolute().name, "licence": options.licence}
     extra["precision"] = options.precision
     source = MoGenTSPipeline(networks, stats, values=extra, device="cpu")
-    with new_folder(options.out, overwrite=options.overwrite) as folder:
+    with new_folder(options.out, markers=MARKERS, overwrite=options.overwrite) as folder:
         mogents_files.save(folder, networks, stats, encoder, extra)
         if options.verify:
             _verify(source, MoGenTSPipeline.from_pretrained(folder, device="cpu"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import InternalError
 
 if TYPE_CHECKING:
-    from ..pipelines.motiongpt import MotionGPTPipeline
+    from ..pipelines.motiongpt.pipeline import MotionGPTPipeline
 
 HELP = "MotionGPT's artifact (motiongpt_s3_h3d.tar, assets, deps) to safetensors"
 
@@ -35,12 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
-    from ..pipelines import motiongpt_files
-    from ..pipelines.artifact_folder import new_folder
-    from ..pipelines.motiongpt import MotionGPTPipeline
-    from ..pipelines.motiongpt_files import MotionGPTFiles
+    from ..pipelines.kinds import MARKERS
+    from ..pipelines.motiongpt import folder as motiongpt_files
+    from ..pipelines.motiongpt.folder import MotionGPTFiles
+    from ..pipelines.motiongpt.pipeline import MotionGPTPipeline
+    from ..store.new_folder import new_folder
 
-    with new_folder(options.out, overwrite=options.overwrite) as folder:
+    with new_folder(options.out, markers=MARKERS, overwrite=options.overwrite) as folder:
         source = MotionGPTPipeline.from_pretrained(
             options.source, device="cpu", local_files_only=options.offline
         )

@@ -10,7 +10,7 @@ from ..wire import limits
 from . import abilities, console, motion_options
 
 if TYPE_CHECKING:
-    from ..pipelines.continuing import Take
+    from ..pipelines.editing.continuing import Take
     from ..wire.messages import Motion
 
 HELP = "let a motion go on, or make its middle anew"
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
-    from ..pipelines import continuing
+    from ..pipelines.editing import continuing
     from ..wire.messages import Progress
 
     stage = "filling in" if options.in_between else "going on"

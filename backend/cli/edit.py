@@ -114,7 +114,8 @@ def _levels(text: str) -> tuple[float, ...]:
 def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:
     from ..motion.joint_sets import joint_mask
     from ..motion.skeleton import JOINT_NAMES
-    from ..pipelines import editing, registry
+    from ..pipelines import registry
+    from ..pipelines.editing import edit as editing
     from ..wire.messages import Progress
 
     keep: Any = options.keep or ()

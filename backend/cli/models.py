@@ -55,12 +55,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _download(name: str, revision: str | None) -> int:
     """Fetch all files of a published model, with the hub client's own progress bars."""
-    from .. import artifacts
     from ..pipelines.registry import model_info
+    from ..store import model_folder
 
     info = model_info(name)
     repo = info.hub_id if info and info.hub_id else name
-    folder = artifacts.resolve(repo, (), optional=("*",), revision=revision)
+    folder = model_folder.resolve(repo, (), optional=("*",), revision=revision)
     _download_text_encoder(folder)
     print(f"{name} -> {folder}")
     if revision:
@@ -74,11 +74,11 @@ def _download_text_encoder(folder: Path) -> None:
 
     kind = kind_in(folder)
     if kind == "mdm":
-        from ..pipelines import mdm_artifact
+        from ..pipelines.mdm import folder as mdm_artifact
 
         mdm_artifact.find_text_encoder(folder)
     elif kind == "mogents":
-        from ..pipelines import mogents_files
+        from ..pipelines.mogents import folder as mogents_files
 
         mogents_files.load_encoder(folder)
 

@@ -13,8 +13,8 @@ from . import console
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..pipelines.action_mdm import ActionMDMPipeline
-    from ..pipelines.mdm_actions import MDMActions
+    from ..pipelines.action_mdm.pipeline import ActionMDMPipeline
+    from ..pipelines.mdm.smpl_actions import MDMActions
     from ..wire.messages import Motion
     from .outputs import SampleOutputs
 
@@ -89,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> ActionMDMPipeline | MDMActions:
-    from ..pipelines.action_mdm import ActionMDMPipeline
-    from ..pipelines.mdm_actions import MDMActions, is_release
+    from ..pipelines.action_mdm.pipeline import ActionMDMPipeline
+    from ..pipelines.mdm.smpl_actions import MDMActions, is_release
 
     _refuse_other_kinds(options.checkpoint)
     if is_release(options.checkpoint):
@@ -102,9 +102,9 @@ def _load(options: argparse.Namespace) -> ActionMDMPipeline | MDMActions:
 
 def _refuse_other_kinds(checkpoint: str) -> None:
     """A model folder that makes no motions of actions is not a damaged one."""
-    from ..artifacts import local_folder
     from ..errors import ArtifactError
     from ..pipelines import kinds
+    from ..store.model_folder import local_folder
 
     if not checkpoint:
         raise InvalidRequest("No checkpoint is named.", "Give the folder of an action model.")
@@ -123,20 +123,20 @@ def _refuse_other_kinds(checkpoint: str) -> None:
 
 
 def _actions(pipeline: ActionMDMPipeline | MDMActions) -> tuple[str, ...]:
-    from ..pipelines.mdm_actions import MDMActions
+    from ..pipelines.mdm.smpl_actions import MDMActions
 
     return pipeline.actions if isinstance(pipeline, MDMActions) else pipeline.config.actions
 
 
 def _fps(pipeline: ActionMDMPipeline | MDMActions) -> float:
-    from ..pipelines.mdm_actions import MDMActions
+    from ..pipelines.mdm.smpl_actions import MDMActions
 
     return pipeline.fps if isinstance(pipeline, MDMActions) else pipeline.config.fps
 
 
 def _wanted_action(actions: tuple[str, ...], options: argparse.Namespace) -> int | None:
     """The number of the action asked for; None where the model knows no actions."""
-    from ..pipelines.action_names import closest_action
+    from ..pipelines.action_mdm.names import closest_action
 
     given = options.action is not None or options.action_id is not None
     if given and not actions:
@@ -174,19 +174,20 @@ def _sample(
 def _joints(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray) -> np.ndarray:
     """Joint positions of a clip at the model's rate."""
     from ..motion.representations import motion135
-    from ..pipelines import mdm_actions
+    from ..pipelines.mdm import smpl_actions
 
-    if isinstance(pipeline, mdm_actions.MDMActions):
-        return motion135.joints(mdm_actions.to_motion135(clip, pipeline.fps))
+    if isinstance(pipeline, smpl_actions.MDMActions):
+        return motion135.joints(smpl_actions.to_motion135(clip, pipeline.fps))
     return clip
 
 
 def _motion(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray, meta: Any) -> Motion:
-    from ..pipelines import action_mdm, mdm_actions
+    from ..pipelines.action_mdm import pipeline as action_mdm
+    from ..pipelines.mdm import smpl_actions
     from ..wire.messages import Motion
 
-    if isinstance(pipeline, mdm_actions.MDMActions):
-        return Motion(mdm_actions.to_motion135(clip), meta=meta)
+    if isinstance(pipeline, smpl_actions.MDMActions):
+        return Motion(smpl_actions.to_motion135(clip), meta=meta)
     data, error = action_mdm.to_motion135(clip, pipeline.config.fps)
     return Motion(data, meta={**meta, "ik_error_mm": error})
 

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..training import starter_data, text_cache
+    from ..training.data import starter_data, text_cache
 
     split = options.split or options.captions.with_name("split.json")
     paraphrases = json.loads(starter_data.PARAPHRASES.read_text(encoding="utf-8"))
@@ -118,10 +118,10 @@ def _bar_update(bar: Any) -> Any:
 def _dit(options: argparse.Namespace) -> None:
     import torch
 
-    from .. import artifacts
-    from ..training import batches, text_cache
-    from ..training.dataset import MotionDataset
-    from ..training.trainer import Trainer
+    from ..store import model_folder
+    from ..training.data import batches, text_cache
+    from ..training.data.dataset import MotionDataset
+    from ..training.dit.trainer import Trainer
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -131,7 +131,7 @@ def _dit(options: argparse.Namespace) -> None:
     mean, std = batches.feature_statistics(dataset)
     if options.init and not options.resume:
         # the weights speak the statistics that they were trained with
-        stats = artifacts.load_stats(options.init / artifacts.STATS, len(mean))
+        stats = model_folder.load_stats(options.init / model_folder.STATS, len(mean))
         mean, std = stats.mean.numpy(), stats.std.numpy()
     sampler = batches.BatchSampler(dataset, text, mean, std, config.sampling, config.seed)
     trainer = Trainer(
@@ -151,8 +151,8 @@ def _dit(options: argparse.Namespace) -> None:
 
 
 def _train_config(options: argparse.Namespace) -> Any:
-    from ..artifacts import CONFIG, read_json
-    from ..training.trainer import TrainConfig
+    from ..store.model_folder import CONFIG, read_json
+    from ..training.dit.trainer import TrainConfig
 
     run_config = options.run_dir / CONFIG
     values = read_json(run_config) if options.resume else TrainConfig().to_dict()
@@ -192,7 +192,7 @@ def _overrides(path: Path | None) -> dict[str, Any]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from ..training import export
+    from ..training.dit import export
 
     export.export_run(options.run_dir, options.data, options.out, options.details)
     console.note(f"model -> {options.out}")

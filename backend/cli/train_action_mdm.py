@@ -13,7 +13,7 @@ from ..errors import InvalidRequest
 from . import console
 
 if TYPE_CHECKING:
-    from ..training.action_trainer import ActionTrainConfig
+    from ..training.action_mdm.trainer import ActionTrainConfig
 
 HELP = "train an action-conditioned MDM from scratch"
 
@@ -101,8 +101,8 @@ def run(options: argparse.Namespace) -> int:
 def _joints(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..training import action_data
-    from ..training.action_trainer import ActionTrainer
+    from ..training.action_mdm.trainer import ActionTrainer
+    from ..training.data import actions as action_data
 
     config = _config(options)
     data = action_data.load(
@@ -147,16 +147,16 @@ def _joints(options: argparse.Namespace) -> None:
 def _rotations(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .. import artifacts
-    from ..training import humanact12
-    from ..training.action_rotations import RotationTrainConfig, RotationTrainer
+    from ..store import model_folder
+    from ..training.data import humanact12
+    from ..training.mdm.smpl_actions import RotationTrainConfig, RotationTrainer
 
     data = humanact12.read(options.data)
-    values = {} if options.config is None else artifacts.read_json(options.config)
+    values = {} if options.config is None else model_folder.read_json(options.config)
     if options.resume:
-        values = artifacts.read_json(options.run_dir / "args.json")
+        values = model_folder.read_json(options.run_dir / "args.json")
     _override(values, options, ("batch_size", "lr", "seed", "num_frames", "latent_dim", "layers"))
-    config = artifacts.config_from_dict(RotationTrainConfig, values, "The configuration")
+    config = model_folder.config_from_dict(RotationTrainConfig, values, "The configuration")
     if options.epochs is not None:
         steps = options.epochs * max(1, round(len(data) / config.batch_size))
         config = replace(config, num_steps=steps)
@@ -175,14 +175,14 @@ def _rotations(options: argparse.Namespace) -> None:
 
 
 def _config(options: argparse.Namespace) -> ActionTrainConfig:
-    from .. import artifacts
-    from ..training.action_trainer import TRAIN_CONFIG, ActionTrainConfig
+    from ..store import model_folder
+    from ..training.action_mdm.trainer import TRAIN_CONFIG, ActionTrainConfig
 
     values: dict[str, Any] = {}
     where = "The options"
     if options.resume:
         where = str(options.run_dir / TRAIN_CONFIG)
-        values = artifacts.read_json(options.run_dir / TRAIN_CONFIG)
+        values = model_folder.read_json(options.run_dir / TRAIN_CONFIG)
     elif options.config:
         where = str(options.config)
         try:
@@ -203,7 +203,7 @@ def _config(options: argparse.Namespace) -> ActionTrainConfig:
     if "lr" in values and "final_lr" not in values:
         # the published ratio
         values["final_lr"] = 0.1 * values["lr"]
-    return artifacts.config_from_dict(ActionTrainConfig, values, where)
+    return model_folder.config_from_dict(ActionTrainConfig, values, where)
 
 
 def _override(values: dict[str, Any], options: argparse.Namespace, names: Sequence[str]) -> None:

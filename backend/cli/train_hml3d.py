@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
     """Re-encode and write."""
     from tqdm import tqdm
 
-    from ..training import hml3d_export, text_cache
-    from ..training.dataset import MotionDataset
+    from ..training.data import hml3d_export, text_cache
+    from ..training.data.dataset import MotionDataset
 
     dataset = MotionDataset.load(options.data)
     known = (options.data / "text.safetensors").is_file()

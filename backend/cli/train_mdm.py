@@ -12,8 +12,8 @@ from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
-    from ..training.caption_vectors import CaptionVectors
-    from ..training.mdm_trainer import MdmTrainConfig, Process
+    from ..training.data.caption_vectors import CaptionVectors
+    from ..training.mdm.trainer import MdmTrainConfig, Process
 
 HELP = "train MDM on text, from a folder in HumanML3D's layout"
 
@@ -66,17 +66,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, encode the captions, train. Under torchrun every process runs this."""
     from ..pipelines.calls import device_or_best
-    from ..training import hml3d_data
-    from ..training.mdm_trainer import MdmTrainer, process_group
+    from ..training.data import hml3d
+    from ..training.mdm.trainer import MdmTrainer, process_group
 
     device = str(device_or_best(options.device))
     config = _config(options)
     with process_group(device) as process:
         if process.world > 1 and device == "cuda":
             device = f"cuda:{process.local_rank}"
-        data = hml3d_data.load(options.data)
+        data = hml3d.load(options.data)
         vectors = _vectors(options, config, data.captions, process)
-        batches = hml3d_data.TextMotionBatches(
+        batches = hml3d.TextMotionBatches(
             data, config.batch_size, config.seed, rank=process.rank, world=process.world
         )
         trainer = MdmTrainer(
@@ -97,10 +97,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> MdmTrainConfig:
-    from ..models import mdm_checkpoint
-    from ..training.mdm_trainer import MdmTrainConfig
+    from ..models.mdm import release
+    from ..training.mdm.trainer import MdmTrainConfig
 
-    started = options.run_dir / mdm_checkpoint.ARGS
+    started = options.run_dir / release.ARGS
     if started.exists() and not options.resume:
         raise InvalidRequest(
             f"{options.run_dir} holds a run already.", "Add --resume, or choose another --run."
@@ -123,7 +123,7 @@ def _config(options: argparse.Namespace) -> MdmTrainConfig:
         )
     _check(given)
     config = replace(config, **given, data_dir=str(options.data))
-    mdm_checkpoint.config_from_args(vars(config), "the options")
+    release.config_from_args(vars(config), "the options")
     return config
 
 
@@ -164,7 +164,7 @@ def _vectors(
     options: argparse.Namespace, config: MdmTrainConfig, captions: list[str], process: Process
 ) -> CaptionVectors:
     """The first process encodes what is missing; the others read its file."""
-    from ..training import caption_vectors
+    from ..training.data import caption_vectors
 
     encoder = config.text_encoder_type
 

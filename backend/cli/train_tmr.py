@@ -26,9 +26,9 @@ def run(options: argparse.Namespace) -> int:
     """Train, and export when asked to."""
     import torch
 
-    from ..training import batches, text_cache
-    from ..training.dataset import MotionDataset
-    from ..training.tmr_trainer import TMRTrainConfig, TMRTrainer
+    from ..training.data import batches, text_cache
+    from ..training.data.dataset import MotionDataset
+    from ..training.evaluator.trainer import TMRTrainConfig, TMRTrainer
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         )
     console.note(f"{trainer.step} steps -> {options.run_dir}")
     if options.out:
-        from ..training import tmr_export
+        from ..training.evaluator import export as tmr_export
 
         tmr_export.export(options.run_dir, dataset, mean, std, options.out, seed=options.seed)
         console.note(f"evaluator -> {options.out}")

@@ -11,7 +11,7 @@ from ..errors import InvalidRequest
 from . import console
 
 if TYPE_CHECKING:
-    from ..training.tokenizer_trainer import TokenizerTrainConfig
+    from ..training.tokenizer.trainer import TokenizerTrainConfig
 
 HELP = "train a motion tokenizer (VQ-VAE) on clips in HumanML3D's layout"
 
@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
     """Train, then say how well clips come back from their tokens."""
     import torch
 
-    from ..training import tokenizer_data
-    from ..training.tokenizer_trainer import MODEL_FOLDER, TokenizerTrainer
+    from ..training.tokenizer import data as tokenizer_data
+    from ..training.tokenizer.trainer import MODEL_FOLDER, TokenizerTrainer
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> TokenizerTrainConfig:
-    from ..training.tokenizer_trainer import TokenizerTrainConfig, load_config
+    from ..training.tokenizer.trainer import TokenizerTrainConfig, load_config
 
     config = load_config(options.run_dir) if options.resume else TokenizerTrainConfig()
     if options.resume and any((options.width, options.codes, options.window)):

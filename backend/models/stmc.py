@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .actor import interleaved_positions
+from .positions import interleaved_positions
 
 
 @dataclass(frozen=True)

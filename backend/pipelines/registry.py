@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..config_files import local_folder, refuse_file
 from ..errors import ArtifactError, ModelNotFound
+from ..store.config_files import local_folder, refuse_file
 from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
@@ -168,9 +168,9 @@ def kind_of(name_or_path: str | Path, *, local_files_only: bool = False) -> str:
     """
     folder = local_folder(name_or_path)
     if folder is None:
-        from .. import artifacts
+        from ..store import model_folder
 
-        folder = artifacts.resolve(
+        folder = model_folder.resolve(
             name_or_path, (), optional=MARKERS, local_files_only=local_files_only
         )
     return kind_in(folder)

@@ -188,7 +188,7 @@ def default_threads() -> int | None:
 
 def _check_before_loading(request: Request) -> None:
     if request.edit is not None:
-        from ..pipelines import edit_requests
+        from ..pipelines.editing import requests as edit_requests
 
         edit_requests.check(request)
         return
@@ -199,7 +199,7 @@ def _check_before_loading(request: Request) -> None:
 
 def _made(pipeline: registry.Pipeline, request: Request, report: OnProgress) -> list[Motion]:
     if request.edit is not None:
-        from ..pipelines import edit_requests
+        from ..pipelines.editing import requests as edit_requests
 
         return edit_requests.edit_motions(pipeline, request, report)
     _check_estimate(request, pipeline)

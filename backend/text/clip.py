@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..artifacts import check_fit, load_tensors, read_json, sha256_of
 from ..errors import ArtifactError, MissingDependency
 from ..motion.io.atomic import atomic_path
+from ..store.model_folder import check_fit, load_tensors, read_json, sha256_of
 from . import clip_openai, clip_tokens
 from .cache import LRUCache
 from .clip_tokens import ClipTokens

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import sha256_of
 from ..errors import ArtifactError, MissingDependency
+from ..store.model_folder import sha256_of
 
 HUB_ID = "distilbert/distilbert-base-uncased"
 FOLDER = "distilbert"

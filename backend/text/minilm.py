@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifacts import sha256_of
 from ..errors import ArtifactError, MissingDependency
+from ..store.model_folder import sha256_of
 from .cache import LRUCache
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"

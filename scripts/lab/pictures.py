@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.motion.io.atomic import atomic_path
 from backend.motion.representations import smplrifke205
-from backend.training.dataset import MotionDataset
+from backend.training.data.dataset import MotionDataset
 from scripts.starter.contact_sheet import sketched
 
 from .plan import CONDITIONINGS, Draw, Plan

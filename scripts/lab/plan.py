@@ -11,8 +11,8 @@ import numpy as np
 
 from backend.errors import InvalidRequest
 from backend.motion.io.atomic import atomic_path
-from backend.training.dataset import Item, MotionDataset
-from backend.training.text_cache import CaptionEmbeddings
+from backend.training.data.dataset import Item, MotionDataset
+from backend.training.data.text_cache import CaptionEmbeddings
 
 CONDITIONINGS = ("in_context", "adaln", "cross_attention")
 NETWORK: dict[str, Any] = {

@@ -22,8 +22,8 @@ import torch
 
 from backend.errors import InvalidRequest, KinetypeError
 from backend.evaluation.evaluators import StarterEvaluator
-from backend.training import batches, text_cache
-from backend.training.dataset import MotionDataset
+from backend.training.data import batches, text_cache
+from backend.training.data.dataset import MotionDataset
 from scripts.lab import pictures, sampling, scores
 from scripts.lab import train as training
 from scripts.lab.plan import CONDITIONINGS, Plan, draws

@@ -11,8 +11,8 @@ import torch
 from backend.diffusion.loop import sample
 from backend.models.dit import DiT
 from backend.motion.representations import smplrifke205
-from backend.training.dataset import read_arrays, write_arrays
-from backend.training.text_cache import CaptionEmbeddings
+from backend.training.data.dataset import read_arrays, write_arrays
+from backend.training.data.text_cache import CaptionEmbeddings
 
 from .plan import Draw, Plan
 from .train import SCHEDULE, load

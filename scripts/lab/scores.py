@@ -15,8 +15,8 @@ from backend.evaluation.intervals import confidence_interval
 from backend.evaluation.retrieval import r_precision, tmr_score
 from backend.motion.io.atomic import atomic_path
 from backend.motion.representations import smplrifke205
-from backend.training.dataset import Item, MotionDataset, read_arrays, write_arrays
-from backend.training.text_cache import CaptionEmbeddings
+from backend.training.data.dataset import Item, MotionDataset, read_arrays, write_arrays
+from backend.training.data.text_cache import CaptionEmbeddings
 
 from .plan import Draw, Plan, reference_items
 from .sampling import read_samples, sample_file

@@ -11,10 +11,10 @@ import torch
 from backend.diffusion.schedule import Schedule
 from backend.models.dit import DiT, DiTConfig
 from backend.motion.io.atomic import atomic_path
-from backend.training.batches import BatchSampler, SamplingConfig
-from backend.training.dataset import Item, MotionDataset
-from backend.training.text_cache import CaptionEmbeddings
-from backend.training.trainer import TrainConfig, Trainer, ema_weights
+from backend.training.data.batches import BatchSampler, SamplingConfig
+from backend.training.data.dataset import Item, MotionDataset
+from backend.training.data.text_cache import CaptionEmbeddings
+from backend.training.dit.trainer import TrainConfig, Trainer, ema_weights
 
 from .plan import Plan, validation_items
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from backend.training.captions import CaptionGrammar
-from backend.training.dataset import Item, MotionDataset
+from backend.training.data.captions import CaptionGrammar
+from backend.training.data.dataset import Item, MotionDataset
 
 from .classifier_input import FPS, MAX_FRAMES
 from .labels import RARE_GROUPS, accepted, merged, phrase_owners

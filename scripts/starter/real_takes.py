@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from backend.training.dataset import Item, MotionDataset
+from backend.training.data.dataset import Item, MotionDataset
 
 from .classifier_input import MAX_FRAMES, MIN_FRAMES, base
 from .labels import merge

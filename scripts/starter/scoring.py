@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.training.dataset import MotionDataset
+from backend.training.data.dataset import MotionDataset
 
 from . import classifier_input
 from .classifier import MotionClassifier, Prediction, predict

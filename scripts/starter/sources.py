@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.training.dataset import Item, MotionDataset
+from backend.training.data.dataset import Item, MotionDataset
 
 from .labels import merge
 from .prompts import Sample

@@ -28,7 +28,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from backend.training.dataset import MotionDataset, read_json
+from backend.training.data.dataset import MotionDataset, read_json
 from scripts.starter import classifier_input as inputs
 from scripts.starter.classifier import MotionClassifier, collate, predict, save
 from scripts.starter.labels import STATIC

@@ -76,10 +76,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with a real, untrained network that stands and trembles a little."""
     import torch
 
-    from backend.artifacts import Stats
     from backend.diffusion.schedule import Schedule
     from backend.models.dit import DiT, DiTConfig
-    from backend.pipelines.dit import DiTPipeline, DiTPipelineConfig
+    from backend.pipelines.dit.pipeline import DiTPipeline, DiTPipelineConfig
+    from backend.store.model_folder import Stats
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     torch.manual_seed(0)

@@ -19,8 +19,8 @@ from backend.evaluation import loss_plot
 from backend.motion.io import npz
 from backend.motion.representations import motion135, smplrifke205
 from backend.pipelines.action_mdm import ActionMDMPipeline
-from backend.pipelines.action_names import HUMANACT12, closest_action
-from backend.training.dataset import Item, MotionDataset
+from backend.pipelines.action_mdm.names import HUMANACT12, closest_action
+from backend.training.data.dataset import Item, MotionDataset
 from backend.wire.messages import Request
 
 ACTIONS = ("walk-back", "wave-left-hand")

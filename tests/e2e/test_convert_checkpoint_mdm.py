@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.artifacts import Stats
-from backend.config_files import refuse_file
 from backend.motion.io import npz
-from backend.pipelines import hml_statistics
+from backend.pipelines.humanml3d import statistics as hml_statistics
 from backend.pipelines.mdm import MDMPipeline
+from backend.store.config_files import refuse_file
+from backend.store.model_folder import Stats
 from tests.clip_files import write_clip
 from tests.conftest import _swinging_clip
 from tests.mdm_files import evaluator_stats, tiny_net, walking_stats, write_release

@@ -19,11 +19,11 @@ from backend.evaluation.evaluators import (
     TMREvaluator,
     base,
 )
+from backend.evaluation.evaluators.actor import ActorConfig, ActorEncoder
+from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.motionclip135_network import MotionCLIP, TowerConfig
 from backend.evaluation.hml3d_items import Caption
 from backend.evaluation.words import TAGS
-from backend.models.actor import ActorConfig, ActorEncoder
-from backend.models.motionclip import MotionCLIP, TowerConfig
-from backend.models.t2m_evaluator import T2MEvaluator, T2MEvaluatorConfig
 from backend.motion.representations import motion135
 
 GLOVE = Path(__file__).parents[1] / "parity" / "golden" / "evaluators" / "glove"

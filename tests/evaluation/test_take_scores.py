@@ -148,8 +148,8 @@ def small_evaluator(folder: Path) -> Path:
 
     import torch
 
-    from backend.artifacts import save_tensors, write_json
-    from backend.models.tmr import SentenceTMR, TMRConfig
+    from backend.evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+    from backend.store.model_folder import save_tensors, write_json
 
     folder.mkdir()
     config = TMRConfig(latent=32, layers=1, feed_forward=32, text_hidden=32)

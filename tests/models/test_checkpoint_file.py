@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError
-from backend.models.checkpoint_file import load_checkpoint, unwrapped
+from backend.store.checkpoint_file import load_checkpoint, unwrapped
 
 
 class _Command:

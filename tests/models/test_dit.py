@@ -8,7 +8,7 @@ import torch
 from backend.diffusion.schedule import Schedule
 from backend.errors import ArtifactError
 from backend.models.dit import DiT, DiTConfig
-from backend.pipelines.dit_config import config_for
+from backend.pipelines.dit.config import config_for
 from backend.text.actions import ACTION_WORDS
 
 FLAGS = len(ACTION_WORDS)

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError
-from backend.models.mdm import MDM, MDMConfig, load_upstream
-from backend.models.mdm_checkpoint import config_from_args
-from backend.models.mdm_fast import FastMDM
+from backend.models.mdm import load_upstream
+from backend.models.mdm.fast import FastMDM
+from backend.models.mdm.network import MDM, MDMConfig
+from backend.models.mdm.release import config_from_args
 from backend.models.packed_linear import PackedLinear
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden" / "mdm"

@@ -8,8 +8,8 @@ import torch
 from backend.diffusion.exact import ReleasedProcess, released_noise, sample_exact
 from backend.diffusion.loop import sample
 from backend.diffusion.schedule import Schedule
-from backend.models.mdm import MDM, MDMConfig
-from backend.models.mdm_fast import FastMDM
+from backend.models.mdm.fast import FastMDM
+from backend.models.mdm.network import MDM, MDMConfig
 from scripts.plain_mdm import PlainMDM, plain_sample
 
 STEPS, FRAMES = 20, 24

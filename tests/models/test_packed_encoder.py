@@ -64,7 +64,9 @@ def test_one_layer(
     out = PackedEncoderLayer(layer, HEADS, dtype=dtype, rows=21)(x, visible)
     assert out.dtype == torch.float32
     real = slice(None) if visible is None else visible[:, 0, 0]
-    assert 0 < (out - expected)[real].abs().max() < gap
+    # on some processors the packed product of float32 has the very bits of the plain one
+    lowest = 0.0 if dtype is torch.float32 else 1e-7
+    assert lowest <= (out - expected)[real].abs().max() < gap
 
 
 def test_a_known_projection_is_taken(layer: nn.TransformerEncoderLayer, x: Tensor) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.models.t5 import T5, T5Config, relative_buckets
-from backend.pipelines.token_decoding import draw, generate_tokens, top_k_probabilities
+from backend.models.motiongpt.t5 import T5, T5Config, relative_buckets
+from backend.pipelines.motiongpt.decoding import draw, generate_tokens, top_k_probabilities
 
 CONFIG = T5Config(60, d_model=16, d_kv=4, d_ff=24, num_heads=2, num_layers=2, num_decoder_layers=3)
 

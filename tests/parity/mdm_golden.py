@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.models.mdm import MDM, MDMConfig, load_upstream
+from backend.models.mdm import load_upstream
+from backend.models.mdm.network import MDM, MDMConfig
 from tests.parity.formula import formula_array, formula_weight
 
 GOLDEN = Path(__file__).parent / "golden" / "mdm"

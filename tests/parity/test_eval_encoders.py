@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from backend.models.actor import (
+from backend.evaluation.evaluators.actor import (
     ActorConfig,
     ActorDecoder,
     ActorEncoder,
     encoder_config,
     from_motionstreamer,
 )
-from backend.models.t2m_evaluator import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
 from tests.parity.formula import formula_array, formula_weight
 
 GOLDEN = Path(__file__).parent / "golden" / "evaluators"
@@ -145,7 +145,7 @@ def test_ms272_evaluator(name: str, features: str, relu_first: bool) -> None:
 
 def test_tmr_similarity_and_losses() -> None:
     from backend.evaluation.retrieval import cosine, tmr_score
-    from backend.training import contrastive
+    from backend.training.evaluator import contrastive
 
     z = arrays("tmr_similarity_and_losses")
     tensor = {key: torch.from_numpy(value) for key, value in z.items()}

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from backend.diffusion.exact import two_pass
-from backend.models.mdm import MDM, MDMConfig
-from backend.models.mdm_checkpoint import read_state
-from backend.models.mdm_fast import FastMDM
+from backend.models.mdm.fast import FastMDM
+from backend.models.mdm.network import MDM, MDMConfig
+from backend.models.mdm.release import read_state
 from tests.parity.mdm_golden import (
     GOLDEN,
     batch_first,

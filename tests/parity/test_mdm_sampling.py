@@ -15,9 +15,9 @@ from backend.diffusion import exact
 from backend.diffusion.exact import ReleasedProcess, released_noise, respaced, sample_exact
 from backend.diffusion.loop import sample
 from backend.diffusion.schedule import Schedule
-from backend.models.mdm_fast import FastMDM
+from backend.models.mdm.fast import FastMDM
 from backend.motion.representations import hml263
-from backend.pipelines import mdm_dip
+from backend.pipelines.mdm import planner
 from tests.parity.mdm_golden import (
     GOLDEN,
     batch_first,
@@ -181,7 +181,7 @@ def test_prefix_rollout() -> None:
     z, manifest = golden("dip_prefix")
     net = from_manifest(manifest)
     steps: list[tuple[int, int]] = []
-    rollout = mdm_dip.rollout_exact(
+    rollout = planner.rollout_exact(
         net, z["prefix"], manifest["required_frames"],
         process=ReleasedProcess.of(Schedule("cosine", manifest["diffusion"]["steps"])),
         condition=lambda index: {"text_embed": text_of(z)},
@@ -200,14 +200,14 @@ def test_prefix_rollout_of_the_default_loop() -> None:
     def window(prefix: torch.Tensor, index: int) -> torch.Tensor:
         noise = released_noise((2, 263, 1, 8), generator)
         part = sample(
-            mdm_dip.after(denoise, prefix), (2, 8, 263), sampler="ddpm", noise=noise,
+            planner.after(denoise, prefix), (2, 8, 263), sampler="ddpm", noise=noise,
             schedule=Schedule("cosine", manifest["diffusion"]["steps"]),
             y={"text_embed": text_of(z)},
         )  # fmt: skip
         noise()  # the release draws at its last step too
         return part
 
-    rollout = mdm_dip.chain(window, batch_first(z["prefix"]), manifest["required_frames"], 8, 1)
+    rollout = planner.chain(window, batch_first(z["prefix"]), manifest["required_frames"], 8, 1)
     assert gap(rollout, batch_first(z["autoregressive_final"])) < 2e-4
 
 
@@ -221,9 +221,9 @@ def test_a_target_steers_what_follows_a_prefix() -> None:
     }
     denoise = FastMDM(from_manifest(manifest))
     x, prefix = batch_first(z["x"]), batch_first(z["prefix"])
-    out = mdm_dip.after(denoise, prefix)(x, z["t"], y)
+    out = planner.after(denoise, prefix)(x, z["t"], y)
     assert gap(out, batch_first(z["out_cond"])) < 2e-5
-    guided = mdm_dip.after(denoise.guided(3.0), prefix)(x, z["t"], y)
+    guided = planner.after(denoise.guided(3.0), prefix)(x, z["t"], y)
     expected = torch.lerp(z["out_uncond"], z["out_cond"], 3.0)
     assert gap(guided, batch_first(expected)) < 1e-4
 

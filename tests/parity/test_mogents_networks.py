@@ -20,7 +20,7 @@ from backend.models.mogents.mask import GridMaskNet, MaskNet
 from backend.models.mogents.networks import Networks
 from backend.models.mogents.residual import AuxResidualNet, GridResidualNet, ResidualNet
 from backend.models.mogents.sampling import mask_logits, residual_logits
-from backend.pipelines import mogents_files
+from backend.pipelines.mogents import folder as mogents_files
 from tests.mogents_model import arrays, unpack
 
 RAW, GUIDED = 2e-4, 5e-4

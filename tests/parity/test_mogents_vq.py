@@ -10,7 +10,7 @@ from torch import Tensor
 
 from backend.models.mogents.networks import Networks
 from backend.models.mogents.vq import DualVQ
-from backend.pipelines import mogents_files
+from backend.pipelines.mogents import folder as mogents_files
 from tests.mogents_model import arrays, unpack
 
 ATOL, RTOL = 1e-5, 1e-6

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from backend.pipelines import motiongpt_files
-from backend.pipelines.motiongpt import MotionGPTPipeline
-from backend.pipelines.motiongpt_files import MotionGPTFiles
-from backend.pipelines.token_decoding import generate_tokens
+from backend.pipelines.motiongpt import MotionGPTPipeline, folder
+from backend.pipelines.motiongpt.decoding import generate_tokens
+from backend.pipelines.motiongpt.folder import MotionGPTFiles
 from backend.text import motion_prompts as prompts
 
 GOLDEN = Path(__file__).parent / "golden" / "motiongpt"
@@ -37,7 +36,7 @@ def batches() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def files() -> MotionGPTFiles:
-    return motiongpt_files.read(GOLDEN / "artifact")
+    return folder.read(GOLDEN / "artifact")
 
 
 def test_all_kinds_are_there() -> None:

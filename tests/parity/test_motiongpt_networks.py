@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from backend.models.motion_vqvae import VQVAEConfig
-from backend.models.motiongpt import EMBEDDING, EMBEDDING_COPIES, MotionGPT
-from backend.models.t5 import T5Config
-from backend.pipelines import motiongpt_files
-from backend.pipelines.motiongpt_files import MotionGPTFiles
+from backend.models.motiongpt.network import EMBEDDING, EMBEDDING_COPIES, MotionGPT
+from backend.models.motiongpt.t5 import T5Config
+from backend.models.motiongpt.vqvae import VQVAEConfig
+from backend.pipelines.motiongpt import folder
+from backend.pipelines.motiongpt.folder import MotionGPTFiles
 
 GOLDEN = Path(__file__).parent / "golden" / "motiongpt"
 
 
 @pytest.fixture(scope="module")
 def files() -> MotionGPTFiles:
-    return motiongpt_files.read(GOLDEN / "artifact")
+    return folder.read(GOLDEN / "artifact")
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ from PIL import Image
 
 from backend.cli.main import main
 from backend.evaluation import stick_figure
-from backend.training import action_data, humanact12
-from backend.training.action_data import ActionWindows, WindowBatch, WindowConfig
-from backend.training.action_trainer import ActionTrainConfig, ActionTrainer
+from backend.training.action_mdm.trainer import ActionTrainConfig, ActionTrainer
+from backend.training.data import actions as action_data
+from backend.training.data import humanact12
+from backend.training.data.actions import ActionWindows, WindowBatch, WindowConfig
 
 from .test_scratch_action_mdm import GOLDEN, SMALL, close, formula_array, formula_net, load
 

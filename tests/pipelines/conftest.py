@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.artifacts import Stats
 from backend.diffusion.schedule import Schedule
 from backend.models.dit import DiT, DiTConfig
 from backend.motion.representations import smplrifke205
-from backend.pipelines.dit import DiTPipeline, DiTPipelineConfig
+from backend.pipelines.dit.pipeline import DiTPipeline, DiTPipelineConfig
+from backend.store.model_folder import Stats
 from backend.text.minilm import TextEmbedding
 from backend.wire.skeleton import NUM_JOINTS
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backend.errors import InvalidRequest
-from backend.pipelines.compose import (
+from backend.pipelines.dit.compose import (
     OVERLAP_FRAMES,
     Window,
     WindowedDenoiser,

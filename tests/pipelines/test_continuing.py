@@ -14,9 +14,9 @@ from backend.motion import convert
 from backend.motion.representations import motion135
 from backend.motion.resample import resample_motion135
 from backend.motion.rotations import rotation_about
-from backend.pipelines.continuing import READ_FRAMES, Drawing, go_on, new_middle
-from backend.pipelines.edit_requests import edit_motions
-from backend.pipelines.motiongpt_answers import Answer
+from backend.pipelines.editing.continuing import READ_FRAMES, Drawing, go_on, new_middle
+from backend.pipelines.editing.requests import edit_motions
+from backend.pipelines.motiongpt.answers import Answer
 from backend.wire.messages import Edit, Motion, Progress, Request
 
 FRAMES = 120

@@ -11,7 +11,7 @@ import torch
 from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelNotFound
 from backend.pipelines import registry
 from backend.pipelines.dit import DiTPipeline
-from backend.pipelines.knowledge import Knowledge
+from backend.pipelines.dit.knowledge import Knowledge
 from backend.text.actions import ACTION_WORDS
 from backend.wire.control import ModelInfo
 from backend.wire.messages import Request

@@ -11,8 +11,8 @@ from backend.errors import Cancelled, InvalidRequest
 from backend.motion.joint_sets import joint_mask
 from backend.motion.representations import motion135
 from backend.pipelines.dit import DiTPipeline
-from backend.pipelines.edit_space_hml263 import Hml263Space
-from backend.pipelines.edit_spaces import EditSpace, Smplrifke205Space, kept_rows
+from backend.pipelines.editing.space_hml263 import Hml263Space
+from backend.pipelines.editing.spaces import EditSpace, Smplrifke205Space, kept_rows
 from backend.pipelines.mdm import MDMPipeline
 from backend.wire.messages import Motion
 from tests.conftest import _swinging_clip

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from backend.errors import ArtifactError, MissingDependency
-from backend.pipelines import knowledge
-from backend.pipelines.knowledge import Knowledge, build_knowledge, spread
+from backend.pipelines.dit import knowledge
+from backend.pipelines.dit.knowledge import Knowledge, build_knowledge, spread
 from backend.text.minilm import MiniLMEncoder
 
 CAPTIONS = {

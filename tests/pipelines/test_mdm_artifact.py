@@ -12,13 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backend.artifacts import Stats
 from backend.errors import ArtifactError, KinetypeError, ModelNotFound, OutputError
-from backend.models.mdm_checkpoint import config_from_args
-from backend.pipelines import hml_statistics, kinds, registry
-from backend.pipelines.artifact_folder import new_folder
+from backend.models.mdm.release import config_from_args
+from backend.pipelines import kinds, registry
+from backend.pipelines.humanml3d import statistics as hml_statistics
+from backend.pipelines.kinds import MARKERS
 from backend.pipelines.mdm import MDMPipeline
-from backend.pipelines.mdm_artifact import MDMPipelineConfig, args_of
+from backend.pipelines.mdm.folder import MDMPipelineConfig, args_of
+from backend.store.model_folder import Stats
+from backend.store.new_folder import new_folder
 from tests.conftest import _swinging_clip
 from tests.mdm_files import evaluator_stats, network_config, tiny_pipeline, walking_stats
 
@@ -137,10 +139,10 @@ def test_nothing_is_overwritten_unasked(folder: Path) -> None:
 
 def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "there") as folder:
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "there", markers=MARKERS) as folder:
         (folder / "half").write_text("x")
         raise RuntimeError
-    with pytest.raises(OutputError, match="is a file"), new_folder(__file__):
+    with pytest.raises(OutputError, match="is a file"), new_folder(__file__, markers=MARKERS):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["there"]
     assert not any((tmp_path / "there").iterdir())

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from backend.artifacts import Stats
 from backend.errors import Cancelled, FormatError, InvalidRequest
 from backend.motion import convert
 from backend.motion.representations.hml263 import SPEC
-from backend.pipelines import mdm_dip
-from backend.pipelines.mdm import MDMPipeline
-from backend.pipelines.mdm_artifact import MDMPipelineConfig
+from backend.pipelines.mdm import MDMPipeline, planner
+from backend.pipelines.mdm.folder import MDMPipelineConfig
+from backend.store.model_folder import Stats
 from backend.wire.messages import Motion, Progress, Request
 from tests.conftest import _swinging_clip
 from tests.mdm_files import network_config, tiny_net, tiny_pipeline, walking_stats
@@ -49,12 +48,12 @@ def test_each_window_begins_where_the_one_before_ended() -> None:
         seen.append(prefix.flatten().tolist())
         return torch.arange(3.0)[None] + 10 * (index + 1)
 
-    x = mdm_dip.chain(window, torch.tensor([[1.0, 2.0]]), 8, 3, axis=1)
+    x = planner.chain(window, torch.tensor([[1.0, 2.0]]), 8, 3, axis=1)
     assert x.tolist() == [[10, 11, 12, 20, 21, 22, 30, 31]]
     assert seen == [[1, 2], [11, 12], [21, 22]]
     # a context longer than a window reaches back into the one before
     seen.clear()
-    mdm_dip.chain(window, torch.arange(4.0)[None], 6, 3, axis=1)
+    planner.chain(window, torch.arange(4.0)[None], 6, 3, axis=1)
     assert seen == [[0, 1, 2, 3], [3, 10, 11, 12]]
 
 
@@ -153,7 +152,7 @@ def test_captions_of_tokens_as_the_release_reads_them(stats: Stats) -> None:
 
 
 def test_standing_is_at_rest_in_the_mean_pose(stats: Stats) -> None:
-    start = mdm_dip.standing(stats, SPEC, CONTEXT)
+    start = planner.standing(stats, SPEC, CONTEXT)
     assert start.shape == (CONTEXT, 263)
     for block in ("yaw_velocity", "root_velocity", "velocities"):
         assert not start[:, SPEC.columns(block)].any()

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from backend.artifacts import Stats
 from backend.diffusion.exact import ReleasedProcess, sample_exact
 from backend.errors import ArtifactError, Cancelled, InvalidRequest, MissingDependency
 from backend.models.mdm import load_upstream
+from backend.pipelines.humanml3d.lengths import trained_length
 from backend.pipelines.mdm import MDMPipeline
-from backend.pipelines.mdm_artifact import MDMPipelineConfig
-from backend.pipelines.trained_lengths import trained_length
+from backend.pipelines.mdm.folder import MDMPipelineConfig
+from backend.store.model_folder import Stats
 from backend.text.clip import ClipTextEncoder
 from backend.wire.messages import Progress, Request
 from tests.mdm_files import STEPS, tiny_net, tiny_pipeline, walking_stats

@@ -23,8 +23,8 @@ from backend.errors import (
     OutputError,
 )
 from backend.pipelines import registry
-from backend.pipelines.motiongpt import MAX_FRAMES, MotionGPTPipeline
-from backend.pipelines.motiongpt_answers import read_answer
+from backend.pipelines.motiongpt.answers import read_answer
+from backend.pipelines.motiongpt.pipeline import MAX_FRAMES, MotionGPTPipeline
 from backend.text.motion_prompts import (
     HEAD_SHARE,
     PROMPT_MODES,
@@ -86,8 +86,8 @@ def test_many_captions_are_worked_off_in_chunks(
 ) -> None:
     captions, lengths = ["walk", "jump up", "bow", "run", "sit"], [40, 80, 40, 40, 60]
     whole = pipeline.answer_captions(captions, lengths, seed=4)
-    monkeypatch.setattr("backend.pipelines.motiongpt_core.PROMPTS_AT_ONCE", 2)
-    monkeypatch.setattr("backend.pipelines.motiongpt_core.CLIPS_AT_ONCE", 1)
+    monkeypatch.setattr("backend.pipelines.motiongpt.core.PROMPTS_AT_ONCE", 2)
+    monkeypatch.setattr("backend.pipelines.motiongpt.core.CLIPS_AT_ONCE", 1)
     steps: list[tuple[int, int]] = []
     parts = pipeline.answer_captions(
         captions, lengths, seed=4, on_step=lambda done, total: steps.append((done, total))

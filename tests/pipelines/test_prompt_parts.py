@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.pipelines.prompt_parts import split_prompt, subject_of
+from backend.pipelines.editing.prompt_parts import split_prompt, subject_of
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "data/starter/captions.json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.pipelines.prompt_words import known_stems, stem, unknown_share
+from backend.pipelines.dit.prompt_words import known_stems, stem, unknown_share
 
 
 def test_forms_of_a_word_share_a_stem() -> None:

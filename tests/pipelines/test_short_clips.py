@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from backend.motion.representations import smplrifke205
-from backend.pipelines.short_clips import frames_to_make, liveliest
+from backend.pipelines.dit.short_clips import frames_to_make, liveliest
 
 
 def test_only_short_motions_are_made_longer() -> None:

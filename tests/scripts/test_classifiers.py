@@ -11,7 +11,7 @@ import torch
 from backend.motion import skeleton
 from backend.motion.representations import motion135, smplrifke205
 from backend.motion.rotations import rotation_about
-from backend.training.dataset import Clip, Item, MotionDataset
+from backend.training.data.dataset import Clip, Item, MotionDataset
 from scripts.starter import classifier, classifier_input, scoring, sources
 from scripts.starter.labels import STATIC
 from scripts.starter.prompts import Sample

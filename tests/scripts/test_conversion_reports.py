@@ -10,7 +10,7 @@ import pytest
 
 from backend.motion import ik, synthetic_body
 from backend.motion.body_model import BodyModel
-from backend.training.dataset import Clip, MotionDataset
+from backend.training.data.dataset import Clip, MotionDataset
 from scripts import benchmark_ik, report_conversions, report_ik
 
 MotionMaker = Callable[..., np.ndarray]

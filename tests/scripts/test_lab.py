@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from backend.artifacts import Stats
 from backend.errors import InvalidRequest
 from backend.evaluation.evaluators import StarterEvaluator
-from backend.models.tmr import SentenceTMR, TMRConfig
+from backend.evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
 from backend.motion import skeleton
 from backend.motion.representations import motion135, smplrifke205
 from backend.motion.rotations import rotation_about
-from backend.training import batches
-from backend.training.dataset import Item, MotionDataset
-from backend.training.text_cache import CaptionEmbeddings
+from backend.store.model_folder import Stats
+from backend.training.data import batches
+from backend.training.data.dataset import Item, MotionDataset
+from backend.training.data.text_cache import CaptionEmbeddings
 from scripts.lab import pictures, sampling, scores
 from scripts.lab import train as training
 from scripts.lab.plan import CONDITIONINGS, Plan, draws, reference_items

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.motion.skeleton import JOINT_NAMES, PARENTS, rest_offsets
-from backend.training.bvh_retarget import canonical_rest
+from backend.training.data.bvh_retarget import canonical_rest
 
 
 def t_pose_offsets() -> np.ndarray:

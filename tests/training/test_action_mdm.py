@@ -15,11 +15,12 @@ from backend.errors import ArtifactError, FormatError, InvalidRequest
 from backend.models.action_mdm import ActionMDM, ActionMDMConfig
 from backend.motion.representations import smplrifke205
 from backend.motion.skeleton import forward_kinematics
-from backend.pipelines.action_coordinates import face_forward, to_features, to_joints
-from backend.training import action_data, humanact12
-from backend.training.action_data import ActionClips, ActionWindows, WindowConfig
-from backend.training.action_trainer import ActionTrainConfig, ActionTrainer, motion_losses
-from backend.training.dataset import Item, MotionDataset
+from backend.pipelines.action_mdm.coordinates import face_forward, to_features, to_joints
+from backend.training.action_mdm.trainer import ActionTrainConfig, ActionTrainer, motion_losses
+from backend.training.data import actions as action_data
+from backend.training.data import humanact12
+from backend.training.data.actions import ActionClips, ActionWindows, WindowConfig
+from backend.training.data.dataset import Item, MotionDataset
 
 NET = ActionMDMConfig(num_actions=2, latent_dim=16, num_layers=1, num_heads=2, ff_dim=16)
 

@@ -13,15 +13,11 @@ from backend.errors import ArtifactError
 from backend.models.mdm import load_upstream
 from backend.motion.action_body import ActionBody
 from backend.motion.skeleton import forward_kinematics
-from backend.training.action_rotations import (
+from backend.training.data.humanact12 import HumanAct12, axis_angle_to_matrix, rotation_features
+from backend.training.mdm.smpl_actions import (
     RotationTrainConfig,
     RotationTrainer,
     neutral_rest_joints,
-)
-from backend.training.humanact12 import (
-    HumanAct12,
-    axis_angle_to_matrix,
-    rotation_features,
 )
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden" / "mdm_a2m"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.training.batches import (
+from backend.training.data.batches import (
     FADE_FRAMES,
     BatchSampler,
     SamplingConfig,
@@ -11,8 +11,8 @@ from backend.training.batches import (
     item_weights,
     stitch,
 )
-from backend.training.dataset import Item, MotionDataset
-from backend.training.text_cache import CaptionEmbeddings
+from backend.training.data.dataset import Item, MotionDataset
+from backend.training.data.text_cache import CaptionEmbeddings
 
 
 def _item(content: str, start: int = 0, length: int = 40, split: str = "train") -> Item:

@@ -11,7 +11,7 @@ from backend.motion.io import bvh
 from backend.motion.representations import motion135
 from backend.motion.rotations import euler_to_matrix
 from backend.motion.skeleton import JOINT_NAMES, forward_kinematics, joint_index, rest_offsets
-from backend.training.bvh_retarget import (
+from backend.training.data.bvh_retarget import (
     RetargetProfile,
     canonical_rest,
     profile_path,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError, InvalidRequest
-from backend.training.caption_words import load_captions, swap_words
-from backend.training.captions import PARAPHRASES_PATH, CaptionGrammar, Mix
+from backend.training.data.caption_words import load_captions, swap_words
+from backend.training.data.captions import PARAPHRASES_PATH, CaptionGrammar, Mix
 
 REPO = Path(__file__).resolve().parents[2]
 SWAP = {"left": "right", "right": "left", "leftward": "rightward", "rightward": "leftward"}

@@ -8,7 +8,7 @@ import torch
 
 from backend.motion.representations import smplrifke205
 from backend.motion.skeleton import joint_index
-from backend.training.losses import (
+from backend.training.dit.losses import (
     LossConfig,
     joint_velocities,
     motion_loss,

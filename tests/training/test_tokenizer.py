@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError, FormatError
-from backend.models.motion_vqvae import Codebook, MotionVQVAE, VQVAEConfig
+from backend.models.motiongpt.vqvae import Codebook, MotionVQVAE, VQVAEConfig
 from backend.motion.representations import hml263
-from backend.training import tokenizer_data, tokenizer_trainer
-from backend.training.tokenizer_codebook import CodebookTrainer
-from backend.training.tokenizer_trainer import TokenizerTrainConfig, TokenizerTrainer
+from backend.training.tokenizer import data as tokenizer_data
+from backend.training.tokenizer import trainer as tokenizer_trainer
+from backend.training.tokenizer.codebook import CodebookTrainer
+from backend.training.tokenizer.trainer import TokenizerTrainConfig, TokenizerTrainer
 
 SMALL = TokenizerTrainConfig(
     model=VQVAEConfig(codes=8, code_dim=16, width=16, depth=1),

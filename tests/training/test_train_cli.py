@@ -11,8 +11,8 @@ import pytest
 from backend.cli.main import main
 from backend.errors import FormatError
 from backend.pipelines.dit import DiTPipeline
-from backend.training.dataset import MotionDataset
-from backend.training.training_run import load_state
+from backend.training.data.dataset import MotionDataset
+from backend.training.run import load_state
 
 from .bvh_files import write_dataset
 

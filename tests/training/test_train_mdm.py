@@ -19,9 +19,10 @@ from backend.errors import ArtifactError, FormatError, InvalidRequest, KinetypeE
 from backend.models.mdm import load_upstream
 from backend.motion.representations import hml263, motion135, smplrifke205
 from backend.motion.representations.statistics import mean_std
-from backend.training import caption_vectors, hml3d_data, hml3d_export
-from backend.training.dataset import Clip, Item, MotionDataset
-from backend.training.mdm_trainer import MdmTrainConfig, MdmTrainer
+from backend.training.data import caption_vectors, hml3d_export
+from backend.training.data import hml3d as hml3d_data
+from backend.training.data.dataset import Clip, Item, MotionDataset
+from backend.training.mdm.trainer import MdmTrainConfig, MdmTrainer
 from tests.conftest import REPO, _swinging_clip
 
 CAPTIONS = ["a person swings", "somebody sways and turns", "a dance"]

@@ -9,10 +9,10 @@ import torch
 from backend.errors import InvalidRequest
 from backend.models.dit import DiTConfig
 from backend.text.actions import ACTION_WORDS
-from backend.training.batches import BatchSampler, SamplingConfig, feature_statistics
-from backend.training.dataset import Item, MotionDataset
-from backend.training.text_cache import CaptionEmbeddings
-from backend.training.trainer import TrainConfig, Trainer
+from backend.training.data.batches import BatchSampler, SamplingConfig, feature_statistics
+from backend.training.data.dataset import Item, MotionDataset
+from backend.training.data.text_cache import CaptionEmbeddings
+from backend.training.dit.trainer import TrainConfig, Trainer
 
 FLAGS = len(ACTION_WORDS)
 PATTERN = np.array([1.0, 0.0, 1.0] + [0.0] * (FLAGS - 3), np.float32)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError
-from backend.training.training_run import (
+from backend.training.run import (
     STATE,
     append_row,
     load_state,

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.actor import ActorEncoder
 from ..hml3d_items import Caption
 from . import base
+from .actor import ActorEncoder
 
 
 class ActorPairEvaluator(base.Evaluator):

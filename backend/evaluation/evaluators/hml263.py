@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...artifacts import sha256_of
 from ...errors import ArtifactError
-from ...models.t2m_evaluator import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
+from ...store.model_folder import sha256_of
 from ..hml3d_items import MIN_FRAMES, PADDED_FRAMES, Caption
 from ..words import GLOVE_FILES, Vocabulary, tokenise
 from . import base
+from .hml263_network import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
 
 CHECKPOINTS = (
     "text_mot_match/model/finest.tar",

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...artifacts import sha256_of
 from ...errors import ArtifactError
-from ...models.motionclip import MotionCLIP, TowerConfig
 from ...motion.representations import motion135
 from ...motion.rotations import matrix_to_rot6d_column
+from ...store.model_folder import sha256_of
 from ..hml3d_items import Caption
 from . import base
+from .motionclip135_network import MotionCLIP, TowerConfig
 
 WEIGHTS = ("motionclip_model.safetensors", "model.safetensors")
 CONFIG = "bundle_config.json"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ...artifacts import sha256_of
 from ...errors import ArtifactError
-from ...models.actor import ActorEncoder, encoder_config, from_motionstreamer
+from ...store.model_folder import sha256_of
 from ...text.distilbert import DistilBertEncoder
 from . import base
+from .actor import ActorEncoder, encoder_config, from_motionstreamer
 from .actor_pair import ActorPairEvaluator
 
 CHECKPOINTS = ("epoch=99.ckpt", "checkpoints/epoch=99.ckpt", "evaluator.safetensors")

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...artifacts import (
+from ...errors import ArtifactError
+from ...motion.representations import smplrifke205
+from ...store.model_folder import (
     CONFIG,
     STATS,
     WEIGHTS,
@@ -26,13 +28,11 @@ from ...artifacts import (
     read_json,
     sha256_of,
 )
-from ...errors import ArtifactError
-from ...models.tmr import SentenceTMR, TMRConfig
-from ...motion.representations import smplrifke205
 from ...text import minilm
 from ...text.sides import named_sides
 from ..hml3d_items import Caption
 from . import base
+from .starter_network import SentenceTMR, TMRConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "starter_evaluator"
 REFERENCE_JSON, REFERENCE = "reference.json", "reference.safetensors"

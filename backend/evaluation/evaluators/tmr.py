@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...artifacts import sha256_of
 from ...errors import ArtifactError
-from ...models.actor import ActorEncoder, encoder_config
+from ...store.model_folder import sha256_of
 from ...text.distilbert import DistilBertEncoder
 from . import base
+from .actor import ActorEncoder, encoder_config
 from .actor_pair import ActorPairEvaluator
 
 WEIGHTS = ("last_weights", "latest_weights", ".")

@@ -1,0 +1,1 @@
+"""Networks of MotionGPT: the motion VQ-VAE and the T5 language model."""

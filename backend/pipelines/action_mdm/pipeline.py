@@ -1,0 +1,340 @@
+"""Action to motion with the from-scratch action model (:mod:`backend.models.action_mdm`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...diffusion.float32_ddpm import Float32DDPM
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError, InvalidRequest
+from ...models.action_mdm import ActionMDM, ActionMDMConfig
+from ...motion import convert
+from ...motion.representations import joints as joints_representation
+from ...motion.representations import motion135
+from ...motion.resample import resample_motion135
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ...wire import limits
+from ...wire.messages import Motion, Progress, Request
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
+from ..calls import (
+    Stages,
+    check_frames,
+    check_one_each,
+    device_or_best,
+    drawn_seed,
+    frozen,
+    meta_of,
+)
+from . import release
+from .coordinates import COORDINATES, Coordinates, to_joints
+from .names import closest_action
+
+CONFIG = "action_mdm_config.json"
+EXACT = "exact"
+"""Sampler that repeats the released sampling script number by number (all steps, float32)."""
+
+
+@dataclass(frozen=True)
+class ActionMDMPipelineConfig:
+    """``action_mdm_config.json``: the network, its actions, and defaults.
+
+    ``num_frames`` is the length that the model was trained on, and the longest that it makes.
+    """
+
+    network: ActionMDMConfig
+    actions: tuple[str, ...]
+    schedule: Schedule = field(default_factory=lambda: Schedule("linear", 1000))
+    name: str = "action-mdm"
+    licence: str = ""
+    description: str = ""
+    pipeline: Literal["action_mdm"] = "action_mdm"
+    representation: Literal["joints"] = "joints"
+    coordinates: Coordinates = "world"
+    fps: float = 20.0
+    min_frames: int = 2
+    num_frames: int = 60
+    sampler: str = "ddim"
+    steps: int = 50
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # JSON has lists only
+        object.__setattr__(self, "actions", tuple(self.actions))
+        if len(self.actions) != self.network.num_actions:
+            raise ValueError(
+                f"{len(self.actions)} action names for {self.network.num_actions} classes"
+            )
+        if not all(isinstance(a, str) and a.strip() for a in self.actions):
+            raise ValueError("an action name is no text")
+        if len(set(self.actions)) != len(self.actions):
+            raise ValueError("two actions have the same name")
+        if self.network.num_joints != NUM_JOINTS:
+            raise ValueError(f"the network has {self.network.num_joints} joints, not {NUM_JOINTS}")
+        if self.coordinates not in COORDINATES:
+            raise ValueError(f"unknown coordinates {self.coordinates!r}")
+        if not 2 <= self.min_frames <= self.num_frames or not self.fps > 0:
+            raise ValueError("min_frames, num_frames or fps are out of range")
+        if self.sampler not in limits.SAMPLERS or not 1 <= self.steps <= self.schedule.steps:
+            raise ValueError(f"sampler {self.sampler!r} with {self.steps} steps")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+class ActionMDMPipeline:
+    """A network with its statistics and the names of its actions."""
+
+    def __init__(
+        self,
+        config: ActionMDMPipelineConfig,
+        net: ActionMDM,
+        stats: Stats,
+        *,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.config = config
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
+        self.stats = stats
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> ActionMDMPipeline:
+        """Load a model or run folder, a hub id, or a released checkpoint.
+
+        A released checkpoint is a ``.pth`` file with ``norm_stats.pt`` beside it, or a folder that
+        holds ``mdm_final.pth``; its sizes are read from its tensors.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        released = release.find(name_or_path)
+        if released is not None:
+            weights, stats, network = release.load(released)
+            names = release.action_names(network.num_actions)
+            net = ActionMDM(network)
+            net.load_state_dict(weights)
+            return cls(ActionMDMPipelineConfig(network, names), net, stats, device=device)
+        folder = model_folder.resolve(
+            name_or_path,
+            (CONFIG, model_folder.WEIGHTS, model_folder.STATS),
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        values = model_folder.read_json(folder / CONFIG)
+        config = model_folder.config_from_dict(
+            ActionMDMPipelineConfig, values, str(folder / CONFIG)
+        )
+        path = folder / model_folder.WEIGHTS
+        net = model_folder.load_network(lambda: ActionMDM(config.network), path, config=CONFIG)
+        stats = release.checked_stats(
+            model_folder.load_tensors(folder / model_folder.STATS),
+            config.network.input_dim,
+            folder / model_folder.STATS,
+        )
+        model_folder.verify_checksums(folder, values)
+        return cls(config, net, stats, device=device)
+
+    def save_pretrained(self, directory: str | Path) -> Path:
+        """Write the model folder and return it; the configuration comes last."""
+        folder = Path(directory)
+        model_folder.save_tensors(folder / model_folder.WEIGHTS, self.net.state_dict())
+        stats = {"mean": self.stats.mean, "std": self.stats.std}
+        model_folder.save_tensors(folder / model_folder.STATS, stats)
+        names = (model_folder.WEIGHTS, model_folder.STATS)
+        checksums = {name: model_folder.sha256_of(folder / name) for name in names}
+        model_folder.write_json(
+            folder / CONFIG, {**self.config.to_dict(), model_folder.CHECKSUMS_KEY: checksums}
+        )
+        return folder
+
+    # ------------------------------------------------------------------ inference
+
+    def infer(
+        self,
+        actions: Sequence[str | int],
+        lengths: Sequence[int] | None = None,
+        *,
+        seed: int | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per action.
+
+        Args:
+            actions: names (the closest one is taken) or class numbers.
+            lengths: frames at the model's rate, at most ``config.num_frames``; that many each when
+                None. The model always makes whole clips; shorter ones are their beginnings.
+            seed: clip ``i`` uses ``seed + i``; drawn at random when None. The ``"exact"`` sampler
+                draws the whole batch from ``seed``, as released.
+            sampler: "ddim", "ddpm", "dpmpp" or "exact"; the model's own when None.
+            steps: how many; the model's own when None. "exact" takes all of them.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            Joint positions, ``[length, 22, 3]`` float32 each, in metres, Y-up.
+
+        Raises:
+            InvalidRequest: an unknown action, a length that the model cannot make, or a bad
+                sampling setting.
+        """
+        c = self.config
+        check_one_each(actions, lengths, "actions")
+        wanted = [c.num_frames] * len(actions) if lengths is None else [int(n) for n in lengths]
+        for frames in wanted:
+            self._check_length(frames)
+        if not actions:
+            return []
+        classes = torch.tensor([self._class(a) for a in actions], device=self.device)
+        x = self._sample(classes, drawn_seed(seed), sampler or c.sampler, steps, on_step)
+        clips = to_joints(self.stats.denormalise(x).float().cpu(), c.coordinates).numpy()
+        return [clip[:frames] for clip, frames in zip(clips, wanted, strict=True)]
+
+    def infer_t2m(
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        *,
+        seed: int | None = None,
+        **options: Any,
+    ) -> list[np.ndarray]:
+        """:meth:`infer` under the name that every pipeline has; captions name actions.
+
+        Returns:
+            Joint positions, ``[length, 22, 3]`` float32 each, in metres, Y-up.
+        """
+        return self.infer(captions, lengths, seed=seed, **options)
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        The prompt names an action. Joints become rotations by inverse kinematics.
+
+        Raises:
+            InvalidRequest: an unknown action (the message lists them), or another value out of
+                the model's limits.
+        """
+        request = request.validated()
+        tell = Stages(request, on_step)
+        c = self.config
+        frames = max(1, round(request.seconds * c.fps))
+        self._check_length(frames)
+        name = closest_action(request.prompt, c.actions)
+        clips = self.infer(
+            [name] * request.samples,
+            [frames] * request.samples,
+            seed=request.seed,
+            sampler=request.sampler,
+            steps=request.steps,
+            on_step=tell.steps(),
+        )
+        tell("fitting the skeleton")
+        length = max(1, round(request.seconds * MOTION_FPS))
+        motions = []
+        for index, clip in enumerate(clips):
+            data, error = to_motion135(clip, c.fps, length)
+            meta = self._meta(request, request.seed + index, name, error)
+            motions.append(Motion(data, MOTION_FPS, meta))
+        return motions
+
+    # ------------------------------------------------------------------ inside
+
+    def _class(self, action: str | int) -> int:
+        if isinstance(action, str):
+            return self.config.actions.index(closest_action(action, self.config.actions))
+        if not 0 <= action < len(self.config.actions):
+            raise InvalidRequest(
+                f"There is no action {action}.", f"Choose from 0 to {len(self.config.actions) - 1}."
+            )
+        return int(action)
+
+    def _check_length(self, frames: int) -> None:
+        c = self.config
+        check_frames(frames, c.min_frames, c.num_frames, fps=c.fps, model=c.name)
+
+    def _sample(
+        self,
+        classes: Tensor,
+        seed: int,
+        sampler: str,
+        steps: int | None,
+        on_step: StepCallback | None,
+    ) -> Tensor:
+        c = self.config
+        shape = (len(classes), c.num_frames, c.network.input_dim)
+        y = {"action": classes}
+        if sampler == EXACT:
+            process = Float32DDPM(c.schedule.steps, self.device)
+            generator = torch.Generator().manual_seed(seed)
+            return process.sample(self.net, shape, y, generator, on_step)
+        return sample(
+            self.net,
+            shape,
+            schedule=c.schedule,
+            sampler=sampler,
+            steps=c.steps if steps is None else steps,
+            y=y,
+            generator=seeded_generators(seed, len(classes)),
+            on_step=on_step,
+            device=self.device,
+        )
+
+    def _meta(self, request: Request, seed: int, action: str, error_mm: float) -> dict[str, Any]:
+        c = self.config
+        params = {
+            "seconds": request.seconds,
+            "sampler": request.sampler or c.sampler,
+            "steps": request.steps or c.steps,
+        }
+        return meta_of(
+            request, seed, params, action=action, ik_error_mm=error_mm, licence=c.licence
+        )
+
+
+def to_motion135(
+    clip: np.ndarray, fps: float, frames: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Joints ``[T, 22, 3]`` to motion_135 at 30 fps, standing on the ground.
+
+    Args:
+        fps: rate of ``clip``.
+        frames: exact number of output frames; by default the duration decides.
+
+    Returns:
+        motion_135 ``[T', 135]`` float32 and the mean distance of its joints from the clip's, mm.
+
+    Raises:
+        ArtifactError: the clip is not finite.
+    """
+    if not np.isfinite(clip).all():
+        raise ArtifactError(
+            "The model made a motion that is not finite.", "Train it longer, or with a lower rate."
+        )
+    points = joints_representation.as_joints(clip)
+    same_rate = convert.IkOptions(target_fps=fps)
+    fitted, error = convert.joints_to_motion135(points, fps, fps, same_rate)
+    data = resample_motion135(fitted, fps, MOTION_FPS, frames)
+    data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
+    return data.astype(np.float32), float(np.mean(error))

@@ -1,0 +1,361 @@
+"""Text to motion with the diffusion transformer (:mod:`backend.models.dit`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...diffusion.guidance import Denoiser, guided
+from ...diffusion.inpaint import Inpainting, sample_masked
+from ...diffusion.loop import StepCallback, sample, seeded_generators
+from ...diffusion.schedule import power_spaced
+from ...models.dit import DiT
+from ...motion.representations import smplrifke205
+from ...store import model_folder
+from ...store.model_folder import Stats
+from ...text import minilm
+from ...text.actions import named_actions
+from ...text.sides import named_sides
+from ...wire import limits
+from ...wire.messages import Motion, Progress, Request
+from ...wire.skeleton import MOTION_FPS
+from .. import registry
+from ..calls import (
+    Stages,
+    check_frames,
+    check_one_each,
+    check_texts,
+    checked_guidance,
+    cut_warning,
+    device_or_best,
+    drawn_seed,
+    frozen,
+    meta_of,
+)
+from ..editing import edit as editing
+from ..editing.edit import EditSampling
+from ..editing.prompt_parts import split_prompt
+from ..editing.spaces import EditSpace, Smplrifke205Space
+from .compose import Window, WindowedDenoiser, plan_windows
+from .config import SPEC, DiTPipelineConfig
+from .knowledge import KNOWLEDGE_FILES, Knowledge
+from .short_clips import frames_to_make, liveliest
+
+
+class DiTPipeline:
+    """A network with its statistics, text encoder and knowledge of what it was trained on."""
+
+    edit_space: EditSpace = Smplrifke205Space()
+
+    def __init__(
+        self,
+        config: DiTPipelineConfig,
+        net: DiT,
+        stats: Stats,
+        *,
+        knowledge: Knowledge | None = None,
+        encoder: Any = None,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        self.config = config
+        self.device = device_or_best(device)
+        self.net = frozen(net, self.device)
+        self.stats = stats
+        self.knowledge = knowledge
+        self._encoder = encoder
+        self._local_files_only = local_files_only
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> DiTPipeline:
+        """Load a bundled model by name, a model directory or a hub id; every file is verified.
+
+        Raises:
+            ModelNotFound: nothing there.
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = model_folder.resolve(
+            registry.bundled_folder(name_or_path),
+            optional=KNOWLEDGE_FILES,
+            revision=revision,
+            local_files_only=local_files_only,
+        )
+        values = model_folder.read_json(folder / model_folder.CONFIG)
+        config = model_folder.config_from_dict(
+            DiTPipelineConfig, values, str(folder / model_folder.CONFIG)
+        )
+        weights = folder / model_folder.WEIGHTS
+        net = model_folder.load_network(lambda: DiT(config.network), weights)
+        stats = model_folder.load_stats(folder / model_folder.STATS, SPEC.dim)
+        model_folder.verify_checksums(folder, values)
+        has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
+        return cls(
+            config,
+            net,
+            stats,
+            knowledge=Knowledge.load(folder) if has_knowledge else None,
+            device=device,
+            local_files_only=local_files_only,
+        )
+
+    def save_pretrained(self, directory: str | Path, *, half: bool = False) -> Path:
+        """Write the model folder (weights as float16 when ``half``) and return it."""
+        folder = model_folder.save_model(
+            directory, self.config.to_dict(), self.net.state_dict(), self.stats, half=half
+        )
+        if self.knowledge is not None:
+            self.knowledge.save(folder)
+        return folder
+
+    # ------------------------------------------------------------------ atoms
+
+    @property
+    def encoder(self) -> Any:
+        """The text encoder, loaded on first use."""
+        if self._encoder is None:
+            self._encoder = minilm.shared(
+                local_files_only=self._local_files_only, device=self.device
+            )
+        return self._encoder
+
+    def encode_text(self, captions: Sequence[str]) -> dict[str, Tensor]:
+        """The part of the network's condition that comes from text, one row per caption."""
+        embedding = self.encoder.encode(list(captions))
+        y = {"sentence": embedding.sentence.to(self.device)}
+        if self.config.network.side_words:
+            y["sides"] = named_sides(captions).to(self.device)
+        if self.config.network.action_words:
+            y["actions"] = named_actions(captions).to(self.device)
+        if self.config.network.text_tokens:
+            y["tokens"] = embedding.tokens.to(self.device)
+            y["token_mask"] = embedding.mask.to(self.device)
+        return y
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """Network output ``[T, 205]`` to un-normalised features, float32."""
+        return self.stats.denormalise(x).float().cpu().numpy()
+
+    # ------------------------------------------------------------------ inference
+
+    def infer_t2m(
+        self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        *,
+        seed: int | None = None,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        on_step: StepCallback | None = None,
+    ) -> list[np.ndarray]:
+        """One clip per caption, as it stands, in the native representation.
+
+        Args:
+            captions: one action each; they are not split into parts.
+            lengths: frames at the native 20 fps, any mix; beyond the model's window a clip is made
+                of several overlapping ones.
+            seed: caption ``i`` uses ``seed + i``; drawn at random when None.
+            guidance_scale, steps, sampler: the model's defaults when None.
+            on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+
+        Returns:
+            A list of ``[length, 205]`` float32 smplrifke205 arrays, un-normalised.
+
+        Raises:
+            InvalidRequest: a length that the model cannot make, or a bad sampling setting.
+        """
+        check_one_each(captions, lengths)
+        check_texts(captions)
+        plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
+        return self._sample(
+            plans,
+            [int(n) for n in lengths],
+            drawn_seed(seed),
+            guidance_scale=guidance_scale,
+            steps=steps,
+            sampler=sampler,
+            on_step=on_step,
+        )
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """The motions of a request in motion_135 at 30 fps, one per sample.
+
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
+        very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`).
+        Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
+
+        Args:
+            on_step: receives a Progress at each step; it may raise ``Cancelled``.
+
+        Raises:
+            InvalidRequest: a value out of the model's limits, which the message names.
+        """
+        request = request.validated()
+        tell = Stages(request, on_step)
+        parts = split_prompt(request.prompt)
+        frames = max(1, round(request.seconds * self.config.fps))
+        plan = self._plan(parts, frames)
+        made = frames
+        if len(parts) == 1:
+            made = frames_to_make(frames, self.config.fps, self.config.max_frames)
+            plan = self._plan(parts, made)
+        tell("reading the prompt")
+        warnings = self._warnings(parts)
+        clips = self._sample(
+            [plan] * request.samples,
+            [made] * request.samples,
+            request.seed,
+            guidance_scale=request.guidance_scale,
+            steps=request.steps,
+            sampler=request.sampler,
+            on_step=tell.steps(),
+        )
+        tell("converting")
+        length = max(1, round(request.seconds * MOTION_FPS))
+        return [
+            Motion(
+                smplrifke205.to_motion135(
+                    liveliest(clip, frames, self.config.fps), MOTION_FPS, frames=length
+                ),
+                MOTION_FPS,
+                self._meta(request, request.seed + index, parts, warnings),
+            )
+            for index, clip in enumerate(clips)
+        ]
+
+    # ------------------------------------------------------------------ editing
+
+    def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
+        """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
+        return editing.edit(self, motion, prompt, **options)
+
+    @property
+    def edit_seconds(self) -> tuple[float, float]:
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
+        return self.config.min_frames / self.config.fps, limits.MAX_SECONDS
+
+    def sample_edit(
+        self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
+    ) -> tuple[Tensor, Tensor]:
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
+        c = self.config
+        net, y = self._denoiser([self._plan(parts, frames)], [frames], how.guidance_scale)
+        sampler = how.sampler or c.sampler
+        return sample_masked(
+            net,
+            (1, frames, SPEC.dim),
+            known,
+            schedule=c.schedule,
+            sampler=sampler,
+            steps=self._timesteps(sampler, c.steps if how.steps is None else how.steps),
+            y=y,
+            generator=seeded_generators(how.seed, 1),
+            on_step=how.on_step,
+            prediction=c.prediction,
+            device=self.device,
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
+        c = self.config
+        longest = round(limits.MAX_SECONDS * c.fps)
+        check_frames(frames, c.min_frames, longest, fps=c.fps, model=c.name)
+        return plan_windows(parts, frames, min_frames=c.min_frames, max_frames=c.max_frames)
+
+    def _sample(
+        self,
+        plans: Sequence[Sequence[Window]],
+        lengths: Sequence[int],
+        seed: int,
+        *,
+        guidance_scale: float | None,
+        steps: int | None,
+        sampler: str | None,
+        on_step: StepCallback | None,
+    ) -> list[np.ndarray]:
+        """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
+        if not plans:
+            return []
+        c = self.config
+        net, y = self._denoiser(plans, lengths, guidance_scale)
+        x = sample(
+            net,
+            (len(plans), max(lengths), SPEC.dim),
+            schedule=c.schedule,
+            sampler=sampler or c.sampler,
+            steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
+            y=y,
+            generator=seeded_generators(seed, len(plans)),
+            lengths=lengths,
+            on_step=on_step,
+            prediction=c.prediction,
+            device=self.device,
+        )
+        return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+
+    def _denoiser(
+        self,
+        plans: Sequence[Sequence[Window]],
+        lengths: Sequence[int],
+        guidance_scale: float | None,
+    ) -> tuple[Denoiser, dict[str, Any]]:
+        """The guided network of whole canvases, and its condition."""
+        windows = [window for plan in plans for window in plan]
+        y: dict[str, Any] = self.encode_text([w.text for w in windows])
+        y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
+        scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
+        net = guided(self.net, checked_guidance(scale))
+        if len(windows) > len(plans):
+            net = WindowedDenoiser(net, plans, lengths, y)
+        return net, y
+
+    def _timesteps(self, sampler: str, steps: int) -> int | tuple[int, ...]:
+        """What the loop gets as ``steps``: DPM-Solver++ has a spacing of its own."""
+        if sampler == "dpmpp" or self.config.step_power == 1.0:
+            return steps
+        return power_spaced(self.config.schedule.steps, steps, self.config.step_power)
+
+    def _warnings(self, parts: Sequence[str]) -> list[str]:
+        warnings = []
+        embedding = self.encoder.encode(list(parts))
+        for part, cut in zip(parts, embedding.truncated.tolist(), strict=True):
+            if cut:
+                warnings.append(cut_warning(part))
+        if self.knowledge is not None:
+            for part, sentence in zip(parts, embedding.sentence, strict=True):
+                warning = self.knowledge.warning(part, sentence.cpu().numpy(), self.config.name)
+                if warning:
+                    warnings.append(warning)
+        return warnings
+
+    def _meta(
+        self, request: Request, seed: int, parts: Sequence[str], warnings: list[str]
+    ) -> dict[str, Any]:
+        c = self.config
+        guidance = request.guidance_scale
+        params = {
+            "seconds": request.seconds,
+            "sampler": request.sampler or c.sampler,
+            "steps": request.steps or c.steps,
+            "guidance_scale": c.guidance_scale if guidance is None else guidance,
+        }
+        return meta_of(
+            request, seed, params, parts=list(parts), warnings=warnings, licence=c.licence
+        )

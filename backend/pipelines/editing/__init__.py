@@ -1,0 +1,1 @@
+"""Edits and continuations, with any pipeline that declares an edit space."""

@@ -1,0 +1,1 @@
+"""What all models of HumanML3D features share: statistics, lengths, the way to motion_135."""

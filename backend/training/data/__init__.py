@@ -1,0 +1,1 @@
+"""Datasets: builders, captions and batches."""

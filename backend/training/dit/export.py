@@ -1,0 +1,81 @@
+"""A training run to a model folder that every part of Kinetype can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...diffusion.schedule import Schedule
+from ...errors import ArtifactError
+from ...models.dit import DiT
+from ...pipelines.dit.config import config_for
+from ...pipelines.dit.knowledge import build_knowledge
+from ...pipelines.dit.pipeline import DiTPipeline
+from ...store.model_folder import Stats, write_json
+from ...text.minilm import MiniLMEncoder
+from ..data.dataset import MotionDataset, read_json
+from ..run import load_state
+from .trainer import ema_weights
+
+CAPTIONS_PER_LABEL = 48
+"""Known captions kept per action: enough for the warning, and half a megabyte on disk."""
+CAPTIONS_READ_PER_LABEL = 240
+"""Captions among which those are chosen."""
+
+
+def export_run(run: Path, data: Path, out: Path, details: Path | None = None) -> None:
+    """Write the averaged weights of a run as a model folder, float16, with its knowledge.
+
+    Args:
+        run: run directory of ``kinetype train dit``.
+        data: the dataset folder that it was trained on.
+        out: model folder to write.
+        details: JSON with ``name``, ``licence``, ``description`` and sampling defaults.
+
+    Raises:
+        ArtifactError: the run or the details do not fit this version.
+        FormatError: the dataset cannot be read.
+    """
+    config, weights, mean, std = ema_weights(run)
+    net = DiT(config.model)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"{run} does not fit its configuration ({error}).",
+            "Its config.json was changed after the training; put the original back.",
+        ) from error
+    options = read_json(details) if details else {}
+    pipeline_config = config_for(
+        config.model,
+        Schedule(config.schedule_kind, config.schedule_steps),
+        min_frames=config.sampling.min_frames,
+        max_frames=config.sampling.max_frames,
+        **options,
+    )
+    dataset = MotionDataset.load(data)
+    encoder = MiniLMEncoder.load(local_files_only=True)
+    knowledge = build_knowledge(_captions_by_label(dataset), encoder, per_label=CAPTIONS_PER_LABEL)
+    pipeline = DiTPipeline(
+        pipeline_config, net, Stats(mean, std), knowledge=knowledge, encoder=encoder
+    )
+    pipeline.save_pretrained(out, half=True)
+    state = load_state(run)
+    record = {
+        "steps": int(state["step"]),
+        "minutes": round(float(state["elapsed"]) / 60, 1),
+        "config": config.to_dict(),
+    }
+    write_json(out / "training.json", record)
+
+
+def _captions_by_label(dataset: MotionDataset) -> dict[str, list[str]]:
+    """An even selection of the captions of each content, under the words that people read."""
+    found: dict[str, list[str]] = {}
+    for item in dataset.items:
+        label = item.content.replace("-", " ") or item.clip
+        found.setdefault(label, []).extend(dataset.pools[item.pool])
+    unique = {label: list(dict.fromkeys(texts)) for label, texts in found.items()}
+    return {
+        label: texts[:: max(1, len(texts) // CAPTIONS_READ_PER_LABEL)]
+        for label, texts in unique.items()
+    }

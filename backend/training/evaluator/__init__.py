@@ -1,0 +1,1 @@
+"""Training of the bundled evaluator (TMR-style)."""

@@ -1,0 +1,1 @@
+"""Training of MDM on HumanML3D or on actions of SMPL rotations."""
