@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..motion.representations import smplrifke205
-from ..motion.skeleton import joint_index
-from ..pipelines.vocabulary import CONTROLS
+from ...motion.representations import smplrifke205
+from ...motion.skeleton import joint_index
+from ...pipelines.dit.vocabulary import CONTROLS
 
 _SPEC = smplrifke205.SPEC
 _FPS = _SPEC.fps

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..motion.representations import smplrifke205
+from ...motion.representations import smplrifke205
 from .batches import FADE_FRAMES
 from .controls import joint_speed
 from .dataset import Item, MotionDataset

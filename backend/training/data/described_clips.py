@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError
-from ..motion.io.npz import read_motion
-from ..motion.mirror import mirror_motion135
-from ..motion.representations import smplrifke205
+from ...errors import FormatError
+from ...motion.io.npz import read_motion
+from ...motion.mirror import mirror_motion135
+from ...motion.representations import motion135, smplrifke205
 from .caption_words import swap_words
 from .dataset import Clip, Item, MotionDataset, read_json
 
@@ -66,8 +66,8 @@ class Collector:
         return MotionDataset(
             "smplrifke205",
             smplrifke205.SPEC.fps,
-            np.concatenate(self.features),
-            np.concatenate(self.motion),
+            np.concatenate([np.zeros((0, smplrifke205.SPEC.dim), np.float32), *self.features]),
+            np.concatenate([np.zeros((0, motion135.SPEC.dim), np.float32), *self.motion]),
             tuple(self.clips),
             tuple(self.items),
             tuple(self.pools),

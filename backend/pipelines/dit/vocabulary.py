@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArtifactError, InvalidRequest
+from ...errors import ArtifactError, InvalidRequest
+from ...motion.io.atomic import atomic_path
 
 FILE = "vocabulary.json"
 VERSION = 1
@@ -153,6 +154,11 @@ class Vocabulary:
             return cls(labels, tuple(map(str, values["styles"])), controls)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{where} is not a vocabulary ({error}).", HINT) from error
+
+    def save(self, folder: Path) -> None:
+        """Write ``vocabulary.json`` into a folder, whole or not at all."""
+        with atomic_path(folder / FILE) as temporary:
+            Path(temporary).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
