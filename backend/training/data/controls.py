@@ -14,6 +14,9 @@ from ...pipelines.dit.vocabulary import CONTROLS
 
 _SPEC = smplrifke205.SPEC
 _FPS = _SPEC.fps
+_HEIGHT = _SPEC.columns("root_height")
+_STEP, _TURN = _SPEC.columns("root_velocity"), _SPEC.columns("yaw_velocity")
+_JOINTS = _SPEC.columns("joints")
 _EDGE = round(0.25 * _FPS)
 """Frames that count as the beginning and the end of a motion."""
 _SWING_ON, _SWING_OFF, _SWING_FRAMES = 0.6, 0.3, 3
@@ -32,18 +35,18 @@ def joint_steps(x: np.ndarray) -> np.ndarray:
     Args:
         x: ``[T, 205]`` un-normalised smplrifke205.
     """
-    height = x[:, _SPEC.columns("root_height")]
+    height = x[:, _HEIGHT]
     pelvis = np.concatenate([np.zeros((len(x), 2), x.dtype), height], 1)[:, None]
-    others = x[:, _SPEC.columns("joints")].reshape(len(x), -1, 3)
+    others = x[:, _JOINTS].reshape(len(x), -1, 3)
     joints = np.concatenate([pelvis, others + pelvis], 1)
-    turn = x[:-1, _SPEC.columns("yaw_velocity")]
-    step = x[:-1, _SPEC.columns("root_velocity")]
+    turn = x[:-1, _TURN]
+    step = x[:-1, _STEP]
     c, s = np.cos(turn), np.sin(turn)
-    following = joints[1:].copy()
-    ahead = c * joints[1:, :, 0] - s * joints[1:, :, 1] + step[:, :1]
-    following[..., 1] = s * joints[1:, :, 0] + c * joints[1:, :, 1] + step[:, 1:]
-    following[..., 0] = ahead
-    return following - joints[:-1]
+    moved = joints[1:] - joints[:-1]
+    x_next, y_next = joints[1:, :, 0], joints[1:, :, 1]
+    moved[..., 0] = c * x_next - s * y_next + step[:, :1] - joints[:-1, :, 0]
+    moved[..., 1] = s * x_next + c * y_next + step[:, 1:] - joints[:-1, :, 1]
+    return moved
 
 
 def joint_speed(x: np.ndarray) -> np.ndarray:
@@ -53,8 +56,8 @@ def joint_speed(x: np.ndarray) -> np.ndarray:
 
 def root_path(x: np.ndarray) -> np.ndarray:
     """Ground path of the pelvis ``[T, 2]`` m: leftward and forward of the first frame's heading."""
-    turn = np.concatenate([[0.0], np.cumsum(x[:-1, _SPEC.columns("yaw_velocity")][:, 0])])
-    step = x[:, _SPEC.columns("root_velocity")]
+    turn = np.concatenate([[0.0], np.cumsum(x[:-1, _TURN][:, 0])])
+    step = x[:, _STEP]
     c, s = np.cos(turn), np.sin(turn)
     moved = np.stack([c * step[:, 0] - s * step[:, 1], s * step[:, 0] + c * step[:, 1]], 1)
     path = np.concatenate([np.zeros((1, 2)), np.cumsum(moved[:-1], 0)])
@@ -73,9 +76,10 @@ def measure(x: np.ndarray, usual_speed: float | None, captured: bool) -> np.ndar
     steps = joint_steps(x)[:, : 1 + _BODY]
     speeds = np.linalg.norm(steps, axis=-1) * _FPS
     path = root_path(x)
-    height = x[:, _SPEC.columns("root_height")][:, 0]
-    hands = x[:, _SPEC.columns("joints")].reshape(len(x), -1, 3)[:, list(_WRISTS)]
-    extent = np.linalg.norm(np.ptp(np.percentile(hands, (4, 96), axis=0), axis=0), axis=-1)
+    height = x[:, _HEIGHT][:, 0]
+    hands = x[:, _JOINTS].reshape(len(x), -1, 3)[:, list(_WRISTS)]
+    ordered, spare = np.sort(hands, axis=0), len(hands) // 25
+    extent = np.linalg.norm(ordered[len(hands) - 1 - spare] - ordered[spare], axis=-1)
     seconds = (len(x) - 1) / _FPS
     coarse = path[:: max(1, _EDGE)]
     found = {
@@ -83,7 +87,7 @@ def measure(x: np.ndarray, usual_speed: float | None, captured: bool) -> np.ndar
         "speed": np.linalg.norm(np.diff(coarse, axis=0), axis=1).sum() / seconds,
         "forward": path[-1, 1],
         "leftward": path[-1, 0],
-        "turn": x[:-1, _SPEC.columns("yaw_velocity")].sum(),
+        "turn": x[:-1, _TURN].sum(),
         "left_hand": extent[0],
         "right_hand": extent[1],
         "lowest": height.min(),
@@ -100,9 +104,11 @@ def _swings(steps: np.ndarray) -> int:
     """How often a foot is carried along the ground."""
     count = 0
     for foot in _FEET:
-        fast = np.linalg.norm(steps[:, foot + 1, :2], axis=-1) * _FPS
+        fast = np.hypot(steps[:, foot + 1, 0], steps[:, foot + 1, 1]) * _FPS
+        if fast.max() <= _SWING_ON:
+            continue
         swinging, begun = False, 0
-        for frame, speed in enumerate(fast):
+        for frame, speed in enumerate(fast.tolist()):
             if not swinging and speed > _SWING_ON:
                 swinging, begun = True, frame
             elif swinging and speed < _SWING_OFF:
