@@ -53,7 +53,6 @@ def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
     from ..models.mdm import load_upstream
     from ..models.mdm.release import ARGS, find_checkpoint
-    from ..pipelines.kinds import MARKERS
     from ..pipelines.mdm import folder as mdm_artifact
     from ..pipelines.mdm import verify as mdm_verify
     from ..store.new_folder import new_folder
@@ -72,9 +71,7 @@ def run(options: argparse.Namespace) -> int:
         description=f"Converted from {checkpoint.name}.",
     )
     sources = (checkpoint, options.text_encoder, options.mean, options.std)
-    with new_folder(
-        options.out, markers=MARKERS, overwrite=options.overwrite, sources=sources
-    ) as folder:
+    with new_folder(options.out, overwrite=options.overwrite, sources=sources) as folder:
         mdm_artifact.save(folder, config, net.state_dict(), stats, encoder)
         if options.verify:
             steps = options.verify_steps or mdm_verify.DEFAULT_STEPS

@@ -60,7 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
-    from ..pipelines.kinds import MARKERS
     from ..pipelines.mogents import folder as mogents_files
     from ..pipelines.mogents.pipeline import MoGenTSPipeline
     from ..pipelines.mogents.release import ReleaseNames, read_release
@@ -79,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     extra = {"name": options.name or options.out.absolute().name, "licence": options.licence}
     extra["precision"] = options.precision
     source = MoGenTSPipeline(networks, stats, values=extra, device="cpu")
-    with new_folder(options.out, markers=MARKERS, overwrite=options.overwrite) as folder:
+    with new_folder(options.out, overwrite=options.overwrite) as folder:
         mogents_files.save(folder, networks, stats, encoder, extra)
         if options.verify:
             _verify(source, MoGenTSPipeline.from_pretrained(folder, device="cpu"))

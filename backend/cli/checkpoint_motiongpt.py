@@ -35,13 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write, compare, and only then give the folder its name."""
-    from ..pipelines.kinds import MARKERS
     from ..pipelines.motiongpt import folder as motiongpt_files
     from ..pipelines.motiongpt.folder import MotionGPTFiles
     from ..pipelines.motiongpt.pipeline import MotionGPTPipeline
     from ..store.new_folder import new_folder
 
-    with new_folder(options.out, markers=MARKERS, overwrite=options.overwrite) as folder:
+    with new_folder(options.out, overwrite=options.overwrite) as folder:
         source = MotionGPTPipeline.from_pretrained(
             options.source, device="cpu", local_files_only=options.offline
         )

@@ -84,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--data", type=Path, required=True, help="its dataset folder")
     export.add_argument("--out", type=Path, required=True, help="model folder to write")
     export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
+    export.add_argument("--overwrite", action="store_true", help="replace the model that is there")
     export.set_defaults(action=_export)
 
     for name, module_name in MORE_KINDS.items():
@@ -180,7 +181,9 @@ def _dit(options: argparse.Namespace) -> None:
 
     from ..training.dit.setup import sampler_for
     from ..training.dit.trainer import Trainer
+    from ..training.run import check_folder
 
+    check_folder(options.run_dir, resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
     config = _train_config(options)
@@ -248,5 +251,7 @@ def _overrides(path: Path | None) -> dict[str, Any]:
 def _export(options: argparse.Namespace) -> None:
     from ..training.dit import export
 
-    export.export_run(options.run_dir, options.data, options.out, options.details)
+    export.export_run(
+        options.run_dir, options.data, options.out, options.details, overwrite=options.overwrite
+    )
     console.note(f"model -> {options.out}")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import ArtifactError, MissingDependency
 from ..store.model_folder import sha256_of
+from .panics import panics_are_errors
 
 HUB_ID = "distilbert/distilbert-base-uncased"
 FOLDER = "distilbert"
@@ -62,9 +63,10 @@ class DistilBertEncoder:
         if place is None:
             place = _from_hub(name, local_files_only)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                place, local_files_only=True, trust_remote_code=False
-            )
+            with panics_are_errors():
+                tokenizer = AutoTokenizer.from_pretrained(
+                    place, local_files_only=True, trust_remote_code=False
+                )
             with _quiet():
                 model, told = DistilBertModel.from_pretrained(
                     place,

@@ -15,9 +15,10 @@ from ...errors import ArtifactError
 from ...motion.representations import motion135
 from ...motion.rotations import matrix_to_rot6d_column
 from ...store.model_folder import sha256_of
+from ...text.panics import panics_are_errors
 from ..hml3d_items import Caption
-from . import base
-from .motionclip135_network import MotionCLIP, TowerConfig
+from .parts import base
+from .parts.motionclip135_network import MotionCLIP, TowerConfig
 
 WEIGHTS = ("motionclip_model.safetensors", "model.safetensors")
 CONFIG = "bundle_config.json"
@@ -31,7 +32,8 @@ class MotionCLIP135Evaluator(base.Evaluator):
     """Raw projections, no L2 normalisation; diversity is taken on unit vectors with the L1 norm."""
 
     name = "motionclip135"
-    representation = "motion135"
+    unit_l1 = True
+    representation = native = "motion135"
     dim = 135
     fps = 30.0
     min_frames = 1
@@ -77,7 +79,8 @@ class MotionCLIP135Evaluator(base.Evaluator):
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)
+            with panics_are_errors():
+                tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)
         except Exception as error:  # transformers raises many kinds for a damaged folder
             raise ArtifactError(f"{root} holds no CLIP tokenizer.", _HINT, str(error)) from error
         hashes = {p.name: sha256_of(p) for p in (path, stats)}
