@@ -7,10 +7,10 @@ order of the names is the order of the columns that the network was trained with
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +52,44 @@ CONTROLS = (
     Control("captured", "", "1 as motion capture moves, 0 as animation keyed by hand"),
 )
 """Every number that training measures; a model keeps its own list with its scales."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one part of a prompt asks for, by names of the vocabulary; nothing is a fine wish.
+
+    Attributes:
+        labels: weight 0..1 of each action, together at most 1.
+        styles: weight 0..1 of each manner.
+        controls: values in the units of the controls.
+    """
+
+    labels: Mapping[str, float] = field(default_factory=dict)
+    styles: Mapping[str, float] = field(default_factory=dict)
+    controls: Mapping[str, float] = field(default_factory=dict)
+
+
+class Wished(Protocol):
+    """What has the fields of a :class:`Wish`."""
+
+    @property
+    def labels(self) -> Mapping[str, float]: ...
+    @property
+    def styles(self) -> Mapping[str, float]: ...
+    @property
+    def controls(self) -> Mapping[str, float]: ...
+
+
+class WishReader(Protocol):
+    """Reads what a part of a prompt asks for."""
+
+    def read_part(self, caption: str) -> Wished:
+        """Labels, styles and controls by name."""
+        ...
+
+
+DEFAULT_CONTROLS = {"captured": 1.0}
+"""What is asked for when nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -187,3 +225,41 @@ def _row(index: Mapping[str, int], weights: Mapping[str, float]) -> np.ndarray:
         if name in index:
             row[index[name]] = weight
     return row
+
+
+def wish_rows(vocabulary: Vocabulary, wishes: Sequence[Wished]) -> dict[str, np.ndarray]:
+    """The network's inputs: ``labels`` [B, L], ``styles`` [B, S], ``controls`` and
+    ``controls_known`` [B, C]."""
+    numbers = [vocabulary.controls_row({**DEFAULT_CONTROLS, **w.controls}) for w in wishes]
+    return {
+        "labels": np.stack([vocabulary.labels_row(w.labels) for w in wishes]),
+        "styles": np.stack([vocabulary.styles_row(w.styles) for w in wishes]),
+        "controls": np.stack([values for values, _ in numbers]),
+        "controls_known": np.stack([known for _, known in numbers]),
+    }
+
+
+def fitting(vocabulary: Vocabulary | None, network: HasVocabulary) -> Vocabulary | None:
+    """The vocabulary, if it has the sizes that the network was built for.
+
+    Raises:
+        ArtifactError: it is missing, or of other sizes.
+    """
+    sizes = network.labels, network.styles, network.controls
+    own = vocabulary or Vocabulary()
+    if sizes != (len(own.labels), len(own.styles), len(own.controls)):
+        raise ArtifactError(
+            f"The network takes {sizes} labels, styles and controls; {FILE} has others.", HINT
+        )
+    return vocabulary if any(sizes) else None
+
+
+class HasVocabulary(Protocol):
+    """A network's configuration."""
+
+    @property
+    def labels(self) -> int: ...
+    @property
+    def styles(self) -> int: ...
+    @property
+    def controls(self) -> int: ...
