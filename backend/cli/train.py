@@ -202,7 +202,7 @@ def _dit(options: argparse.Namespace) -> None:
     with console.training_bar() as move:
         trainer.fit(
             save_every=60 * options.save_every,
-            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}")
+            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}"),
         )
     console.note(f"{trainer.step} steps -> {options.run_dir}")
 

@@ -47,7 +47,7 @@ from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .short_clips import frames_to_make, liveliest
 from .vocabulary import FILE as VOCABULARY
-from .vocabulary import Vocabulary, Wish, WishReader, fitting, wish_rows
+from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
 
 class DiTPipeline:
@@ -165,7 +165,7 @@ class DiTPipeline:
         return self._encoder
 
     def encode_text(
-        self, captions: Sequence[str], wishes: Sequence[Wish] | None = None
+        self, captions: Sequence[str], wishes: Sequence[Wished] | None = None
     ) -> dict[str, Tensor]:
         """The network's condition except lengths, one row per caption.
 
@@ -204,7 +204,7 @@ class DiTPipeline:
         guidance_scale: float | None = None,
         steps: int | None = None,
         sampler: str | None = None,
-        wishes: Sequence[Wish] | None = None,
+        wishes: Sequence[Wished] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[np.ndarray]:
         """One clip per caption, as it stands, in the native representation.
@@ -215,8 +215,8 @@ class DiTPipeline:
                 of several overlapping ones.
             seed: caption ``i`` uses ``seed + i``; drawn at random when None.
             guidance_scale, steps, sampler: the model's defaults when None.
-            wishes: the action, manner and numbers of each caption, where the caller knows them; read
-                from the captions when None. Only for clips of one window.
+            wishes: the action, manner and numbers of each caption, where the caller knows them;
+                read from the captions when None. Only for clips of one window.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
 
         Returns:
@@ -337,7 +337,7 @@ class DiTPipeline:
         steps: int | None,
         sampler: str | None,
         on_step: StepCallback | None,
-        wishes: Sequence[Wish] | None = None,
+        wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
         """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
         if not plans:
@@ -364,7 +364,7 @@ class DiTPipeline:
         plans: Sequence[Sequence[Window]],
         lengths: Sequence[int],
         guidance_scale: float | None,
-        wishes: Sequence[Wish] | None = None,
+        wishes: Sequence[Wished] | None = None,
     ) -> tuple[Denoiser, dict[str, Any]]:
         """The guided network of whole canvases, and its condition."""
         windows = [window for plan in plans for window in plan]

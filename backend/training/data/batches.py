@@ -14,6 +14,8 @@ from .text_cache import CaptionEmbeddings
 CYCLIC = ("walk", "run", "dash", "wave")
 """Contents that start with these repeat a cycle: any window of them is a whole example."""
 FADE_FRAMES = 8
+LEAST_SCALE = 1e-4
+"""Of a column that never changes: nothing is divided by zero."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,6 @@ def feature_statistics(dataset: MotionDataset) -> tuple[np.ndarray, np.ndarray]:
     ):
         columns = smplrifke205.SPEC.columns(name)
         grouped = np.sqrt(variance[columns].reshape(-1, size).mean(1))
-        grouped = np.maximum(grouped, 0.1 * grouped.mean())
+        grouped = np.maximum(grouped, max(0.1 * grouped.mean(), LEAST_SCALE))
         scale[columns] = np.repeat(grouped, size)
     return mean.astype(np.float32), scale.astype(np.float32)

@@ -109,8 +109,6 @@ def load(folder: Path) -> CaptionEmbeddings:
             f"{folder / 'text.safetensors'} lacks {', '.join(missing)}.",
             "Make the dataset with: kinetype train data.",
         )
-    return CaptionEmbeddings(
-        *(arrays[name] for name in names),
-        tokens=arrays.get("tokens"),
-        token_starts=arrays.get("token_starts"),
-    )
+    fields = {name.removeprefix("pool_"): arrays[name] for name in names}
+    more = {name: arrays[name] for name in ("tokens", "token_starts") if name in arrays}
+    return CaptionEmbeddings(**fields, **more)

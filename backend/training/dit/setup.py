@@ -46,8 +46,13 @@ def sampler_for(
     own = Vocabulary.load(run if resume else data)
     if init is not None and not resume and (init / VOCABULARY).is_file():
         own = _with_scales_of(own, Vocabulary.load(init))
-    sizes = {"labels": len(own.labels), "styles": len(own.styles), "controls": len(own.controls)}
-    config = replace(config, model=replace(config.model, **sizes))
+    network = replace(
+        config.model,
+        labels=len(own.labels),
+        styles=len(own.styles),
+        controls=len(own.controls),
+    )
+    config = replace(config, model=network)
     common = dataset, text, mean.astype(np.float32), std.astype(np.float32)
     return config, ConditionedSampler(*common, config.sampling, config.seed, own)
 

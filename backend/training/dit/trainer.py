@@ -16,10 +16,17 @@ from ...diffusion.schedule import Schedule
 from ...errors import InvalidRequest
 from ...models.dit import DiT, DiTConfig
 from ...motion.io.atomic import atomic_path
-from ...store.model_folder import CONFIG, WEIGHTS, config_from_dict, load_tensors, load_weights, read_json
-from ...text.actions import ACTION_WORDS
 from ...pipelines.dit.vocabulary import FILE as VOCABULARY
 from ...pipelines.dit.vocabulary import Vocabulary
+from ...store.model_folder import (
+    CONFIG,
+    WEIGHTS,
+    config_from_dict,
+    load_tensors,
+    load_weights,
+    read_json,
+)
+from ...text.actions import ACTION_WORDS
 from ..data.batches import Batch, BatchSampler, SamplingConfig
 from ..data.conditioned import ConditionedSampler
 from ..run import (
