@@ -80,11 +80,11 @@ def measure(x: np.ndarray, usual_speed: float | None, captured: bool) -> np.ndar
     hands = x[:, _JOINTS].reshape(len(x), -1, 3)[:, list(_WRISTS)]
     ordered, spare = np.sort(hands, axis=0), len(hands) // 25
     extent = np.linalg.norm(ordered[len(hands) - 1 - spare] - ordered[spare], axis=-1)
-    seconds = (len(x) - 1) / _FPS
-    coarse = path[:: max(1, _EDGE)]
+    # in strides of a quarter second at most, so that swaying is no way
+    stops = np.linspace(0, len(x) - 1, max(2, (len(x) - 1) // _EDGE + 1)).round().astype(int)
     found = {
         "tempo": np.log(max(speeds.mean(), 1e-3) / usual_speed) if usual_speed else np.nan,
-        "speed": np.linalg.norm(np.diff(coarse, axis=0), axis=1).sum() / seconds,
+        "speed": np.linalg.norm(np.diff(path[stops], axis=0), axis=1).sum() * _FPS / (len(x) - 1),
         "forward": path[-1, 1],
         "leftward": path[-1, 0],
         "turn": x[:-1, _TURN].sum(),
