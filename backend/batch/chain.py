@@ -22,7 +22,6 @@ from ..errors import InvalidRequest, KinetypeError
 from ..evaluation.test_set import check_name, split_names
 from ..motion.io.atomic import atomic_path
 from ..motion.io.load import SUFFIXES, read_clip
-from ..motion.representations import hml263
 from . import conversion, journal
 
 NATIVE = "native"
@@ -183,11 +182,6 @@ def convert(
         on_done=on_done,
     )
     return conversion.summarise(records, settings)
-
-
-def native_fps(pipeline: Any) -> float:
-    """Frame rate of what ``infer_t2m`` returns; models without a say are HumanML3D's."""
-    return float(getattr(pipeline.config, "fps", hml263.SPEC.fps))
 
 
 def write_summary(summary: dict[str, Any], out: Path) -> None:

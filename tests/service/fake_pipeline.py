@@ -175,5 +175,6 @@ def register_all() -> None:
             loads.append(name)
             return kind()
 
-        info = ModelInfo(name, name.title(), min_seconds=0.5, max_seconds=10.0)
+        able = ("generate", "edit", "continue") if kind is Editor else ("generate",)
+        info = ModelInfo(name, name.title(), min_seconds=0.5, max_seconds=10.0, abilities=able)
         registry.register(name, load, info, uses_torch=False)
