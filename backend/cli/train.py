@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--data", type=Path, required=True, help="its dataset folder")
     export.add_argument("--out", type=Path, required=True, help="model folder to write")
     export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
+    export.add_argument("--overwrite", action="store_true", help="replace the model that is there")
     export.set_defaults(action=_export)
 
     for name, module_name in MORE_KINDS.items():
@@ -194,5 +195,7 @@ def _overrides(path: Path | None) -> dict[str, Any]:
 def _export(options: argparse.Namespace) -> None:
     from ..training.dit import export
 
-    export.export_run(options.run_dir, options.data, options.out, options.details)
+    export.export_run(
+        options.run_dir, options.data, options.out, options.details, overwrite=options.overwrite
+    )
     console.note(f"model -> {options.out}")

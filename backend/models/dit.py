@@ -233,14 +233,14 @@ class DiT(nn.Module):
         self.unembed = nn.Linear(width, c.patch_frames * (c.stem_width + c.detail_width))
         self.head1 = nn.Conv1d(2 * c.stem_width, c.stem_width, 3, padding=1)
         self.head2 = nn.Conv1d(c.stem_width, c.input_dim, 3, padding=1)
-        nn.init.zeros_(self.head2.weight)
-        nn.init.zeros_(self.head2.bias)
+        for weight in self.head2.parameters():
+            nn.init.zeros_(weight)
         if c.detail_width:
             self.detail_in = nn.Conv1d(c.input_dim, c.detail_width, 3, padding=1)
             self.detail_gate = nn.Linear(width, c.detail_width)
             self.detail_out = nn.Conv1d(2 * c.detail_width, c.input_dim, 3, padding=1)
-            nn.init.zeros_(self.detail_out.weight)
-            nn.init.zeros_(self.detail_out.bias)
+            for weight in self.detail_out.parameters():
+                nn.init.zeros_(weight)
 
     # ------------------------------------------------------------------ conditioning
 

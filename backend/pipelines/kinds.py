@@ -14,8 +14,11 @@ from .family import CONFIG_FILE, families
 
 PIPELINE_KEY = "pipeline"
 """Key of ``config.json`` that names the kind."""
-MARKERS: tuple[str, ...] = tuple(dict.fromkeys(kind.marker for kind in families().values()))
-"""Every file that a hub repository is asked for to find out its kind."""
+
+
+def markers() -> tuple[str, ...]:
+    """Every file that a hub repository is asked for to find out its kind."""
+    return tuple(dict.fromkeys(kind.marker for kind in families().values()))
 
 
 def kind_in(folder: Path) -> str:
@@ -35,7 +38,7 @@ def kind_in(folder: Path) -> str:
     if not (folder / CONFIG_FILE).is_file():
         _refuse_incomplete(folder)
         raise ArtifactError(
-            f"{folder} holds no model: none of {', '.join(MARKERS)} is there.",
+            f"{folder} holds no model: none of {', '.join(markers())} is there.",
             "Give the folder of a model, or convert a released checkpoint first"
             " (kinetype convert-checkpoint).",
         )

@@ -19,7 +19,7 @@ from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
 from .family import CONFIG_FILE, Family, families, family_of
-from .kinds import MARKERS, kind_in
+from .kinds import kind_in, markers
 
 __all__ = [
     "ModelInfo",
@@ -208,7 +208,7 @@ def _marked(name_or_path: str | Path, local_files_only: bool) -> Path:
         from ..store import model_folder
 
         folder = model_folder.resolve(
-            name_or_path, (), optional=MARKERS, local_files_only=local_files_only
+            name_or_path, (), optional=markers(), local_files_only=local_files_only
         )
     return folder
 
@@ -223,7 +223,7 @@ def _current(entry: _Entry) -> ModelInfo:
     """What is true now of an entry: its files may have come or gone since it was registered."""
     info = entry.info
     if info.hub_id:
-        folder = cached_folder(info.hub_id, MARKERS)
+        folder = cached_folder(info.hub_id, markers())
         if folder is not None:
             return _of_folder(replace(info, path=str(folder)), folder)
         return replace(

@@ -138,8 +138,8 @@ class ClipTextEncoder:
         for start in range(0, len(new), BATCH):
             batch = new[start : start + BATCH]
             for text, row in zip(batch, self.features(self.token_ids(batch, limit)), strict=True):
-                found[text] = row.clone()
-                self._cache.put((text, limit), found[text])
+                kept = found[text] = row.clone()
+                self._cache.put((text, limit), kept)
         rows = [row for row in (found[text] for text in captions) if row is not None]
         return torch.stack(rows) if rows else torch.zeros(0, self.dim, device=self.device)
 

@@ -13,7 +13,7 @@ from backend.motion.io import npz
 from backend.pipelines import registry
 from backend.pipelines.family import families, family_of
 from backend.wire.control import ABILITIES, OPTIONS
-from backend.wire.messages import Motion, Request
+from backend.wire.messages import Motion
 from backend.wire.skeleton import MOTION_DIM
 
 METHODS = {
@@ -126,4 +126,3 @@ def test_a_chain_takes_the_rate_of_the_card(
     command += ["--out", str(tmp_path / "run"), "--model", str(kit), "--stages", "generate"]
     assert main([*command, "--quiet"]) == 0
     assert Asked.lengths == [50]  # 12.5 a second, not 20
-

@@ -18,6 +18,7 @@ from backend.errors import (
 )
 from backend.pipelines import registry
 from backend.service.engine import MAX_THREADS, Engine, choose_device, default_threads
+from backend.wire.control import ModelInfo
 from backend.wire.messages import Edit, Motion, Progress, Request
 from backend.wire.skeleton import JOINT_NAMES
 

@@ -18,6 +18,7 @@ from ...models.dit import DiT
 from ...motion.representations import smplrifke205
 from ...store import model_folder
 from ...store.model_folder import Stats
+from ...store.new_folder import new_folder
 from ...text import minilm
 from ...text.actions import named_actions
 from ...text.sides import named_sides
@@ -114,14 +115,34 @@ class DiTPipeline:
             local_files_only=local_files_only,
         )
 
-    def save_pretrained(self, directory: str | Path, *, half: bool = False) -> Path:
-        """Write the model folder (weights as float16 when ``half``) and return it."""
-        folder = model_folder.save_model(
-            directory, self.config.to_dict(), self.net.state_dict(), self.stats, half=half
-        )
+    def save_pretrained(
+        self, directory: str | Path, *, half: bool = False, overwrite: bool = False
+    ) -> Path:
+        """Write the model folder, whole or not at all, and return it.
+
+        Args:
+            half: store the weights as float16.
+            overwrite: replace a model folder that is there already, with all that is in it.
+
+        Raises:
+            OutputError: the folder is there already, or cannot be written.
+        """
+        with new_folder(directory, overwrite=overwrite) as folder:
+            self.write(folder, half=half)
+        return Path(directory)
+
+    def write(self, folder: Path, *, half: bool = False) -> None:
+        """Write the model's files into a folder that is the caller's own."""
         if self.knowledge is not None:
             self.knowledge.save(folder)
-        return folder
+        model_folder.save_model(
+            folder,
+            self.config.to_dict(),
+            self.net.state_dict(),
+            self.stats,
+            half=half,
+            beside=() if self.knowledge is None else KNOWLEDGE_FILES,
+        )
 
     # ------------------------------------------------------------------ atoms
 

@@ -49,7 +49,6 @@ class MdmConversion:
         from ...models.mdm import load_upstream
         from ...models.mdm.release import ARGS, find_checkpoint
         from ...store.new_folder import new_folder
-        from ..kinds import MARKERS
         from . import folder as mdm_artifact
 
         if self.verify_steps is not None and self.verify_steps < 1:
@@ -66,9 +65,7 @@ class MdmConversion:
             description=f"Converted from {checkpoint.name}.",
         )
         sources = (checkpoint, self.text_encoder, self.mean, self.std)
-        with new_folder(
-            self.out, markers=MARKERS, overwrite=self.overwrite, sources=sources
-        ) as folder:
+        with new_folder(self.out, overwrite=self.overwrite, sources=sources) as folder:
             mdm_artifact.save(folder, config, net.state_dict(), stats, encoder)
             if self.verify:
                 _verify(net, folder, encoder, stats, self.verify_steps, tell)

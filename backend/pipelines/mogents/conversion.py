@@ -51,7 +51,6 @@ class MoGenTSConversion:
     def convert(self, tell: Tell) -> Path:
         """Read, write, compare, and only then give the folder its name."""
         from ...store.new_folder import new_folder
-        from ..kinds import MARKERS
         from . import folder as mogents_files
         from .pipeline import MoGenTSPipeline
         from .release import ReleaseNames, read_release
@@ -69,7 +68,7 @@ class MoGenTSConversion:
         extra = {"name": self.name or self.out.absolute().name, "licence": self.licence}
         extra["precision"] = self.precision
         source = MoGenTSPipeline(networks, stats, values=extra, device="cpu")
-        with new_folder(self.out, markers=MARKERS, overwrite=self.overwrite) as folder:
+        with new_folder(self.out, overwrite=self.overwrite) as folder:
             mogents_files.save(folder, networks, stats, encoder, extra)
             if self.verify:
                 _verify(source, MoGenTSPipeline.from_pretrained(folder, device="cpu"), tell)

@@ -38,7 +38,6 @@ from ..calls import (
 )
 from ..humanml3d.lengths import request_length, trained_length
 from ..humanml3d.output import check_skeleton, to_motions
-from ..kinds import MARKERS
 from . import folder as mogents_files
 from .core import MoGenTSCore
 
@@ -123,7 +122,7 @@ class MoGenTSPipeline(MoGenTSCore):
         Args:
             text_encoder: put the text encoder in; when None, if it is in use or came with the
                 model.
-            overwrite: replace a folder that is not empty, with all that is in it.
+            overwrite: replace a model folder that is there already, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
@@ -131,7 +130,7 @@ class MoGenTSPipeline(MoGenTSCore):
         encoder = self.encoder if text_encoder else None
         if text_encoder is None:
             encoder = self._encoder or self._brought_encoder()
-        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
+        with new_folder(directory, overwrite=overwrite) as folder:
             mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
         return Path(directory)
 

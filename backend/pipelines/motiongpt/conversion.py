@@ -34,12 +34,11 @@ class MotionGPTConversion:
     def convert(self, tell: Tell) -> Path:
         """Read, write, compare, and only then give the folder its name."""
         from ...store.new_folder import new_folder
-        from ..kinds import MARKERS
         from . import folder as motiongpt_files
         from .folder import MotionGPTFiles
         from .pipeline import MotionGPTPipeline
 
-        with new_folder(self.out, markers=MARKERS, overwrite=self.overwrite) as folder:
+        with new_folder(self.out, overwrite=self.overwrite) as folder:
             source = MotionGPTPipeline.from_pretrained(
                 self.source, device="cpu", local_files_only=self.offline
             )

@@ -22,7 +22,6 @@ from .. import registry
 from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
 from ..editing.continuing import ContinuesBy
 from ..humanml3d import output
-from ..kinds import MARKERS
 from . import continuation
 from . import folder as motiongpt_files
 from .answers import Answer
@@ -92,13 +91,13 @@ class MotionGPTPipeline(MotionGPTCore):
         """Write a folder of safetensors and JSON, whole or not at all, and return it.
 
         Args:
-            overwrite: replace a folder that is not empty, with all that is in it.
+            overwrite: replace a model folder that is there already, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
         """
         files = MotionGPTFiles(self.config, self.net, self.stats, self.tokenizer)
-        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
+        with new_folder(directory, overwrite=overwrite) as folder:
             motiongpt_files.save(folder, files)
         return Path(directory)
 
