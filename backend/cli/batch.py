@@ -9,9 +9,10 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from . import console
+from .convert import add_ik
 
 HELP = "generate, convert and evaluate a whole test set"
-STAGES = ("generate", "motion135", "ms272", "evaluate")
+STAGES = ("generate", "motion135", "ms272", "joints66", "evaluate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--repeats", type=int, default=20, help="see kinetype evaluate")
     chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
+    add_ik(chain, default="published")
     chain.add_argument("--workers", type=int, default=1, help="processes that convert")
     chain.add_argument("--limit", type=int, help="use so many captions, the first ones")
     chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
@@ -85,11 +87,14 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> 
         if stage == "generate":
             found, summary["skipped"] = _generate(options, on_done)
             return found
-        before = chain.NATIVE if stage == "motion135" else "motion135"
+        before = chain.before(stage, options.bridge)
         return chain.convert(
             options.out / before,
             options.out / stage,
             stage,
+            ik=options.ik,
+            bridge=options.bridge,
+            skeleton=options.skeleton,
             skip_existing=options.skip_existing,
             workers=options.workers,
             on_done=on_done,
