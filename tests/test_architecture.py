@@ -27,7 +27,7 @@ ALLOWED = {
     "text": MATHS | {"store"},
     "models": MATHS | {"store"},
     "pipelines": PARTS,
-    "evaluation": MATHS | {"models", "store", "text"},
+    "evaluation": MATHS | {"models", "store", "text", ""},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},
     "batch": PARTS | {"pipelines", "evaluation", "service"},

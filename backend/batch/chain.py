@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InvalidRequest, KinetypeError
+from ..evaluation import evaluators
 from ..evaluation.test_set import check_name, split_names
 from ..motion.io.atomic import atomic_path
 from ..motion.io.load import SUFFIXES, read_clip
@@ -183,6 +184,14 @@ def convert(
         on_done=on_done,
     )
     return conversion.summarise(records, settings)
+
+
+def folder_for(evaluator: str) -> str:
+    """The folder of a run that an evaluator judges, by the representation that it reads."""
+    native = evaluators.judge_class(evaluator).native
+    if native in TARGETS:
+        return str(native)
+    return NATIVE if native == hml263.SPEC.name else TARGETS[0]
 
 
 def native_fps(pipeline: Any) -> float:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[:3], metavar="STAGE",
                        help=f"of {', '.join(STAGES)} (default: the first three)")  # fmt: skip
     chain.add_argument("--evaluator", default="physical", help="see kinetype evaluate")
-    chain.add_argument("--weights", type=Path, help="see kinetype evaluate")
+    chain.add_argument("--weights", help="see kinetype evaluate")
     chain.add_argument("--repeats", type=int, default=20, help="see kinetype evaluate")
     chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
@@ -133,25 +133,22 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    from . import evaluate
+    from ..batch import chain
+    from ..evaluation import report
+    from ..evaluation.settings import EvaluationSettings
+    from .evaluate import show
 
-    folder = {"ms272": "ms272", "hml263": "native", "tmr": "native"}
-    command = argparse.Namespace(
+    settings = EvaluationSettings(
         evaluator=options.evaluator,
         weights=options.weights,
-        model=None,
-        multimodality=False,
-        pred=options.out / folder.get(options.evaluator, "motion135"),
         gt=options.gt,
+        predictions=options.out / chain.folder_for(options.evaluator),
         captions=options.captions,
         split=options.split,
-        gt_only=False,
         repeats=options.repeats,
         seed=options.seed,
-        caption="first",
         limit=options.limit,
         device=options.device,
-        out=options.out,
     )
-    evaluate.run(command)
-    return {"report": evaluate.RESULT}
+    show(report.evaluate(settings), options.out)
+    return {"report": report.RESULT}

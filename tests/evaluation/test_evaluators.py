@@ -17,11 +17,11 @@ from backend.evaluation.evaluators import (
     MotionCLIP135Evaluator,
     MotionStreamer272Evaluator,
     TMREvaluator,
-    base,
 )
-from backend.evaluation.evaluators.actor import ActorConfig, ActorEncoder
-from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
-from backend.evaluation.evaluators.motionclip135_network import MotionCLIP, TowerConfig
+from backend.evaluation.evaluators.parts import base
+from backend.evaluation.evaluators.parts.actor import ActorConfig, ActorEncoder
+from backend.evaluation.evaluators.parts.hml263_network import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.parts.motionclip135_network import MotionCLIP, TowerConfig
 from backend.evaluation.hml3d_items import Caption
 from backend.evaluation.words import TAGS
 from backend.motion.representations import motion135

@@ -13,8 +13,8 @@ from ...errors import ArtifactError
 from ...store.model_folder import sha256_of
 from ..hml3d_items import MIN_FRAMES, PADDED_FRAMES, Caption
 from ..words import GLOVE_FILES, Vocabulary, tokenise
-from . import base
-from .hml263_network import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
+from .parts import base
+from .parts.hml263_network import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
 
 CHECKPOINTS = (
     "text_mot_match/model/finest.tar",
@@ -41,7 +41,8 @@ class HumanML263Evaluator(base.Evaluator):
     """Movement and motion encoders over 263 features, GRU text encoder over GloVe and tags."""
 
     name = "hml263"
-    representation = "hml263"
+    hub_id = "ZeyuLing/motius-evaluator-humanml3d-official"
+    representation = native = "hml263"
     dim = 263
     fps = 20.0
     min_frames = MIN_FRAMES

@@ -16,8 +16,8 @@ from ...motion.representations import motion135
 from ...motion.rotations import matrix_to_rot6d_column
 from ...store.model_folder import sha256_of
 from ..hml3d_items import Caption
-from . import base
-from .motionclip135_network import MotionCLIP, TowerConfig
+from .parts import base
+from .parts.motionclip135_network import MotionCLIP, TowerConfig
 
 WEIGHTS = ("motionclip_model.safetensors", "model.safetensors")
 CONFIG = "bundle_config.json"
@@ -31,7 +31,8 @@ class MotionCLIP135Evaluator(base.Evaluator):
     """Raw projections, no L2 normalisation; diversity is taken on unit vectors with the L1 norm."""
 
     name = "motionclip135"
-    representation = "motion135"
+    unit_l1 = True
+    representation = native = "motion135"
     dim = 135
     fps = 30.0
     min_frames = 1

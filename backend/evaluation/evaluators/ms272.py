@@ -10,9 +10,9 @@ from torch import Tensor
 from ...errors import ArtifactError
 from ...store.model_folder import sha256_of
 from ...text.distilbert import DistilBertEncoder
-from . import base
-from .actor import ActorEncoder, encoder_config, from_motionstreamer
-from .actor_pair import ActorPairEvaluator
+from .parts import base
+from .parts.actor import ActorEncoder, encoder_config, from_motionstreamer
+from .parts.actor_pair import ActorPairEvaluator
 
 CHECKPOINTS = ("epoch=99.ckpt", "checkpoints/epoch=99.ckpt", "evaluator.safetensors")
 MEANS = ("mean_std/Mean.npy", "humanml3d_272/mean_std/Mean.npy", "Mean.npy", "mean.npy")
@@ -26,7 +26,8 @@ class MotionStreamer272Evaluator(ActorPairEvaluator):
     """Transformer encoders; the embedding is the mean of the latent."""
 
     name = "ms272"
-    representation = "ms272"
+    hub_id = "ZeyuLing/motius-evaluator-motionstreamer-272"
+    representation = native = "ms272"
     dim = 272
     fps = 30.0
     min_frames = 60
