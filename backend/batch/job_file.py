@@ -86,7 +86,7 @@ def read_jobs(prompts: Path | None, jobs: Path | None, defaults: Mapping[str, Va
     if not entries:
         raise InvalidRequest(
             "There is nothing to do.",
-            "Give prompts, one a line, or a job file with one object each.",
+            "Give prompts, one a line, or a job file.",
         )
     if len(entries) > MAX_JOBS:
         raise InvalidRequest(f"{len(entries)} jobs are too many.", f"Use at most {MAX_JOBS}.")

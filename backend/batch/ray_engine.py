@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ..motion.io.atomic import atomic_path
 from .engine import THREADS, Event, load_event, run_event
 from .work import Chunk, Work
 
+CONNECT_SECONDS = 10.0
 INSTALL = "Install it with: pip install 'kinetype[ray]', or use --engine local."
 
 
@@ -42,6 +44,26 @@ class Actor:
                 content[name] = (self.folder / name).read_bytes()
                 (self.folder / name).unlink()
         return event, content
+
+
+def _no_cluster(address: str | None, error: Exception) -> ServiceError:
+    cause = (str(error).splitlines() or [type(error).__name__])[0]
+    return ServiceError(
+        f"There is no Ray cluster at {address!r}: {cause}",
+        "Start one with 'ray start --head' and join it with --address auto, or leave --address "
+        "out.",
+    )
+
+
+def _check_answers(address: str | None) -> None:
+    """Ray itself would try for minutes where nothing listens."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
 
 
 class RayEngine:
@@ -75,6 +97,7 @@ class RayEngine:
             ray = importlib.import_module("ray")
         except ImportError as error:
             raise MissingDependency("Ray is not installed.", INSTALL) from error
+        _check_answers(address)
         try:
             if not ray.is_initialized():
                 # a cluster of its own has as many places as workers: they are more than the cores
@@ -82,13 +105,10 @@ class RayEngine:
                 own = {} if address else {"num_cpus": count, "include_dashboard": False}
                 ray.init(address=address, log_to_driver=False, logging_level="error", **own)
         except Exception as error:  # ConnectionError, ValueError, RuntimeError: by its version
-            raise ServiceError(
-                f"There is no Ray cluster at {address!r}: {str(error).splitlines()[0]}",
-                "Start one with 'ray start --head' and join it with --address auto, or leave "
-                "--address out.",
-            ) from error
+            raise _no_cluster(address, error) from error
         has = ray.cluster_resources()
         if gpus and has.get("GPU", 0) < 1:
+            ray.shutdown()
             raise ServiceError("The Ray cluster has no GPU.", "Leave --gpus out.")
         return cls(ray, work, count, gpus, collect)
 

@@ -52,7 +52,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="Ray cluster to join, 'auto' for this machine's "
                         "(default: start one for this run)")  # fmt: skip
     parser.add_argument("--collect", action="store_true",
-                        help="the cluster's machines do not see --out: bring the files here")  # fmt: skip
+                        help="for machines that do not see --out: bring the files")  # fmt: skip
     parser.add_argument("--patience", type=float, metavar="SECONDS",
                         help="end a worker that takes longer over one job")  # fmt: skip
 
