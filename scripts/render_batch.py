@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -220,7 +221,9 @@ def _open_session(options: argparse.Namespace) -> Session:
         return ProcessSession(shlex.split(options.backend_command))
     if options.backend_python is None and find_spec("torch") is not None:
         return InProcessSession(local_files_only=options.offline)
-    return ProcessSession(*default_command(options.backend_python, offline=options.offline))
+    # its working folder is ours: a model may be named by a relative path
+    command = default_command(options.backend_python, offline=options.offline, cwd=Path.cwd())
+    return ProcessSession(*command)
 
 
 def remove_frames_beyond(folder: Path, count: int) -> None:
@@ -235,11 +238,15 @@ def check_before_work(options: argparse.Namespace) -> None:
     """What would fail after minutes of work otherwise: a folder, a rate or a size that cannot be.
 
     Raises:
-        OutputError: the output folder cannot be written. InvalidRequest: wrong rate or size.
+        OutputError: the output folder cannot be written.
+        InvalidRequest: wrong rate or size, or no such Python.
     """
     from blender_addon import headless
     from blender_addon.scene.render import check_path
 
+    python: str | None = options.backend_python
+    if python is not None and shutil.which(Path(python).expanduser()) is None:
+        raise InvalidRequest(f"There is no program {python}.", "Check --backend-python.")
     check_path(options.out)
     check_writable(options.out / RESULTS)
     headless.check_settings(_render_settings(options), options.fps)
@@ -251,7 +258,7 @@ def _render_settings(options: argparse.Namespace) -> RenderSettings:
     return RenderSettings(options.width, options.height, options.engine, options.render_samples)
 
 
-def check_measurable(python: Path | None) -> None:
+def check_measurable(python: str | None) -> None:
     """:class:`InvalidRequest` where :func:`measure` could not work, before hours of rendering."""
     if find_spec("scipy") is not None:
         return
@@ -266,7 +273,7 @@ def check_measurable(python: Path | None) -> None:
         raise InvalidRequest(f"--evaluate needs scipy, which {python} lacks.", hint)
 
 
-def measure(path: Path, python: Path | None = None) -> dict[str, float]:
+def measure(path: Path, python: str | None = None) -> dict[str, float]:
     """Physical metrics of a motion file.
 
     They need scipy, which Blender's own Python lacks; then the backend's Python runs this script.
@@ -362,7 +369,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fps", type=float, default=30.0, help="of the scene and the video")
     made.add_argument("--evaluate", action="store_true", help="print physical metrics")
     made.add_argument("--skip-existing", action="store_true", help="continue an earlier run")
-    made.add_argument("--backend-python", type=Path, help="Python with torch, for the backend")
+    made.add_argument("--backend-python", help="Python with torch, for the backend")
     made.add_argument("--backend-command", help="for example: ssh gpu-box kinetype serve")
     made.add_argument("--offline", action="store_true", help="never use the network")
     headless.add_render_options(made)
