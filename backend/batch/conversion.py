@@ -355,7 +355,7 @@ def run(
         raise InvalidRequest(f"{workers} processes convert nothing.", "Use 1 or more.")
     if settings.mean and settings.std:
         normalisation.check_statistics(settings.mean, settings.std)
-    known = journal.read(log) if log else {}
+    known = journal.read(log, Record) if log else {}
     if log:
         journal.end_torn_line(log)
     for folder in {job.destination.parent for job in jobs}:

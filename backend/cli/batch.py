@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from . import console
+from . import batch_generate, console
 from .convert import add_ik
 
 HELP = "generate, convert and evaluate a whole test set"
@@ -16,8 +16,12 @@ STAGES = ("generate", "motion135", "ms272", "joints66", "evaluate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``batch chain``."""
+    """Arguments of each kind of batch."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    generate = kinds.add_parser(
+        "generate", help=batch_generate.HELP, description=batch_generate.HELP
+    )
+    batch_generate.add_arguments(generate)
     what = "generate -> motion_135 -> 272 -> evaluate"
     chain = kinds.add_parser("chain", help=what, description=what)
     chain.add_argument("--model", default="starter", help="name, folder or hub id")
@@ -42,7 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the stages in order; 1 when a motion failed, with the summary written either way."""
+    """What was asked for; 1 when a motion failed, with the summary written either way."""
+    if options.kind == "generate":
+        return batch_generate.run(options)
+    return _chain(options)
+
+
+def _chain(options: argparse.Namespace) -> int:
+    """Run the stages in order."""
     from ..batch import chain
     from .main import EXIT_FAILED
 
