@@ -26,7 +26,7 @@ class TimeMLP(nn.Module):
         rates = torch.exp(index * (-math.log(10000.0) / half))
         angles = (self.factor * t.float())[:, None] * rates
         table = torch.cat([angles.cos(), angles.sin()], dim=-1)
-        out: Tensor = self.blocks(table.to(self.blocks[0].weight.dtype))
+        out: Tensor = self.blocks(table.to(next(self.parameters()).dtype))
         return out
 
 
