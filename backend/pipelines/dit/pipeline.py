@@ -39,6 +39,7 @@ from ..calls import (
     meta_of,
 )
 from ..editing import edit as editing
+from ..editing.continuing import ContinuesBy
 from ..editing.edit import EditSampling
 from ..editing.prompt_parts import split_prompt
 from ..editing.spaces import EditSpace, Smplrifke205Space
@@ -54,6 +55,7 @@ class DiTPipeline:
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
 
     edit_space: EditSpace = Smplrifke205Space()
+    continues_by: ContinuesBy = "editing"
 
     def __init__(
         self,
