@@ -1,5 +1,7 @@
 """The diffusion transformer of the starter models."""
 
+from __future__ import annotations
+
 from .config import DiTConfig as DiTConfig
 from .layers import Block as Block
 from .layers import modulate as modulate
