@@ -349,6 +349,8 @@ def _failure(repo: str, revision: str | None, error: Mapping[str, Any]) -> Kinet
             text,
         )
     if kind == "network" and not status:
-        return _absent(repo, revision, "and the hub could not be reached: it could not be downloaded", text)
+        return _absent(
+            repo, revision, "and the hub could not be reached: it could not be downloaded", text
+        )
     what = f"the hub answered {status}" if status else text.partition("\n")[0]
     return ArtifactError(f"The model {repo!r} could not be downloaded: {what}.", _AGAIN, text)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ArtifactError, ModelNotFound
+from ..errors import ArtifactError
 from ..motion.io.atomic import atomic_path
 from . import hub
-from .config_files import CHECKSUMS_KEY, COPY_HINT, refuse_file
+from .config_files import CHECKSUMS_KEY, COPY_HINT
 from .config_files import config_from_dict as config_from_dict
 from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json

@@ -125,8 +125,9 @@ def _check_frames(rows: np.ndarray, frames: int) -> None:
 
 
 def _put(out: Observed, rows: np.ndarray, columns: Sequence[int], values: np.ndarray) -> None:
-    out.values[np.ix_(rows, columns)] = values
-    out.mask[np.ix_(rows, columns)] = True
+    place = np.ix_(rows, np.array(columns))
+    out.values[place] = values
+    out.mask[place] = True
 
 
 def _put_path(out: Observed, path: PathConstraint) -> None:
