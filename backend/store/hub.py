@@ -16,12 +16,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TypedDict
 
-from ..errors import ArtifactError, KinetypeError, ModelNotFound
+from ..errors import ArtifactError, KinetypeError, MissingDependency, ModelNotFound
 from . import hub_cache
 from .config_files import COPY_HINT, local_folder, refuse_file
 
@@ -34,7 +34,31 @@ STALL_SECONDS = 120.0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./+-]*")
 """Branches, tags and commits: the cache keeps files of these names, so none may lead out of it."""
-_AGAIN = "What has arrived is kept: the next try goes on from there."
+
+
+class Listed(TypedDict):
+    """A file as the hub lists it; ``sha256``, or ``git``'s sha1 of small ones, may be absent."""
+
+    name: str
+    size: int | None
+    sha256: str | None
+    git: str | None
+
+
+class _Failure(TypedDict, total=False):
+    kind: str
+    status: int
+    path: str
+    text: str
+
+
+class _Answer(TypedDict, total=False):
+    listing: list[Listed]
+    folder: str
+    error: _Failure
+
+
+_AGAIN = "Files that have arrived whole are kept: the next try goes on from there."
 
 
 def resolve(
@@ -45,6 +69,7 @@ def resolve(
     revision: str | None = None,
     local_files_only: bool = False,
     on_bytes: OnBytes | None = None,
+    check_all: bool = False,
 ) -> Path:
     """The local folder of a model, with every file of ``files`` in it.
 
@@ -55,6 +80,7 @@ def resolve(
         revision: branch, tag or commit of a hub model; what stands after an @ when None.
         local_files_only: never use the network; so does the environment's ``HF_HUB_OFFLINE``.
         on_bytes: told at least twice a second while something is downloaded.
+        check_all: as :func:`download`.
 
     Raises:
         ModelNotFound: neither such a directory nor such a hub model.
@@ -73,7 +99,7 @@ def resolve(
         if local_files_only or hub_cache.offline():
             folder = cached(repo, at)
         else:
-            folder = download(repo, wanted, revision=at, on_bytes=on_bytes)
+            folder = download(repo, wanted, revision=at, on_bytes=on_bytes, check_all=check_all)
     missing = [name for name in files if not inside(folder, name).is_file()]
     if missing:
         raise ArtifactError(f"The model in {folder} lacks {', '.join(missing)}.", COPY_HINT)
@@ -140,17 +166,15 @@ def download(
     """
     _check_revision(revision)
     job = {"repo": repo, "revision": revision, "files": list(files), "chunk": CHUNK_BYTES}
-    with _Child(job, quiet=on_bytes is not None) as child:
-        listing: list[dict[str, Any]] = []
-        known: set[str] = set()
+    listing: list[Listed] = []
+    known: set[str] = set()
+    with _tidied(repo), _Child(job, quiet=on_bytes is not None) as child:
         while True:
             answer = child.answer()
             if answer is None:
                 _tell(on_bytes, listing, repo, child)
-                continue
-            if "listing" in answer:
-                listing = answer["listing"]
-                before = hub_cache.snapshot(repo, revision)
+            elif "listing" in answer:
+                listing, before = answer["listing"], hub_cache.snapshot(repo, revision)
                 known = {f["name"] for f in listing if before and (before / f["name"]).exists()}
             elif "folder" in answer:
                 folder = Path(answer["folder"])
@@ -158,8 +182,31 @@ def download(
             else:
                 raise _failure(repo, revision, answer["error"])
     _tell(on_bytes, listing, repo, None)
-    _verify(repo, folder, [f for f in listing if check_all or f["name"] not in known])
+    damaged = _damaged(folder, [f for f in listing if check_all or f["name"] not in known])
+    if damaged and known.issuperset(damaged):  # of an earlier day: fetched anew
+        return download(repo, files, revision=revision, on_bytes=on_bytes)
+    if damaged:
+        raise ArtifactError(
+            f"What arrived of {repo} is damaged: {', '.join(damaged)} is not the file whose "
+            "checksum the hub names. It was removed.",
+            "Download it again. If that repeats, something between here and the hub (a proxy, a "
+            "virus scanner, the disk) changes files.",
+        )
     return folder
+
+
+@contextmanager
+def _tidied(repo: str) -> Iterator[None]:
+    """Remove what an ended download leaves that nobody goes on with: newer versions of the client
+    give each try a name of its own, ``HASH.UNIQUE.incomplete``."""
+    blobs = hub_cache.repository(repo) / "blobs"
+    before = set(blobs.glob("*.*.incomplete"))
+    try:
+        yield
+    finally:
+        for path in set(blobs.glob("*.*.incomplete")) - before:
+            with suppress(OSError):
+                path.unlink()
 
 
 # ---------------------------------------------------------------- the child
@@ -204,14 +251,14 @@ class _Child:
                 self._lines.put(line)
         self._lines.put(b"")
 
-    def answer(self) -> dict[str, Any] | None:
+    def answer(self) -> _Answer | None:
         """The next answer, or None after :data:`POLL_SECONDS` without one."""
         try:
             line = self._lines.get(timeout=POLL_SECONDS)
         except queue.Empty:
             return None
         if line:
-            found: dict[str, Any] = json.loads(line)
+            found: _Answer = json.loads(line)
             return found
         code = self._process.wait()
         return {"error": {"kind": "ended", "text": f"The download ended with code {code}."}}
@@ -229,7 +276,7 @@ class _Child:
 
 def _tell(
     on_bytes: OnBytes | None,
-    listing: Sequence[Mapping[str, Any]],
+    listing: Sequence[Listed],
     repo: str,
     child: _Child | None,
 ) -> None:
@@ -254,25 +301,20 @@ def _arrived(blobs: Path, name: str) -> int:
 # ---------------------------------------------------------------- what arrived
 
 
-def _verify(repo: str, folder: Path, listing: Sequence[Mapping[str, Any]]) -> None:
-    """:class:`ArtifactError` where a file is not what the hub says; nothing of it is kept."""
-    damaged = []
+def _damaged(folder: Path, listing: Sequence[Listed]) -> list[str]:
+    """Names of files that are not what the hub says; they and the snapshot are removed."""
+    found = []
     for file in listing:
         path = folder / file["name"]
         if path.is_file() and not _as_told(path, file):
-            damaged.append(file["name"])
+            found.append(file["name"])
             path.resolve().unlink()
-    if damaged:
-        shutil.rmtree(folder, ignore_errors=True)  # links; sound files stay behind them
-        raise ArtifactError(
-            f"What arrived of {repo} is damaged: {', '.join(damaged)} is not the file whose "
-            "checksum the hub names. It was removed.",
-            "Download it again. If that repeats, something between here and the hub (a proxy, a "
-            "virus scanner, the disk) changes files.",
-        )
+    if found:
+        shutil.rmtree(folder, ignore_errors=True)  # links; the sound files behind them stay
+    return found
 
 
-def _as_told(path: Path, file: Mapping[str, Any]) -> bool:
+def _as_told(path: Path, file: Listed) -> bool:
     size = path.stat().st_size
     if file["size"] is not None and size != file["size"]:
         return False
@@ -306,9 +348,9 @@ def _absent(repo: str, revision: str | None, why: str, detail: str = "") -> Mode
     return ModelNotFound(f"The model {repo!r}{at} is not on this computer, {why}.", hint, detail)
 
 
-def _failure(repo: str, revision: str | None, error: Mapping[str, Any]) -> KinetypeError:
+def _failure(repo: str, revision: str | None, error: _Failure) -> KinetypeError:
     """The child's error in the words of its cause."""
-    kind, status, text = error["kind"], error.get("status", 0), str(error["text"])
+    kind, status, text = error["kind"], error.get("status", 0), error["text"]
     at = f" at revision {revision!r}" if revision else ""
     if kind == "gated" or status == 403:
         return ModelNotFound(
@@ -332,6 +374,12 @@ def _failure(repo: str, revision: str | None, error: Mapping[str, Any]) -> Kinet
         return ArtifactError(
             f"The hub has a fault of its own ({status}); {repo!r} could not be downloaded.",
             f"Try again later. {_AGAIN}",
+            text,
+        )
+    if kind == "library":
+        return MissingDependency(
+            "Downloads need the package huggingface_hub.",
+            "Install it with: python -m pip install huggingface_hub",
             text,
         )
     if kind == "disk":

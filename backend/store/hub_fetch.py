@@ -13,11 +13,19 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from typing import TypedDict
+
+
+class _Job(TypedDict):
+    repo: str
+    revision: str | None
+    files: list[str]
+    chunk: int
 
 
 def main() -> int:
-    """One job: ``repo``, ``revision``, ``files`` (patterns), ``chunk`` (bytes)."""
-    job = json.loads(sys.stdin.readline())
+    """One job: repository, revision, patterns of files, bytes of a chunk."""
+    job: _Job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints is no answer
@@ -41,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def _listing(job: dict[str, object]) -> list[dict[str, object]]:
+def _listing(job: _Job) -> list[dict[str, object]]:
     """Name, size and checksums of the files, as far as the hub says them."""
     from huggingface_hub import HfApi
 
@@ -52,7 +60,7 @@ def _listing(job: dict[str, object]) -> list[dict[str, object]]:
     found = []
     for file in info.siblings or []:
         if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in job["files"]):
-            lfs = file.lfs or {}
+            lfs: object = file.lfs  # a dictionary in older versions
             sha256 = lfs.get("sha256") if isinstance(lfs, dict) else getattr(lfs, "sha256", None)
             found.append(
                 {
