@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or find_spec(".backend", __package__) is None:
     import backend as _backend
     from backend import errors
+    from backend.motion import quaternions, retarget
+    from backend.motion.io import atomic
     from backend.wire import codec, control, framing, limits, messages, skeleton
 else:
     from . import backend as _backend
     from .backend import errors
+    from .backend.motion import quaternions, retarget
+    from .backend.motion.io import atomic
     from .backend.wire import codec, control, framing, limits, messages, skeleton
 
 VERSION: str = _backend.__version__
 
 KinetypeError = errors.KinetypeError
+ArmatureError = errors.ArmatureError
 FormatError = errors.FormatError
 OutputError = errors.OutputError
 ServiceError = errors.ServiceError
@@ -66,6 +71,7 @@ __all__ = [
     "ROT6D_COLUMNS",
     "SOLE_HEIGHT",
     "VERSION",
+    "ArmatureError",
     "Cancelled",
     "Edit",
     "Failure",
@@ -83,6 +89,7 @@ __all__ = [
     "Result",
     "Service",
     "ServiceError",
+    "atomic",
     "codec",
     "control",
     "errors",
@@ -92,6 +99,8 @@ __all__ = [
     "load_service",
     "messages",
     "package_root",
+    "quaternions",
+    "retarget",
     "skeleton",
 ]
 

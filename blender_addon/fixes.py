@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import backend_access as access
-from .core.errors import ArmatureError
 
 
 class OfflineError(access.KinetypeError):
@@ -47,7 +46,7 @@ _TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
     (OfflineError, (ONLINE,)),
     (EnvironmentMissingOffline, (ONLINE, PREFERENCES)),
     (EnvironmentMissing, (INSTALL, PREFERENCES)),
-    (ArmatureError, (NEW_MANNEQUIN,)),
+    (access.ArmatureError, (NEW_MANNEQUIN,)),
     (access.MissingDependency, (PREFERENCES, LOG)),
     (access.ServiceError, (RESTART, PREFERENCES, LOG)),
     (access.OutputError, (PREFERENCES,)),

@@ -1,0 +1,55 @@
+"""From a motion to any armature and back: which bone is which joint, the floor, planted feet.
+
+Numpy only: the add-on, the file readers and the training recipe share it. A skeleton
+(:class:`Skeleton`) is mapped (:func:`find_joints`, or a preset by its names), made ready
+(:func:`make_body`) and performs a motion (:func:`to_bone_keys`); :func:`to_motion` reads it back.
+"""
+
+from .automap import find_joints
+from .body import Body, make_body
+from .joint_map import Assignment, JointMap
+from .keys import BoneKeys, Pose, from_pose, joint_places, keyed_anew, posed_anew, to_motion, unpack
+from .performance import joint_path, performed, to_bone_keys
+from .presets import Rig, Switch, of_map, read_presets, recognise, settle, shipped
+from .skeleton import Skeleton
+from .stance import (
+    SMPL_TO_BLENDER,
+    blender_to_smpl,
+    body_scale,
+    measure_basis,
+    rest_heads,
+    smpl_to_blender,
+)
+
+__all__ = [
+    "SMPL_TO_BLENDER",
+    "Assignment",
+    "Body",
+    "BoneKeys",
+    "JointMap",
+    "Pose",
+    "Rig",
+    "Skeleton",
+    "Switch",
+    "blender_to_smpl",
+    "body_scale",
+    "find_joints",
+    "from_pose",
+    "joint_path",
+    "joint_places",
+    "keyed_anew",
+    "make_body",
+    "measure_basis",
+    "of_map",
+    "performed",
+    "posed_anew",
+    "read_presets",
+    "recognise",
+    "rest_heads",
+    "settle",
+    "shipped",
+    "smpl_to_blender",
+    "to_bone_keys",
+    "to_motion",
+    "unpack",
+]
