@@ -20,8 +20,9 @@ from .joint_map import JointMap
 _PREFIX = re.compile(r"^(?:[mfn]_avg_|smpl[xh]?[_-]|mixamorig\d*_)", re.IGNORECASE)
 """The SMPL FBX files name their bones ``m_avg_Pelvis`` and ``f_avg_Pelvis``; some importers write
 Mixamo's ``mixamorig:`` with an underscore."""
-_PARTLY = 0.3
-"""A control rig that has its mover and this share of its controls is one, and tells what it lacks."""
+_PARTLY, _MOSTLY = 0.3, 0.75
+"""A control rig that has this share of its controls (with and without the one that moves it) is
+one, and tells what it lacks."""
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,9 @@ def recognise(names: Iterable[str], presets: Iterable[Preset] | None = None) -> 
         found = preset.found(by_name)
         if len(found) == len(preset.options):
             return replace(preset.rig, bones=found)
-        begun = len(found) >= _PARTLY * len(preset.options)
-        if preset.rig.mover and begun and canonical(preset.rig.mover) in by_name:
+        moved = bool(preset.rig.mover) and canonical(preset.rig.mover) in by_name
+        share = len(found) / len(preset.options)
+        if preset.rig.mover and share >= (_PARTLY if moved else _MOSTLY):
             return replace(preset.rig, bones={**preset.rig.bones, **found})
     return None
 
