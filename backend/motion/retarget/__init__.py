@@ -5,12 +5,15 @@ Numpy only: the add-on, the file readers and the training recipe share it. A ske
 (:func:`make_body`) and performs a motion (:func:`to_bone_keys`); :func:`to_motion` reads it back.
 """
 
+from __future__ import annotations
+
 from .automap import find_joints
 from .body import Body, make_body
 from .joint_map import Assignment, JointMap
-from .keys import BoneKeys, Pose, from_pose, joint_places, keyed_anew, posed_anew, to_motion, unpack
+from .keys import BoneKeys, Pose, joint_places, keyed_anew, posed_anew, unpack
 from .performance import joint_path, performed, to_bone_keys
 from .presets import Rig, Switch, of_map, read_presets, recognise, settle, shipped
+from .reading import from_pose, to_motion
 from .skeleton import Skeleton
 from .stance import (
     SMPL_TO_BLENDER,

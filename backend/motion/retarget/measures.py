@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..contacts import contacts_of_joints
-from .body import AT, Body
+from .body import Body
 from .keys import Pose, joint_places, limb_chain
 from .planting import motion_feet, sole_points
 from .stance import SIDES, leg_length, neutral
+from .tracks import AT
 
 _TALL = 1.70
 """m: heights are told for a body of this size."""
