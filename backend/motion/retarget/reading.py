@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...wire.skeleton import MOTION_DIM, NUM_JOINTS, PARENTS
+from ...wire.skeleton import MOTION_DIM, NUM_JOINTS, PARENTS, ROOT_COLUMNS, ROT6D_COLUMNS
 from .. import quaternions
 from .body import Body
 from .keys import lever, origin
