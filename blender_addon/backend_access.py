@@ -100,6 +100,7 @@ __all__ = [
     "ModelInfo",
     "Models",
     "Motion",
+    "MotionFiles",
     "OutputError",
     "Progress",
     "Request",
@@ -112,6 +113,8 @@ __all__ = [
     "errors",
     "framing",
     "limits",
+    "load_files",
+    "load_motion",
     "load_registry",
     "load_service",
     "messages",
@@ -150,6 +153,28 @@ def load_service() -> Service:
 def load_registry() -> ModuleType:
     """``backend.pipelines.registry``: which models there are; cheap, without torch."""
     return _load(".pipelines.registry")
+
+
+@dataclass(frozen=True)
+class MotionFiles:
+    """Modules of the backend that read, write and change motions; numpy only."""
+
+    load: ModuleType
+    npz: ModuleType
+    bvh: ModuleType
+    convert: ModuleType
+
+
+def load_files() -> MotionFiles:
+    """Readers and writers of motion files, imported when a file is first met."""
+    return MotionFiles(
+        *(_load(f".motion.{name}") for name in ("io.load", "io.npz", "io.bvh", "convert"))
+    )
+
+
+def load_motion(name: str) -> ModuleType:
+    """A module of ``backend.motion`` (``looping``, ``edits``, ``mirror``, ...) when it is used."""
+    return _load(f".motion.{name}")
 
 
 def _load(name: str) -> ModuleType:

@@ -99,6 +99,17 @@ def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
     return None
 
 
+def shown_armature(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that a person looks at, whether it can take a motion or not."""
+    active = context.active_object
+    if active is not None and active.type == "MESH":
+        active = active.find_armature() or active.parent
+    if active is not None and active.type == "ARMATURE":
+        return active
+    character = settings_of(context.scene).character
+    return character if character is not None and character.type == "ARMATURE" else None
+
+
 def _editable(armature: bpy.types.Object) -> bpy.types.Object:
     if not armature.is_editable:
         raise ArmatureError(

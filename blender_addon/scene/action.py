@@ -72,8 +72,7 @@ def apply_motion(
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
     write_keys(curves, armature, keys, start)
-    controls.write_switches(curves, rig, start, JOINT_NAMES)
-    _write_still(curves, armature, body.still, start, placed=bool(rig.mover))
+    write_state(curves, armature, rig, body, start)
     action.use_fake_user = True
     describe(action, motion.meta)
     previous = armature.animation_data.action if armature.animation_data else None
@@ -153,6 +152,7 @@ def write_keys(
     *,
     bones: Collection[str] | None = None,
     located: Collection[str] | None = None,
+    rows: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """One F-curve per channel of the bones and of the locations; in bulk.
 
@@ -160,17 +160,40 @@ def write_keys(
 
     Args:
         bones: those whose rotation is written; all when omitted. located: the same for locations.
+        rows: of each bone, which rows become keys; all when omitted.
     """
-    frames = start_frame + np.arange(len(keys))
+    every = np.arange(len(keys))
     for column, bone in enumerate(keys.bones):
+        at = every if rows is None else rows[bone]
+        frames = start_frame + at
         pose_bone = armature.pose.bones[bone]
         base = f'pose.bones["{bpy.utils.escape_identifier(bone)}"].'
         place = keys.locations.get(bone)
         if place is not None and (located is None or bone in located):
-            compat.write_curves(curves, base + "location", frames, place, group=bone)
+            compat.write_curves(curves, base + "location", frames, place[at], group=bone)
         if bones is None or bone in bones:
             path, values = _rotation_channels(pose_bone, keys.rotations[:, column])
+            values = values[at]
             compat.write_curves(curves, base + path, frames, values, group=bone)
+
+
+def write_state(
+    curves: compat.ActionCurves,
+    armature: bpy.types.Object,
+    rig: retarget.Rig,
+    body: retarget.Body,
+    frame: int,
+) -> None:
+    """What a take needs besides its keys: switches, and bones at rest that it does not move."""
+    controls.write_switches(curves, rig, frame, JOINT_NAMES)
+    keyed = {curve.data_path for curve in curves.fcurves}
+    free = [b for b in body.still if rotation_path_of(armature, b) not in keyed]
+    _write_still(curves, armature, free, frame, placed=bool(rig.mover))
+
+
+def rotation_path_of(armature: bpy.types.Object, bone: str) -> str:
+    """Data path of the property that turns a bone."""
+    return bone_path(armature, bone, rotation_path(armature.pose.bones[bone]))
 
 
 def _write_still(

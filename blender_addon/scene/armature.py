@@ -193,7 +193,7 @@ def create_armature(
     armature = bpy.data.objects.new(name, data)
     armature.show_in_front = True
     (collection or _own_collection(context)).objects.link(armature)
-    with _edit_mode(context, armature):
+    with edit_mode(context, armature):
         for joint, parent in enumerate(PARENTS):
             bone = data.edit_bones.new(JOINT_NAMES[joint])
             bone.head, bone.tail = Vector(heads[joint]), Vector(tails[joint])
@@ -254,7 +254,7 @@ def _palette(name: str) -> str:
 
 
 @contextmanager
-def _edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
+def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
     """Edit mode on one armature; afterwards mode, active object and selection are as before."""
     layer = context.view_layer
     active, mode = layer.objects.active, context.mode

@@ -234,3 +234,8 @@ def forget(armature: bpy.types.Object) -> None:
     if MAP_KEY in armature.data:
         del armature.data[MAP_KEY]
     _cache.clear()
+
+
+def clear_cache() -> None:
+    """Forget what was found; the maps on the armatures stay."""
+    _cache.clear()

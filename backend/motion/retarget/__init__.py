@@ -11,9 +11,10 @@ from .automap import find_joints
 from .body import Body, make_body
 from .joint_map import Assignment, JointMap
 from .keys import BoneKeys, Pose, joint_places, keyed_anew, posed_anew, unpack
+from .measures import FloorContact, floor_contact
 from .performance import joint_path, performed, to_bone_keys
-from .presets import Rig, Switch, of_map, read_presets, recognise, settle, shipped
-from .reading import from_pose, to_motion
+from .presets import Rig, Switch, map_of_preset, of_map, read_presets, recognise, settle, shipped
+from .reading import from_pose, pose_of, to_motion
 from .skeleton import Skeleton
 from .stance import (
     SMPL_TO_BLENDER,
@@ -23,12 +24,14 @@ from .stance import (
     rest_heads,
     smpl_to_blender,
 )
+from .thinning import thinned
 
 __all__ = [
     "SMPL_TO_BLENDER",
     "Assignment",
     "Body",
     "BoneKeys",
+    "FloorContact",
     "JointMap",
     "Pose",
     "Rig",
@@ -37,14 +40,17 @@ __all__ = [
     "blender_to_smpl",
     "body_scale",
     "find_joints",
+    "floor_contact",
     "from_pose",
     "joint_path",
     "joint_places",
     "keyed_anew",
     "make_body",
+    "map_of_preset",
     "measure_basis",
     "of_map",
     "performed",
+    "pose_of",
     "posed_anew",
     "read_presets",
     "recognise",
@@ -52,6 +58,7 @@ __all__ = [
     "settle",
     "shipped",
     "smpl_to_blender",
+    "thinned",
     "to_bone_keys",
     "to_motion",
     "unpack",

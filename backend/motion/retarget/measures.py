@@ -116,3 +116,34 @@ def _bend(hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray) -> np.ndarray:
     line = line / np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9)
     away = knee - hip
     return away - (away * line).sum(-1, keepdims=True) * line
+
+
+@dataclass(frozen=True)
+class FloorContact:
+    """How a body meets the floor in a take.
+
+    Attributes:
+        sliding_cm_s: mean speed of the balls of standing feet, at a body of 1.7 m.
+        below_cm: deepest point of the soles below the floor.
+    """
+
+    sliding_cm_s: float
+    below_cm: float
+
+
+def floor_contact(body: Body, pose: Pose, fps: float) -> FloorContact:
+    """The figures of a pose by itself; which foot stands, its own joints say."""
+    joints = joint_places(body, pose) @ body.basis / body.scale
+    joints[..., 1] -= body.ground / body.scale
+    contacts = contacts_of_joints(joints, fps)
+    speeds, deepest = [0.0], 0.0
+    for foot, sole in enumerate(body.feet):
+        if sole is None:
+            continue
+        points = sole_points(body, pose.turns, pose.places, sole)
+        lowest = np.minimum(np.minimum(points.heel, points.ball), points.tip)[:, 1]
+        deepest = max(deepest, float(body.ground - lowest.min()))
+        speeds += _steps(points.ball, contacts[1:, foot] & contacts[:-1, foot])
+    moving = speeds[1:] or [0.0]
+    to_cm = 100.0 / body.scale
+    return FloorContact(float(np.mean(moving)) * to_cm * fps, deepest * to_cm)

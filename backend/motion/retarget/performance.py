@@ -20,6 +20,7 @@ def performed(
     feet: float = 0.0,
     here: bool = False,
     where: np.ndarray | None = None,
+    lock: bool = False,
 ) -> Pose:
     """What a body does when it performs a motion.
 
@@ -29,6 +30,7 @@ def performed(
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the body stands, wherever the motion's first frame lies.
         where: ``[T']`` weights of the frames whose feet may be changed.
+        lock: a standing foot does not move at all, whatever it does in the motion.
 
     Raises:
         FormatError: wrong shape, or values that are not finite.
@@ -38,7 +40,7 @@ def performed(
         root = root.copy()
         root[:, _FLAT] -= root[0, _FLAT]
     pose = perform(body, root, local)
-    return plant_feet(body, pose, root, local, target_fps, feet, where)
+    return plant_feet(body, pose, root, local, target_fps, feet, where, lock)
 
 
 def to_bone_keys(
@@ -50,9 +52,12 @@ def to_bone_keys(
     feet: float = 0.0,
     here: bool = False,
     where: np.ndarray | None = None,
+    lock: bool = False,
 ) -> BoneKeys:
     """Keyframe values of :func:`performed`."""
-    pose = performed(body, motion, source_fps, target_fps, feet=feet, here=here, where=where)
+    pose = performed(
+        body, motion, source_fps, target_fps, feet=feet, here=here, where=where, lock=lock
+    )
     return keys_of(body, pose, target_fps)
 
 

@@ -51,6 +51,7 @@ def plant_feet(
     fps: float,
     strength: float = 1.0,
     where: np.ndarray | None = None,
+    lock: bool = False,
 ) -> Pose:
     """The pose with its standing feet on the floor and in place.
 
@@ -59,6 +60,7 @@ def plant_feet(
             ``fps``.
         strength: 0 leaves the pose exactly as it is, 1 holds the feet.
         where: ``[T]`` weights 0 to 1 of the frames that may change.
+        lock: a standing foot does not move at all; else it slides as the motion's does.
     """
     chains = [limb_chain(body, side) for side in SIDES]
     if strength <= 0.0 or len(root) < 2 or not any(chains):
@@ -74,6 +76,8 @@ def plant_feet(
         if chain is None or sole is None:
             continue
         ideal = body.scale * motion.balls[:, foot]
+        if lock:
+            ideal = ideal * [0.0, 1.0, 0.0]
         stands = contacts[:, foot]
         _flatten(body, turns, places, sole, chain, faded(stands, fps) * share * allowed)
         shifts[:, foot] = _foot_shift(body, turns, places, sole, chain, ideal, stands, fps)

@@ -211,6 +211,19 @@ def recognise(names: Iterable[str], presets: Iterable[Preset] | None = None) -> 
     return None
 
 
+def map_of_preset(data: object, source: str, names: Iterable[str]) -> JointMap:
+    """The map that a preset's content gives a skeleton with these bones.
+
+    Raises:
+        FormatError: it is no preset; ``source`` names it.
+    """
+    by_name: dict[str, str] = {}
+    for name in names:
+        by_name.setdefault(canonical(name), name)
+    preset = Preset.from_dict(data, source)
+    return JointMap.of(preset.found(by_name), "", f"named as in {preset.rig.name}")
+
+
 def of_map(joints: JointMap) -> Rig:
     """The rig that a map of joints describes."""
     return Rig(joints.kind, joints.bones)

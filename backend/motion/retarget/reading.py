@@ -10,7 +10,7 @@ import numpy as np
 from ...wire.skeleton import MOTION_DIM, NUM_JOINTS, PARENTS, ROOT_COLUMNS, ROT6D_COLUMNS
 from .. import quaternions
 from .body import Body
-from .keys import lever, origin
+from .keys import Pose, carried, lever, origin
 from .tracks import AT, SPINE
 
 
@@ -24,6 +24,12 @@ def to_motion(body: Body, rotations: np.ndarray, locations: Mapping[str, np.ndar
     Returns:
         ``[T, 135]`` float32 at the rate of the rows; performed again it gives the same keys.
     """
+    pose = pose_of(body, rotations, locations)
+    return motion_of(body, pose.turns, pose.places[:, body.of_joint["pelvis"]])
+
+
+def pose_of(body: Body, rotations: np.ndarray, locations: Mapping[str, np.ndarray]) -> Pose:
+    """What a body's keys show; arguments as for :func:`to_motion`."""
     change = body.changes
     keys = quaternions.normalise(np.asarray(rotations, np.float64))
     against = quaternions.multiply(
@@ -43,7 +49,7 @@ def to_motion(body: Body, rotations: np.ndarray, locations: Mapping[str, np.ndar
     for k in range(len(body.tracks)):
         turn_of(k)
     pelvis = _pelvis_of_location(body, turns, np.asarray(locations[body.names[body.root]]))
-    return motion_of(body, turns, pelvis)
+    return Pose(turns, carried(body, turns, pelvis))
 
 
 def _pelvis_of_location(body: Body, turns: np.ndarray, location: np.ndarray) -> np.ndarray:
