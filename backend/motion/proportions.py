@@ -27,7 +27,7 @@ _TRUNK = tuple(
 
 
 def lengths(joints: np.ndarray) -> np.ndarray:
-    """Median length ``[22]`` of the bone that ends in each joint of ``[T, 22, 3]``; 0 at the root."""
+    """Median length ``[22]`` of the bone that ends in each joint of ``[T, 22, 3]``."""
     parents = np.maximum(PARENTS, 0)
     return np.median(np.linalg.norm(joints - joints[:, parents], axis=-1), axis=0)
 

@@ -104,12 +104,16 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip on its way: its array, its representation, its rate and what happened so far."""
+    """A clip on its way: its array, its representation, its rate and what happened so far.
+
+    ``warnings`` are for a person: what was assumed or changed when the clip was read.
+    """
 
     data: np.ndarray
     representation: str
     fps: float
     steps: tuple[StepReport, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def lossy_steps(self) -> tuple[StepReport, ...]:
@@ -130,7 +134,8 @@ class Clip:
             fps: rate of ``data``; that of ``spec`` when None.
         """
         report = StepReport(f"{self.representation} -> {spec.name}", loses, error_mm)
-        return Clip(data, spec.name, spec.fps if fps is None else fps, (*self.steps, report))
+        rate = spec.fps if fps is None else fps
+        return Clip(data, spec.name, rate, (*self.steps, report), self.warnings)
 
 
 Step = Callable[[Clip, IkOptions], Clip]

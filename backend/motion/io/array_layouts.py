@@ -23,6 +23,8 @@ UNITS: dict[str, float] = {
 LEG_METRES = (0.45, 1.15)
 """Hip to ankle along thigh and shin: from a small child to a very tall adult."""
 SMPL_LEG = 0.78
+LIES = 0.7
+"""Legs that the lowest point of a body moves along the axis of the body."""
 
 TO_Y_UP: dict[str, np.ndarray] = {
     "y": np.eye(3),
@@ -175,9 +177,13 @@ def up_axis(points: np.ndarray, found: Likeness) -> str:
         heights[name] = float(np.median(trunk) + np.median(legs))
     ranked = sorted(heights, key=lambda name: -heights[name])
     first, second = ranked[:2]
+    moves = {name: _unsteadiness(points, np.array(_AXES[name])) / leg for name in ("y", "z")}
+    steady = min(moves, key=lambda name: moves[name])
     if heights[first] > 0.6 and heights[first] > 1.5 * heights[second]:
-        return first
-    return min(("y", "z", "-y"), key=lambda name: _unsteadiness(points, np.array(_AXES[name])))
+        # who slides about along his own length lies: nobody who stands leaves the floor so far
+        lies = moves.get(first, 0.0) > LIES > 10 * moves[steady]
+        return steady if lies else first
+    return steady
 
 
 def _unsteadiness(points: np.ndarray, axis: np.ndarray) -> float:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from ...wire.skeleton import NUM_JOINTS
 from ..representations import motion135
 from ..rotations import axis_angle_to_matrix
 from .array_layouts import TO_Y_UP
+
+if TYPE_CHECKING:
+    from ..steps import Clip
 
 REST_PELVIS = np.array([-0.002, -0.223, 0.028])
 """Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
@@ -38,6 +42,7 @@ TRANS_KEYS = ("trans", "transl", "smpl_trans", "trans_world", "pred_trans", "Th"
 RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps", "frame_rate", "framerate")
 
 _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."
+RATE_HINT = "Give it: --source-fps on the command line, fps= in Python."
 _OTHER = (
     ({"v_template", "shapedirs"}, "a body model, not a motion"),
     ({"shapedirs"}, "a body model, not a motion"),
@@ -74,6 +79,8 @@ def has_motion(arrays: Mapping[str, np.ndarray]) -> bool:
 def what_else(arrays: Mapping[str, np.ndarray]) -> str:
     """What arrays without a motion are, in words; empty where nobody knows."""
     names = set(arrays)
+    if names & {*ROOT_KEYS, *TRANS_KEYS}:
+        return ""  # parts of a motion are there
     return next((what for keys, what in _OTHER if keys <= names), "")
 
 
@@ -211,3 +218,24 @@ def _up_axis(roots: np.ndarray) -> str:
     median = {name: float(np.median(values)) for name, values in means.items()}
     best = max(median, key=lambda name: median[name])
     return best if median[best] > _UPRIGHT else "z"
+
+
+def clip_of(found: Params, what: str, fps: float | None, own: float | None = None) -> Clip:
+    """The clip, once its rate is known.
+
+    Args:
+        fps: what the person says; it goes before all else.
+        own: rate of all files of that program, where the file does not say it.
+
+    Raises:
+        FormatError: nobody says the rate.
+    """
+    from ..steps import Clip
+
+    rate = fps or found.fps or own
+    if rate is None:
+        raise FormatError(
+            f"{what} does not say its frame rate.",
+            RATE_HINT,
+        )
+    return Clip(found.data, motion135.SPEC.name, rate, warnings=found.notes)
