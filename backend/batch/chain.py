@@ -209,11 +209,6 @@ def folder_for(evaluator: str) -> str:
     return NATIVE if native == hml263.SPEC.name else TARGETS[0]
 
 
-def native_fps(pipeline: Any) -> float:
-    """Frame rate of what ``infer_t2m`` returns; models without a say are HumanML3D's."""
-    return float(getattr(pipeline.config, "fps", hml263.SPEC.fps))
-
-
 def write_summary(summary: dict[str, Any], out: Path) -> None:
     """``run_summary.json``, whole or not at all."""
     with atomic_path(out / SUMMARY) as temporary:

@@ -116,12 +116,18 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
     from ..batch import chain
     from ..pipelines import registry
 
+    info = registry.find_info(options.model)
+    if info.fps <= 0:
+        raise InvalidRequest(
+            f"The model {options.model!r} does not say its frame rate.",
+            "Register it with a ModelInfo that does.",
+        )
     pipeline: Any = registry.load_pipeline(options.model, device=options.device)
     jobs, skipped = chain.plan(
         options.captions,
         options.split,
         options.gt,
-        fps=chain.native_fps(pipeline),
+        fps=info.fps,
         seconds=options.seconds,
         seed=options.seed,
         limit=options.limit,
