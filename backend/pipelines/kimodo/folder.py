@@ -50,15 +50,6 @@ def file_patterns() -> list[str]:
     return [*stats, *(f"*{suffix}" for suffix in _CHECKPOINTS)]
 
 
-def is_kimodo(path: Path) -> bool:
-    """Whether a ``config.yaml`` is one of Kimodo's."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return "motion_mask_mode" in text or "kimodo" in text.lower()
-
-
 def load(folder: Path) -> tuple[KimodoDenoiser, KimodoSkeleton]:
     """The network on the CPU in float32, with its statistics; everything is checked.
 

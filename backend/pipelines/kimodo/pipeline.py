@@ -39,6 +39,7 @@ from ..calls import (
 from ..editing.prompt_parts import split_prompt
 from . import folder as kimodo_files
 from . import text as kimodo_text
+from .card import OPEN_LICENCE, RESEARCH_LICENCE
 from .constraints import Constraint, Observed, nothing, observed
 from .sampling import KimodoOptions, sample_features
 from .segments import plan, remake, sample_sequence
@@ -47,10 +48,7 @@ MIN_FRAMES = 12
 MAX_SECONDS = 10.0
 """Longest part that the models were trained on; longer motions are several parts."""
 CLIPS_AT_ONCE = 8
-LICENCES = {
-    "soma30": "NVIDIA Open Model License (commercial use allowed)",
-    "smplx22": "NVIDIA R&D License (non-commercial; no redistribution of derivatives)",
-}
+LICENCES = {"soma30": OPEN_LICENCE, "smplx22": RESEARCH_LICENCE}
 
 
 class KimodoPipeline:
