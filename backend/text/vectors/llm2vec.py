@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -234,7 +234,7 @@ def check_memory(precision: str) -> None:
         raise InvalidRequest(
             f"Unknown precision {precision!r}.", f"Use one of: {', '.join(MEMORY)}."
         )
-    need, have = MEMORY[precision], next(_physical_memory(), None)
+    need, have = MEMORY[precision], physical_memory()
     _log.info("Kimodo's text encoder takes %.0f GB of memory", need / 1e9)
     if have is not None and have < need:
         raise InvalidRequest(
@@ -244,8 +244,9 @@ def check_memory(precision: str) -> None:
         )
 
 
-def _physical_memory() -> Iterator[int]:
+def physical_memory() -> int | None:
+    """Bytes of memory of this computer, where that can be known."""
     try:
-        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no POSIX: nothing is known
-        return
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no POSIX
+        return None
