@@ -16,26 +16,11 @@ def gaussian_filter1d(
     return np.asarray(ndimage.gaussian_filter1d(x, sigma, axis=axis, mode=mode))
 
 
-def correlate1d(x: np.ndarray, weights: np.ndarray, *, axis: int = -1) -> np.ndarray:
-    """As ``scipy.ndimage.correlate1d``."""
-    from scipy import ndimage
-
-    return np.asarray(ndimage.correlate1d(x, weights, axis=axis))
-
-
 def maximum_filter1d(x: np.ndarray, size: int, *, mode: str = "reflect") -> np.ndarray:
     """As ``scipy.ndimage.maximum_filter1d``."""
     from scipy import ndimage
 
     return np.asarray(ndimage.maximum_filter1d(x, size, mode=mode))
-
-
-def label(flags: np.ndarray) -> tuple[np.ndarray, int]:
-    """Runs of True numbered from 1, and how many there are: ``scipy.ndimage.label``."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(flags)
-    return labels, int(count)
 
 
 def solveh_banded(bands: np.ndarray, right: np.ndarray) -> np.ndarray:
