@@ -31,7 +31,7 @@ CHUNK_BYTES = 1_000_000
 POLL_SECONDS = 0.25
 STALL_SECONDS = 120.0
 """Without a byte for so long a download is given up; the hub's own client tries again before."""
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./+-]*")
 """Branches, tags and commits: the cache keeps files of these names, so none may lead out of it."""
 

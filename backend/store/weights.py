@@ -22,7 +22,8 @@ from .config_files import COPY_HINT
 
 Network = TypeVar("Network", bound=nn.Module)
 SAME_MODEL = "The two files must come from the same model. " + COPY_HINT
-_SHOWN = 5
+_SHOWN = 3
+"""Tensors named in a message for each way in which they may not fit."""
 _HALF_LIMIT = torch.finfo(torch.float16).max
 _DRAWS = frozenset({"normal_", "uniform_", "trunc_normal_", "bernoulli_", "random_"})
 
@@ -176,20 +177,23 @@ def check_fit(
         complaint: beginning of the message; what does not fit follows, all of it in the detail.
         finite: complain of NaN and infinite values too.
     """
-    problems = [f"missing {name}" for name in expected if name not in tensors]
-    problems += [f"unexpected {name}" for name in tensors if name not in expected]
-    for name in expected.keys() & tensors.keys():
+    missing = [f"missing {name}" for name in expected if name not in tensors]
+    extra = [f"unexpected {name}" for name in tensors if name not in expected]
+    wrong = []
+    for name in (name for name in expected if name in tensors):
         own, given = expected[name], tensors[name]
         if given.shape != own.shape:
             sizes = f"{list(given.shape)} in the file, {list(own.shape)} in the configuration"
-            problems.append(f"{name} is {sizes}")
+            wrong.append(f"{name} is {sizes}")
         elif given.is_floating_point() != own.is_floating_point():
-            problems.append(f"{name} is {given.dtype}, not {own.dtype}")
+            wrong.append(f"{name} is {given.dtype}, not {own.dtype}")
         elif finite and not torch.isfinite(given).all():
-            problems.append(f"{name} holds NaN or infinite values")
+            wrong.append(f"{name} holds NaN or infinite values")
+    problems = [*missing, *extra, *wrong]
     if problems:
-        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        text = f"{complaint}: {'; '.join(problems[:_SHOWN])}{more}."
+        shown = [*missing[:_SHOWN], *extra[:_SHOWN], *wrong[:_SHOWN]]
+        more = f" and {len(problems) - len(shown)} more" if len(problems) > len(shown) else ""
+        text = f"{complaint}: {'; '.join(shown)}{more}."
         raise ArtifactError(text, hint, "\n".join(problems))
 
 
