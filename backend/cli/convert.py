@@ -66,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
     )
+    parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
+    parser.add_argument(
+        "--force", action="store_true", help="read also what does not look like a body"
+    )
+    parser.add_argument(
+        "--ground", action="store_true", help="put the lowest contact on the floor (motion135)"
+    )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
     parser.add_argument(
         "--skip-existing", action="store_true", help="go on where an earlier run ended"
@@ -146,6 +153,9 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         bridge=options.bridge,
         skeleton=options.skeleton,
         source_fps=options.source_fps,
+        up=options.up,
+        force=options.force,
+        ground=options.ground,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,
     ).validated()

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import FormatError
-from . import ik, limb_twist, native_bridge, resample, steps
+from . import ik, limb_twist, native_bridge, proportions, resample, steps
 from .position_error import joint_positions, mpjpe_mm
 from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
 from .representations.spec import RepresentationSpec
@@ -83,6 +83,8 @@ def joints_to_motion135(
         points = resample.linear(points, grid)
     if frames is not None and frames != len(points):
         points = resample.linear(points, np.linspace(0.0, len(points) - 1.0, frames))
+    if options.keep_directions and options.offsets is None:
+        points = proportions.at_smpl_proportions(points)
     if options.floor_align:
         points = points - [0.0, points[..., 1].min(), 0.0]
     [fitted] = ik.fit(
