@@ -60,15 +60,19 @@ Request = messages.Request
 Progress = messages.Progress
 Result = messages.Result
 Failure = messages.Failure
+ABILITIES = control.ABILITIES
+OPTIONS = control.OPTIONS
 ModelInfo = control.ModelInfo
 Models = control.Models
 
 __all__ = [
+    "ABILITIES",
     "HAND_OFFSETS",
     "JOINT_NAMES",
     "MOTION_DIM",
     "MOTION_FPS",
     "NUM_JOINTS",
+    "OPTIONS",
     "PARENTS",
     "REST_OFFSETS",
     "ROOT_COLUMNS",

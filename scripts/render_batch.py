@@ -5,11 +5,11 @@ With the bpy module:    ``python scripts/render_batch.py --prompts prompts.txt -
 With a Blender program: ``blender -b --python scripts/render_batch.py -- --prompts prompts.txt ...``
 
 ``prompts.txt`` has one prompt per line; blank lines and lines that start with # are skipped.
-``--jobs jobs.json`` takes a list of objects instead: ``{"prompt", "seconds", "seed", "samples",
-"model", "guidance_scale", "steps", "sampler", "cleanup", "name"}``, of which only the prompt is
-required. A prompt that fails does not stop the others. ``--skip-existing`` takes over what an
-earlier run of the same request finished. Motions come from the same backend as in the panel: in
-this process when it has torch, else in another one (``--backend-python``, ``--backend-command``).
+``--jobs jobs.json`` takes a list of objects instead (CSV and YAML do as well); ``--help`` lists the
+keys, of which only the prompt is required. A prompt that fails does not stop the others.
+``--skip-existing`` takes over what an earlier run of the same request finished. Motions come from
+the same backend as in the panel: in this process when it has torch, else in another one
+(``--backend-python``, ``--backend-command``).
 
 Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage; 130 after Ctrl-C.
 """
@@ -43,13 +43,13 @@ that of the clone's .venv (make setup)."""
 if find_spec("numpy") is None:  # Blender brings it, and so does bpy
     raise SystemExit(NO_BLENDER)
 
+from backend.batch.job_file import Job, key_help, read_jobs, sample_names  # noqa: E402
 from backend.cli.outputs import check_writable  # noqa: E402
 from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError, ServiceError  # noqa: E402
 from backend.motion.io import npz  # noqa: E402
 from backend.motion.io.atomic import atomic_path  # noqa: E402
 from backend.wire import limits  # noqa: E402
 from backend.wire.messages import Failure, Motion, Progress, Request, Result  # noqa: E402
-from scripts.render_jobs import Job, read_jobs, sample_names  # noqa: E402
 
 if TYPE_CHECKING:
     from blender_addon.client import Session
@@ -357,7 +357,9 @@ def parser() -> argparse.ArgumentParser:
 
     made = argparse.ArgumentParser(prog="render_batch", description=__doc__.split("\n\n")[0])
     made.add_argument("--prompts", type=Path, help="text file, one prompt per line")
-    made.add_argument("--jobs", type=Path, help="JSON file with a list of jobs")
+    made.add_argument(
+        "--jobs", type=Path, help=f"job file (.json, .csv, .yaml); keys: {key_help()}"
+    )
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--seconds", type=float, default=limits.DEFAULT_SECONDS)
     made.add_argument("--seed", type=int, default=0)
@@ -387,7 +389,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.evaluate:
             check_measurable(options.backend_python)
-        jobs = read_jobs(options)
+        defaults = {
+            name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
+        }
+        jobs = read_jobs(options.prompts, options.jobs, defaults)
         check_before_work(options)
         batch = Batch(options)
         succeeded = batch.run(jobs)

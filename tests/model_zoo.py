@@ -15,6 +15,7 @@ from backend.motion.representations import motion135, smplrifke205
 from backend.pipelines.action_mdm.pipeline import ActionMDMPipeline, ActionMDMPipelineConfig
 from backend.pipelines.dit.config import DiTPipelineConfig
 from backend.pipelines.dit.pipeline import DiTPipeline
+from backend.pipelines.family import families
 from backend.pipelines.mogents import MoGenTSPipeline
 from backend.pipelines.motiongpt import MotionGPTPipeline
 from backend.store.model_folder import Stats
@@ -23,7 +24,7 @@ from . import mdm_files
 from .conftest import _swinging_clip
 from .mogents_model import unpack_model
 
-FAMILIES = ("action_mdm", "dit", "mdm", "mogents", "motiongpt")
+FAMILIES = tuple(families())
 MOTIONGPT = Path(__file__).parent / "parity/golden/motiongpt/artifact"
 
 

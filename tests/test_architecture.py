@@ -30,7 +30,7 @@ ALLOWED = {
     "evaluation": MATHS | {"models", "store", "text", ""},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},
-    "batch": PARTS | {"pipelines", "evaluation", "service"},
+    "batch": PARTS | {"pipelines", "evaluation", "service", ""},
     "cli": PARTS | {"pipelines", "evaluation", "training", "service", "batch", ""},
     "__main__": {"cli"},
 }

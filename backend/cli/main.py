@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "serve",
     "train": "train",
     "convert": "convert",
+    "inspect": "inspect",
     "evaluate": "evaluate",
     "batch": "batch",
     "convert-checkpoint": "convert_checkpoint",

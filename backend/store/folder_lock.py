@@ -27,29 +27,37 @@ def folder_lock(folder: str | Path, what: str = "run") -> Iterator[None]:
         OutputError: another process holds it, or the folder cannot be written.
     """
     path = Path(folder) / NAME
+    file = _open_locked(path, what)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {folder}: {error.strerror or error}.",
-            "Check that the folder is writable and has space left, or choose another.",
-        ) from error
-    try:
-        if not _lock(file):
+        yield
+    finally:
+        # removed while it is held; who opened it before finds that it is not the file any more
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(file)
+
+
+def _open_locked(path: Path, what: str) -> int:
+    """The open and locked file."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
             raise OutputError(
-                f"Another {what} writes {folder} at this moment.",
+                f"Cannot write {path.parent}: {error.strerror or error}.",
+                "Check that the folder is writable and has space left, or choose another.",
+            ) from error
+        if not _lock(file):
+            os.close(file)
+            raise OutputError(
+                f"Another {what} writes {path.parent} at this moment.",
                 "Wait for it or stop it, or choose another folder.",
             )
-        try:
-            yield
-        finally:
-            # removed while it is held: whoever opened it before and gets the lock now writes too,
-            # but no run starts in the moment in which another one ends
-            with contextlib.suppress(OSError):
-                path.unlink()
-    finally:
-        os.close(file)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        os.close(file)  # the run before removed it as it ended
 
 
 def _lock(file: int) -> bool:

@@ -35,6 +35,7 @@ from ..calls import (
     meta_of,
     part_of,
 )
+from ..editing.continuing import ContinuesBy
 from ..humanml3d import statistics as hml_statistics
 from ..humanml3d.lengths import trained_length, valid_frames
 from ..humanml3d.output import check_skeleton, to_motions
@@ -260,6 +261,11 @@ class MDMPipeline(MdmReading, MdmEditing):
             )
         rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
         return ReleasedProcess.of(self.schedule, rule, sigma_small=self.net.config.sigma_small)
+
+    @property
+    def continues_by(self) -> ContinuesBy:
+        """How it goes on from a motion: a planner by what it was made for, others by editing."""
+        return "prefix" if planner.is_planner(self.net) else "editing"
 
     def complete_prefixes(
         self, captions: Sequence[planner.Caption], lengths: Sequence[int], **options: Any

@@ -49,9 +49,6 @@ _log = logging.getLogger(__name__)
 class MoGenTSPipeline(MoGenTSCore):
     """The networks of a model with its statistics and text encoder."""
 
-    estimates_length = True
-    """Requests may leave the length to the model."""
-
     def __init__(
         self,
         networks: Networks,
@@ -307,14 +304,8 @@ class MoGenTSPipeline(MoGenTSCore):
         return mask, residual
 
     def _warnings(self, request: Request) -> list[str]:
-        warnings = []
-        if self.encoder.truncated([request.prompt])[0]:
-            warnings.append(cut_warning(request.prompt))
-        if request.sampler is not None:
-            warnings.append(
-                f"MoGenTS decodes tokens: the sampler {request.sampler!r} was left out."
-            )
-        return warnings
+        cut = self.encoder.truncated([request.prompt])[0]
+        return [cut_warning(request.prompt)] if cut else []
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)

@@ -20,10 +20,11 @@ from ...text.motion_tokens import MAX_TOKENS
 from ...wire.messages import Motion, Progress, Request
 from .. import registry
 from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
+from ..editing.continuing import ContinuesBy
 from ..humanml3d import output
 from . import continuation
 from . import folder as motiongpt_files
-from .answers import NO_GUIDANCE, Answer
+from .answers import Answer
 from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, Precision, filled_prompts
 from .folder import SPEC, MotionGPTFiles
 
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 class MotionGPTPipeline(MotionGPTCore):
     """The networks, the files they come from, and what people ask of them."""
+
+    continues_by: ContinuesBy = "tokens"
 
     # ------------------------------------------------------------------ files
 
@@ -195,8 +198,6 @@ class MotionGPTPipeline(MotionGPTCore):
             on_step=tell.steps("writing motion tokens"),
         )
         tell("converting")
-        unused = request.guidance_scale, request.steps, request.sampler
-        extra = [NO_GUIDANCE] if any(value is not None for value in unused) else []
         params = {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode}
         metas = [
             meta_of(
@@ -204,7 +205,7 @@ class MotionGPTPipeline(MotionGPTCore):
                 seed,
                 dict(params),
                 tokens=list(answer.ids),
-                warnings=[*extra, *answer.warnings],
+                warnings=answer.warnings,
                 licence=self.config.licence,
             )
             for seed, answer in enumerate(answers, request.seed)
