@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.errors import ArtifactError, InvalidRequest, OutputError
+from backend.training import loop
 from backend.training.loop import Training
 from backend.training.recipe import Average, Recipe
 from backend.training.run import LOG, STATE, RunFolder, load_state
@@ -132,12 +134,18 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tmp_path: Path, stopped
     assert weights(again) == weights(whole)
 
 
-def test_minutes_are_a_budget_over_all_parts(tmp_path: Path) -> None:
-    first = training(tmp_path, minutes=1e-4)
-    assert first.fit() and 0.006 <= first.elapsed < 60 and first.progress() == 1.0
-    again = training(tmp_path, minutes=2e-4)
+def test_minutes_are_a_budget_over_all_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))  # a step takes 1 s
+    first = training(tmp_path, minutes=0.1)
+    assert first.fit() and (first.step, first.elapsed) == (6, 6.0)
+    assert [row["minutes"] for row in rows(tmp_path)] == [round(4 / 60, 3), 0.1]
+    again = training(tmp_path, minutes=0.2)
     again.resume()
-    assert again.elapsed == first.elapsed and again.progress() < 1.0
+    assert again.progress() == pytest.approx(0.5)
+    assert again.fit() and again.step == 12
 
 
 def test_the_gradient_is_bounded_where_the_configuration_says_so(tmp_path: Path) -> None:
