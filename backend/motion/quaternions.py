@@ -8,6 +8,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from .rotations import make_continuous, slerp
+
+__all__ = [
+    "conjugate",
+    "cross",
+    "from_axis_angle",
+    "from_euler",
+    "from_matrix",
+    "from_rot6d",
+    "make_continuous",
+    "multiply",
+    "normalise",
+    "power",
+    "rotate",
+    "shortest_turn",
+    "slerp",
+    "to_axis_angle",
+    "to_euler",
+    "to_matrix",
+    "to_rot6d",
+]
+
 _EPSILON = 1e-12
 
 
@@ -98,32 +120,37 @@ def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-def make_continuous(q: np.ndarray) -> np.ndarray:
-    """Flip signs along axis 0 so that neighbouring keys lie on one hemisphere.
+def rotate(q: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Vectors ``[..., 3]`` turned by unit quaternions ``[..., 4]``, broadcast together."""
+    w, axis = q[..., :1], q[..., 1:]
+    twice = 2.0 * cross(axis, vectors)
+    return vectors + w * twice + cross(axis, twice)
 
-    F-curves are interpolated per component: a sign flip between two keys would swing the bone the
-    long way round. ``[T, ..., 4]`` in and out.
+
+def power(q: np.ndarray, exponent: float | np.ndarray) -> np.ndarray:
+    """A share (or a multiple) of turns ``[..., 4]``, the short way round."""
+    q = np.where(q[..., :1] < 0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    half = np.arctan2(sine, q[..., :1]) * exponent
+    axis = q[..., 1:] / np.maximum(sine, _EPSILON)
+    return np.concatenate([np.cos(half), np.sin(half) * axis], -1)
+
+
+def shortest_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The smallest turns ``[..., 4]`` from directions ``[..., 3]`` to others of any length.
+
+    Opposite directions turn about any axis across.
     """
-    if len(q) < 2:
-        return q.copy()
-    flips = np.where(np.einsum("...i,...i->...", q[1:], q[:-1]) < 0, -1, 1).astype(q.dtype)
-    out = q.copy()
-    out[1:] *= np.cumprod(flips, axis=0)[..., None]
-    return out
-
-
-def slerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Shortest-arc spherical interpolation; ``weight`` broadcasts against the leading axes."""
-    dot = np.einsum("...i,...i->...", a, b)
-    b = np.where(dot[..., None] < 0, -b, b)
-    # chord lengths keep full precision for tiny angles, where arccos of the dot loses half of it
-    theta = 2 * np.arctan2(np.linalg.norm(b - a, axis=-1), np.linalg.norm(a + b, axis=-1))
-    sine = np.sin(theta)
-    near = sine < 1e-8
-    safe = np.where(near, 1.0, sine)
-    wa = np.where(near, 1 - weight, np.sin((1 - weight) * theta) / safe)
-    wb = np.where(near, weight, np.sin(weight * theta) / safe)
-    return normalise(wa[..., None] * a + wb[..., None] * b)
+    a = source / np.maximum(np.linalg.norm(source, axis=-1, keepdims=True), _EPSILON)
+    b = target / np.maximum(np.linalg.norm(target, axis=-1, keepdims=True), _EPSILON)
+    cosine = np.einsum("...i,...i->...", a, b)[..., None]
+    turn = np.concatenate([1.0 + cosine, cross(a, b)], -1)
+    opposite = cosine < -1.0 + 1e-9
+    if opposite.any():
+        helper = np.where(np.abs(a[..., :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+        across = np.concatenate([np.zeros_like(cosine), cross(a, helper)], -1)
+        turn = np.where(opposite, across, turn)
+    return normalise(turn)
 
 
 def to_axis_angle(q: np.ndarray) -> np.ndarray:
@@ -190,16 +217,24 @@ def to_euler(q: np.ndarray, order: str) -> np.ndarray:
 
 
 def _nearest_euler(angles: np.ndarray, middle: int) -> np.ndarray:
-    """Choose, frame after frame, the equivalent triple nearest to the previous one."""
+    """Choose for every frame the equivalent triple nearest to the frame before.
+
+    Between neighbours the choice is "the same kind of triple as before" or "the other kind", and
+    which is nearer does not depend on what was chosen before (both kinds map onto each other), so
+    the choices are a running product.
+    """
+    if len(angles) < 2:
+        return angles
     other = angles + np.pi
     other[..., middle] = np.pi - angles[..., middle]
-    out = np.empty_like(angles)
-    out[0] = angles[0]
     turn = 2 * np.pi
-    for frame in range(1, len(angles)):  # each choice depends on the one before
-        previous = out[frame - 1]
-        candidates = np.stack([angles[frame], other[frame]])
-        candidates -= turn * np.round((candidates - previous) / turn)
-        distance = np.abs(candidates - previous).sum(-1)
-        out[frame] = np.where((distance[0] <= distance[1])[..., None], candidates[0], candidates[1])
-    return out
+
+    def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        gap = b - a
+        return np.abs(gap - turn * np.round(gap / turn)).sum(-1)
+
+    change = apart(angles[:-1], other[1:]) < apart(angles[:-1], angles[1:])
+    flipped = np.zeros(angles.shape[:-1], bool)
+    flipped[1:] = np.cumsum(change, axis=0) % 2 == 1
+    out = np.where(flipped[..., None], other, angles)
+    return np.unwrap(out, axis=0)
