@@ -106,6 +106,7 @@ class HYMotionPipeline:
             if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
                 table = (self._folder / hy_files.TABLE).read_bytes()
                 (folder / hy_files.TABLE).write_bytes(table)
+            model_folder.record(folder, {"licence": self.licence}, name=hy_files.RECORD)
         return Path(directory)
 
     # ------------------------------------------------------------------ atoms

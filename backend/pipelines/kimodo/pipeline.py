@@ -113,6 +113,7 @@ class KimodoPipeline:
             for name in (kimodo_files.TABLE, kimodo_files.MAP):
                 if self._folder is not None and (self._folder / name).is_file():
                     (folder / name).write_bytes((self._folder / name).read_bytes())
+            model_folder.record(folder, {"licence": self.licence}, name=kimodo_files.RECORD)
         return Path(directory)
 
     # ------------------------------------------------------------------ atoms
