@@ -102,11 +102,16 @@ class HYMotionPipeline:
     def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder, whole or not at all, and return it."""
         with new_folder(directory, overwrite=overwrite) as folder:
-            hy_files.save(folder, dataclasses.replace(self.model, net=self.net))
-            if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
-                table = (self._folder / hy_files.TABLE).read_bytes()
-                (folder / hy_files.TABLE).write_bytes(table)
+            self.write(folder)
         return Path(directory)
+
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder that is the caller's own."""
+        hy_files.save(folder, dataclasses.replace(self.model, net=self.net))
+        if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
+            table = (self._folder / hy_files.TABLE).read_bytes()
+            (folder / hy_files.TABLE).write_bytes(table)
+        model_folder.record(folder, {"licence": self.licence}, name=hy_files.RECORD)
 
     # ------------------------------------------------------------------ atoms
 

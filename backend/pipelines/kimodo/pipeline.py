@@ -109,11 +109,16 @@ class KimodoPipeline:
     def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder in the published layout, whole or not at all, and return it."""
         with new_folder(directory, overwrite=overwrite) as folder:
-            kimodo_files.save(folder, self.net)
-            for name in (kimodo_files.TABLE, kimodo_files.MAP):
-                if self._folder is not None and (self._folder / name).is_file():
-                    (folder / name).write_bytes((self._folder / name).read_bytes())
+            self.write(folder)
         return Path(directory)
+
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder that is the caller's own."""
+        kimodo_files.save(folder, self.net)
+        for name in (kimodo_files.TABLE, kimodo_files.MAP):
+            if self._folder is not None and (self._folder / name).is_file():
+                (folder / name).write_bytes((self._folder / name).read_bytes())
+        model_folder.record(folder, {"licence": self.licence}, name=kimodo_files.RECORD)
 
     # ------------------------------------------------------------------ atoms
 
