@@ -247,9 +247,10 @@ class DiTPipeline:
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
-        very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`); a prompt
-        of lines ``text # start # end # legs # ...`` is a timeline (:mod:`.timeline`).
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
+        model that has seen no short clips makes a very short motion as the liveliest stretch of a
+        longer one (:mod:`.short_clips`). A prompt of lines ``text # start # end # legs # ...`` is
+        a timeline (:mod:`.timeline`).
         Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
 
         Args:
@@ -266,7 +267,7 @@ class DiTPipeline:
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
         made = frames
-        if len(parts) == 1:
+        if len(parts) == 1 and self.vocabulary is None:  # others were trained on short clips too
             made = frames_to_make(frames, self.config.fps, self.config.max_frames)
             plan = self._plan(parts, made)
         tell("reading the prompt")
