@@ -8,10 +8,11 @@ from pathlib import Path
 from ...diffusion.schedule import Schedule
 from ...errors import ArtifactError
 from ...models.dit import DiT
-from ...pipelines.dit.config import config_for
+from ...pipelines.dit.config import Preset, config_for
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
 from ...pipelines.dit.vocabulary import Vocabulary
+from ...store.config_files import config_from_dict
 from ...store.model_folder import Stats, write_json
 from ...store.new_folder import new_folder
 from ...text.minilm import MiniLMEncoder, TextEmbedding
@@ -20,6 +21,7 @@ from ..recipe import Report, silent
 from ..run import load_state
 from .recipe import ema_weights
 
+PRESETS = ("draft", "best")
 CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""
 CAPTIONS_READ_PER_LABEL = 240
@@ -81,6 +83,9 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None, repo
             "Its config.json was changed after the training; put the original back.",
         ) from error
     options = read_json(details) if details else {}
+    for name in PRESETS:
+        if options.get(name):
+            options[name] = config_from_dict(Preset, options[name], f"{details}: {name}")
     pipeline_config = config_for(
         config.model,
         Schedule(config.schedule_kind, config.schedule_steps),
