@@ -47,6 +47,7 @@ from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .short_clips import frames_to_make, liveliest
+from .timeline import is_timeline, timeline_motions
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
@@ -248,7 +249,8 @@ class DiTPipeline:
 
         A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
         model that has seen no short clips makes a very short motion as the liveliest stretch of a
-        longer one (:mod:`.short_clips`).
+        longer one (:mod:`.short_clips`). A prompt of lines ``text # start # end # legs # ...`` is
+        a timeline (:mod:`.timeline`).
         Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
 
         Args:
@@ -258,6 +260,8 @@ class DiTPipeline:
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
+        if is_timeline(request.prompt):
+            return timeline_motions(self, request, on_step)
         tell = Stages(request, on_step)
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
