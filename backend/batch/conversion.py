@@ -43,7 +43,8 @@ class ConversionSettings:
         ik: a name of :data:`backend.motion.convert.IK_PRESETS`; what follows replaces its own.
         refine_iterations: of inverse kinematics; 0 for the closed form.
         learning_rate, method: of :class:`backend.motion.ik.Refinement`.
-        floor_align, foot_align, hinge_twist: of :class:`backend.motion.convert.IkOptions`.
+        floor_align, foot_align, hinge_twist, steady_twist: of
+            :class:`backend.motion.convert.IkOptions`.
         bridge: one of :data:`BRIDGES`, the way from 263 to 272 features.
         skeleton: where the skeleton of 272 features is from
             (:func:`backend.motion.skeleton_file.load_offsets`); the neutral one when None.
@@ -67,6 +68,7 @@ class ConversionSettings:
     floor_align: bool | None = None
     foot_align: bool | None = None
     hinge_twist: bool | None = None
+    steady_twist: bool | None = None
     bridge: str = "ik"
     skeleton: str | None = None
     source_fps: float | None = None
@@ -123,7 +125,8 @@ class ConversionSettings:
             "learning_rate": self.learning_rate,
         }
         refinement = replace(preset.refinement or ik.Refinement(), **_given(asked))
-        asked = {name: getattr(self, name) for name in ("floor_align", "foot_align", "hinge_twist")}
+        switches = ("floor_align", "foot_align", "hinge_twist", "steady_twist")
+        asked = {name: getattr(self, name) for name in switches}
         return replace(
             preset,
             refinement=refinement if refinement.iterations else None,

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (
         ("--floor-align", "lowest joint to y = 0 before inverse kinematics (default: yes)"),
         ("--foot-align", "lowest foot of every frame at its height (default: the preset's)"),
+        ("--steady-twist", "twist of limbs goes on from frame to frame (default: no)"),
         (
             "--hinge-twist",
             "turn upper arms to their elbows; joints stay (default: the preset's)",
@@ -147,6 +148,7 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         floor_align=options.floor_align,
         foot_align=options.foot_align,
         hinge_twist=options.hinge_twist,
+        steady_twist=options.steady_twist,
         ik=options.ik,
         bridge=options.bridge,
         skeleton=options.skeleton,

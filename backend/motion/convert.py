@@ -62,6 +62,8 @@ def joints_to_motion135(
     source_fps: float = hml263.SPEC.fps,
     target_fps: float = motion135.SPEC.fps,
     options: IkOptions | None = None,
+    *,
+    frames: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints to motion_135 by inverse kinematics ("IK refine-80" with the default options).
 
@@ -69,6 +71,7 @@ def joints_to_motion135(
 
     Args:
         points: ``[T, 22, 3]`` at ``source_fps``.
+        frames: T'; the frames at ``target_fps`` are then stretched to so many.
 
     Returns:
         motion_135 ``[T', 135]`` (pelvis positions, float32) and the MPJPE of each frame in mm.
@@ -78,6 +81,8 @@ def joints_to_motion135(
     if source_fps != target_fps:
         grid = resample.end_aligned_grid(len(points), source_fps, target_fps)
         points = resample.linear(points, grid)
+    if frames is not None and frames != len(points):
+        points = resample.linear(points, np.linspace(0.0, len(points) - 1.0, frames))
     if options.keep_directions and options.offsets is None:
         points = proportions.at_smpl_proportions(points)
     if options.floor_align:
@@ -88,6 +93,7 @@ def joints_to_motion135(
         mode=options.mode,
         refinement=options.refinement,
         foot_align=options.foot_align,
+        steady_twist=options.steady_twist,
     )
     rotations = fitted.local_rotations
     if options.hinge_twist:

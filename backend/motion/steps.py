@@ -40,6 +40,7 @@ class IkOptions:
         target_fps: rate of the fitted motion.
         hinge_twist: turn upper arms to their elbows (:mod:`backend.motion.limb_twist`); changes no
             position. The published chain leaves the twist to its solver.
+        steady_twist: see :func:`backend.motion.ik.initial_rotations`.
         native_bridge: from 263 to 272 features by the stored rotations, without inverse kinematics.
         ground_frames: where heights are not known (dart276), stand every frame on the ground, not
             the clip; jumps are lost, as in the published chain.
@@ -56,6 +57,7 @@ class IkOptions:
     offsets_272: np.ndarray | None = None
     target_fps: float = FPS
     hinge_twist: bool = True
+    steady_twist: bool = False
     native_bridge: bool = False
     ground_frames: bool = False
     keep_directions: bool = True

@@ -7,14 +7,14 @@ codebook that is averaged instead of trained.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from ...models.motiongpt.vqvae import MotionVQVAE, VQVAEConfig
@@ -22,16 +22,10 @@ from ...motion.representations import hml263
 from ...store import model_folder
 from ...store.model_folder import Stats
 from ...store.new_folder import new_folder
-from ..run import (
-    STATE,
-    append_row,
-    load_state,
-    resuming,
-    save_torch,
-    set_rate,
-    share_spent,
-    warm_cosine,
-)
+from ...store.options import option
+from ...wire import limits
+from ..recipe import Recipe, Setting, Sources
+from ..run import warm_cosine
 from . import data as tokenizer_data
 from .codebook import CodebookTrainer
 from .data import FeatureClips
@@ -46,28 +40,24 @@ class TokenizerTrainConfig:
     """One training run. The budget is ``minutes`` if given, else ``steps``."""
 
     model: VQVAEConfig = field(default_factory=VQVAEConfig)
-    window: int = 64
-    batch: int = 256
-    lr: float = 2e-4
+    window: int = option(64, "frames of a window", low=4, high=10_000)
+    batch: int = option(256, "windows in a step", low=1, high=100_000)
+    lr: float = option(2e-4, "learning rate", above=0, high=1.0)
     final_lr: float = 0.05
     warmup: int = 100
     weight_decay: float = 0.0
     clip: float = 1.0
     commit: float = 0.02
     joints: float = 0.5
-    steps: int = 300_000
-    minutes: float | None = None
-    seed: int = 0
+    steps: int = option(300_000, "step budget, when no --minutes", low=1, high=10**9)
+    minutes: float | None = option(None, "wall-clock budget", above=0, high=10.0**6)
+    seed: int = option(0, "of weights and batches", low=limits.MIN_SEED, high=limits.MAX_SEED)
     eval_clips: int = 24
     eval_every: float = 60.0
 
     def __post_init__(self) -> None:
         if self.window < self.model.frames_per_token or self.batch < 1 or self.steps < 1:
             raise ValueError(f"window {self.window}, batch {self.batch}, steps {self.steps}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -118,16 +108,24 @@ def evaluate(net: MotionVQVAE, stats: Stats, clips: list[np.ndarray]) -> Reconst
     return Reconstruction(1000 * world / frames, 1000 * pose / frames, loss / frames, len(used))
 
 
-class TokenizerTrainer:
-    """Trains in a run directory: config.json, state.pt, log.jsonl and the finished ``model``."""
+class TokenizerRecipe(Recipe):
+    """T2M-GPT's tokenizer; the run ends with the folder ``model`` in it, for use."""
+
+    about = "train a motion tokenizer (VQ-VAE) on clips in HumanML3D's layout"
+    config_class, sources_class = TokenizerTrainConfig, Sources
+    fixed = ("model", "window")
+    save_seconds = 60.0
 
     def __init__(
-        self, run: Path, config: TokenizerTrainConfig, data: FeatureClips, device: str = "cpu"
+        self,
+        config: TokenizerTrainConfig,
+        data: FeatureClips,
+        *,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.run, self.config, self.data = run, config, data
-        self.device = torch.device(device)
-        torch.manual_seed(config.seed)
-        self.net = MotionVQVAE(config.model).to(self.device)
+        super().__init__(config, device=device)
+        self.data = data
+        self.net: MotionVQVAE = MotionVQVAE(config.model).to(self.device)
         self.codes = CodebookTrainer(self.net.quantizer)
         self.stats = Stats(torch.from_numpy(data.mean), torch.from_numpy(data.std))
         self.optimizer = torch.optim.AdamW(
@@ -138,24 +136,30 @@ class TokenizerTrainer:
         )
         every = np.linspace(0, len(data.val) - 1, min(config.eval_clips, len(data.val)))
         self.checked = [data.val[int(i)] for i in every]
-        self.step = 0
-        self.elapsed = 0.0
+        self.measure_seconds = config.eval_every
+        self.measured: list[Reconstruction] = []
+
+    @classmethod
+    def open(
+        cls, config: TokenizerTrainConfig, sources: Sources, setting: Setting
+    ) -> TokenizerRecipe:
+        """Read the clips and build the network."""
+        data = tokenizer_data.load(sources.data, shortest=config.window)
+        made = cls(config, data, device=setting.device)
+        made.summary = f"{len(data.train)} training and {len(data.val)} test clips"
+        return made
 
     # ------------------------------------------------------------------ one step
 
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0..1."""
+    def rate(self, step: int, share: float) -> float:
+        """Warm-up and a cosine."""
         c = self.config
-        return share_spent(self.step, self.elapsed, steps=c.steps, minutes=c.minutes)
+        return warm_cosine(step, share, lr=c.lr, warmup=c.warmup, final=c.final_lr)
 
-    def _learning_rate(self) -> float:
+    def batch(self, step: int) -> Tensor:
+        """Normalised windows ``[B, T, 263]``, of the seed and the step alone."""
         c = self.config
-        return warm_cosine(self.step, self.progress(), lr=c.lr, warmup=c.warmup, final=c.final_lr)
-
-    def _batch(self) -> torch.Tensor:
-        c = self.config
-        # of the step alone, so that a resumed run sees the batches it would have seen
-        rng = np.random.default_rng([c.seed, self.step])
+        rng = np.random.default_rng([c.seed, step])
         x = tokenizer_data.windows(self.data.train, c.window, c.batch, rng)
         return self.stats.normalise(torch.from_numpy(x).to(self.device))
 
@@ -163,104 +167,68 @@ class TokenizerTrainer:
         """Place the codes on what the untrained encoder makes of the first batch."""
         if not self.codes.started:
             with torch.no_grad():
-                self.codes.start(self.net.latents(self._batch()).flatten(0, 1))
+                self.codes.start(self.net.latents(self.batch(0)).flatten(0, 1))
 
-    def train_step(self) -> dict[str, float]:
-        """One optimiser step; returns the parts of the loss and the perplexity."""
+    def step(self, batch: Tensor) -> dict[str, Tensor | float]:
+        """The parts of the loss and the perplexity."""
         c = self.config
         self.start_codes()
-        x = self._batch()
-        latents = self.net.latents(x)
+        latents = self.net.latents(batch)
         flat = latents.flatten(0, 1)
         ids = self.net.quantizer.nearest(flat.detach())
         codes = self.net.quantizer.lookup(ids).view_as(latents)
         perplexity = self.codes.update(flat.detach(), ids)
         copy = self.net.decode_latents(latents + (codes - latents).detach())
         joints = SPEC.columns("joints")
-        parts = {
-            "features": F.smooth_l1_loss(copy, x),
-            "joints": F.smooth_l1_loss(copy[..., joints], x[..., joints]),
-            "commit": F.mse_loss(latents, codes.detach()),
+        features = F.smooth_l1_loss(copy, batch)
+        positions = F.smooth_l1_loss(copy[..., joints], batch[..., joints])
+        commit = F.mse_loss(latents, codes.detach())
+        return {
+            "loss": features + c.joints * positions + c.commit * commit,
+            "features": features,
+            "joints": positions,
+            "commit": commit,
+            "perplexity": perplexity,
         }
-        loss = parts["features"] + c.joints * parts["joints"] + c.commit * parts["commit"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), c.clip)
-        set_rate(self.optimizer, self._learning_rate())
-        self.optimizer.step()
-        self.step += 1
-        values = {name: float(value.detach()) for name, value in parts.items()}
-        return {"loss": float(loss.detach()), **values, "perplexity": perplexity}
 
     # ------------------------------------------------------------------ the run
 
-    def evaluate(self) -> Reconstruction:
+    def measure(self) -> dict[str, float]:
         """Reconstruction of the clips that are kept for checking."""
-        return evaluate(self.net, self.stats, self.checked)
+        self.start_codes()
+        self.measured.append(evaluate(self.net, self.stats, self.checked))
+        return asdict(self.measured[-1])
 
-    def fit(
-        self,
-        *,
-        save_every: float = 60.0,
-        on_step: Callable[[int, float, dict[str, float]], None] | None = None,
-    ) -> None:
-        """Train until the budget is spent, saving and checking on the way."""
-        if self.step == 0:
-            self.start_codes()
-            self._log({}, self.evaluate())
-        last = saved = checked = time.monotonic()
-        parts: dict[str, float] = {}
-        while self.progress() < 1.0:
-            parts = self.train_step()
-            now = time.monotonic()
-            self.elapsed += now - last
-            if on_step is not None:
-                on_step(self.step, self.progress(), parts)
-            if now - checked > self.config.eval_every:
-                self._log(parts, self.evaluate())
-                checked = time.monotonic()
-            if now - saved > save_every:
-                self.save()
-                saved = time.monotonic()
-            last = time.monotonic()
-        self._log(parts, self.evaluate())
-        self.save()
-        self.export()
+    def state(self) -> dict[str, Any]:
+        """The moving averages of the codes."""
+        return {"codes": self.codes.state()}
 
-    def _log(self, parts: dict[str, float], found: Reconstruction) -> None:
-        row = {"step": self.step, "minutes": round(self.elapsed / 60, 3)}
-        row |= {name: round(value, 5) for name, value in {**parts, **asdict(found)}.items()}
-        append_row(self.run, row)
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """The averages go on."""
+        self.codes.load_state(state["codes"])
 
-    def save(self) -> None:
-        """Write ``config.json`` and ``state.pt``."""
-        model_folder.write_json(self.run / model_folder.CONFIG, self.config.to_dict())
-        state = {
-            "step": self.step,
-            "elapsed": self.elapsed,
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "codes": self.codes.state(),
-            "random": torch.get_rng_state(),
-        }
-        save_torch(self.run / STATE, state)
+    def finish(self, folder: Path) -> None:
+        """The tokenizer and its statistics in the folder ``model`` of the run.
 
-    def resume(self) -> None:
-        """Go on from ``state.pt``; :class:`ArtifactError` if it is missing or does not fit."""
-        with resuming(self.run / STATE):
-            state = load_state(self.run)
-            self.net.load_state_dict(state["net"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.codes.load_state(state["codes"])
-            torch.set_rng_state(state["random"])
-            self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
+        A run that is resumed and finished again replaces the one that it wrote before.
+        """
+        with new_folder(folder / MODEL_FOLDER, overwrite=True) as made:
+            model_folder.save_model(
+                made,
+                {"tokenizer": asdict(self.config.model), "representation": SPEC.name},
+                self.net.state_dict(),
+                self.stats,
+            )
 
-    def export(self) -> Path:
-        """Write the tokenizer and its statistics to ``model`` in the run; returns the folder."""
-        with new_folder(self.run / MODEL_FOLDER, overwrite=True) as folder:
-            values = {"tokenizer": asdict(self.config.model), "representation": SPEC.name}
-            model_folder.save_model(folder, values, self.net.state_dict(), self.stats)
-        return self.run / MODEL_FOLDER
+    def report(self) -> str:
+        """How well clips came back from their tokens at the beginning and at the end."""
+        lines = [f"reconstruction of {len(self.checked)} test clips, MPJPE in mm"]
+        for name, found in (("before", self.measured[0]), ("after", self.measured[-1])):
+            lines.append(
+                f"{name:7} world {found.mpjpe_mm:7.1f}  pose {found.pose_mm:6.1f}  "
+                f"smooth L1 {found.smooth_l1:.4f}  codes used {found.codes_used}"
+            )
+        return "\n".join(lines)
 
 
 def load_config(run: Path) -> TokenizerTrainConfig:
