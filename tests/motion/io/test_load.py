@@ -211,7 +211,7 @@ def test_what_is_no_body_is_refused_with_what_was_looked_for(tmp_path: Path) -> 
         rows += [f"JOINT {name}", "{", "OFFSET 0 3 0", "CHANNELS 1 Zrotation"]
     rows += ["}"] * 4 + ["MOTION", "Frames: 1", "Frame Time: 0.04", "0 0 0 1 2 3"]
     path.write_text("\n".join(rows))
-    with pytest.raises(FormatError, match="no body that can be read: . of 22 joints") as raised:
+    with pytest.raises(FormatError, match=r"no body that can be read: . of 22 joints") as raised:
         load.read_clip(path)
     assert "hips, two legs" in raised.value.hint
 
