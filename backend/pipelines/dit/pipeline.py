@@ -47,6 +47,7 @@ from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .short_clips import frames_to_make, liveliest
+from .timeline import is_timeline, timeline_motions
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
@@ -246,8 +247,10 @@ class DiTPipeline:
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
-        very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`).
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
+        model that has seen no short clips makes a very short motion as the liveliest stretch of a
+        longer one (:mod:`.short_clips`). A prompt of lines ``text # start # end # legs # ...`` is
+        a timeline (:mod:`.timeline`).
         Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
 
         Args:
@@ -257,12 +260,14 @@ class DiTPipeline:
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
+        if is_timeline(request.prompt):
+            return timeline_motions(self, request, on_step)
         tell = Stages(request, on_step)
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
         made = frames
-        if len(parts) == 1:
+        if len(parts) == 1 and self.vocabulary is None:  # others were trained on short clips too
             made = frames_to_make(frames, self.config.fps, self.config.max_frames)
             plan = self._plan(parts, made)
         tell("reading the prompt")
