@@ -67,7 +67,7 @@ class KINETYPE_OT_joint_pick(JointOperator):
     joint: EnumProperty(
         name="Joint",
         description="Which joint the bone is",
-        items=[(joint, joint_list.title(joint), "") for joint in JOINT_NAMES],
+        items=[(j, joint_list.title(j), f"The joint {joint_list.title(j)}") for j in JOINT_NAMES],
     )
 
     def run(self, context: bpy.types.Context) -> set[str] | None:
