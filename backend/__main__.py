@@ -1,4 +1,4 @@
-"""``python -m backend``: the same as the ``kinetype`` command."""
+"""``python -m kinetype``: the ``kinetype`` command; in a checkout ``-m backend`` too."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The one door from the add-on to the backend: ``backend.wire``, ``backend.errors``, the engine.
 
-In the installed extension ``backend`` lies inside the add-on's package; in a checkout it lies
-beside it. Importing this module loads the standard library and numpy only; what may load torch
-is behind :func:`load_service`, for the worker thread of the in-process session.
+In the installed extension ``backend`` lies inside the add-on's package, in a checkout beside it; an
+installed distribution calls it ``kinetype``. Importing this module loads the standard library and
+numpy only; what may load torch is behind :func:`load_service`, for the worker thread of the
+in-process session.
 """
 
 from __future__ import annotations
@@ -14,14 +15,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING or find_spec(".backend", __package__) is None:
+if TYPE_CHECKING:
+    import backend as _backend
+    from backend import errors
+    from backend.wire import codec, control, framing, limits, messages, skeleton
+elif find_spec(".backend", __package__) is not None:
+    from . import backend as _backend
+    from .backend import errors
+    from .backend.wire import codec, control, framing, limits, messages, skeleton
+elif (Path(__file__).resolve().parents[1] / "backend" / "import_name.py").is_file():
     import backend as _backend
     from backend import errors
     from backend.wire import codec, control, framing, limits, messages, skeleton
 else:
-    from . import backend as _backend
-    from .backend import errors
-    from .backend.wire import codec, control, framing, limits, messages, skeleton
+    import kinetype as _backend
+    from kinetype import errors
+    from kinetype.wire import codec, control, framing, limits, messages, skeleton
 
 VERSION: str = _backend.__version__
 
@@ -51,15 +60,19 @@ Request = messages.Request
 Progress = messages.Progress
 Result = messages.Result
 Failure = messages.Failure
+ABILITIES = control.ABILITIES
+OPTIONS = control.OPTIONS
 ModelInfo = control.ModelInfo
 Models = control.Models
 
 __all__ = [
+    "ABILITIES",
     "HAND_OFFSETS",
     "JOINT_NAMES",
     "MOTION_DIM",
     "MOTION_FPS",
     "NUM_JOINTS",
+    "OPTIONS",
     "PARENTS",
     "REST_OFFSETS",
     "ROOT_COLUMNS",
@@ -91,14 +104,20 @@ __all__ = [
     "load_registry",
     "load_service",
     "messages",
+    "package_folder",
     "package_root",
     "skeleton",
 ]
 
 
+def package_folder() -> Path:
+    """The folder of the backend's package; its name is that of the package where it lies."""
+    return Path(_backend.__file__).resolve().parent
+
+
 def package_root() -> Path:
-    """The folder that holds the ``backend`` package: the extension, a checkout or site-packages."""
-    return Path(_backend.__file__).resolve().parent.parent
+    """The folder that holds the backend's package: the extension, a checkout or site-packages."""
+    return package_folder().parent
 
 
 @dataclass(frozen=True)

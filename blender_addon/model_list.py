@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .backend_access import ModelInfo, limits, load_registry
+from .backend_access import ABILITIES, ModelInfo, limits, load_registry
 
 _cache: list[ModelInfo] = []
 
@@ -21,6 +21,14 @@ def models() -> list[ModelInfo]:
 def find(name: str) -> ModelInfo | None:
     """The entry of that name."""
     return next((info for info in models() if info.name == name), None)
+
+
+def chosen(name: str) -> ModelInfo:
+    """What is known of a model; of a folder or hub id that it can and reads everything.
+
+    The backend looks at those before it loads them.
+    """
+    return find(name) or ModelInfo(name, name, abilities=tuple(ABILITIES))
 
 
 def replace(found: Iterable[ModelInfo]) -> None:

@@ -205,7 +205,9 @@ def full_sampling(bench: Bench, options: argparse.Namespace) -> tuple[list[str],
     same: dict[str, Callable[[int], Tensor]] = {
         "plain, the released way": bench.plain,
         "exact": bench.exact,
-    } | {name: partial(bench.default, released=True, **form) for name, form in forms.items()}
+    }
+    for name, form in forms.items():
+        same[name] = partial(bench.default, released=True, **form)
     modes = dict(same)
     if not options.released_noise:
         modes |= {name: partial(bench.default, **form) for name, form in forms.items()}

@@ -42,7 +42,7 @@ def build() -> tuple[Networks, ClipTextTower]:
     torch.manual_seed(0)
     networks = Networks.build(MoGenTSConfig())
     for quantizer in (networks.vq.quantizer1d, networks.vq.quantizer2d):
-        for layer in quantizer.layers:
+        for layer in quantizer.codebooks:
             layer.codebook.normal_()
     tower = ClipTextTower(TowerSize(49408, CLIP_CONTEXT, 512, 12, 2048, 512, 8))
     for value in tower.parameters():

@@ -169,7 +169,7 @@ def demo() -> None:
     """The README's demo: a prompt to out/demo.blend, out/demo.mp4 and out/demo.npz."""
     python = setup()
     outputs = [ROOT / "out" / f"demo{suffix}" for suffix in (".npz", ".blend", ".mp4")]
-    command: list[str | Path] = [python, "-m", "backend", "generate", DEMO_PROMPT]
+    command: list[str | Path] = [python, "-m", "kinetype", "generate", DEMO_PROMPT]
     command += ["--seconds", str(DEMO_SECONDS), "--seed", str(DEMO_SEED)]
     for path in outputs:
         command += ["--out", path]

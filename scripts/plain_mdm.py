@@ -29,6 +29,7 @@ class PlainMDM(nn.Module):
         positions: int = 5000,
     ) -> None:
         super().__init__()
+        self.pe: Tensor
         width, self.joints = state["input_process.poseEmbedding.weight"].shape
         layer = nn.TransformerEncoderLayer(width, heads, ff_size, 0.1, activation="gelu")
         self.seqTransEncoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from backend.models.mogents.layers import GridPositions, LearnedPositions
 from backend.models.mogents.mask import GridMaskNet, MaskNet
 from backend.models.mogents.networks import Networks
 from backend.models.mogents.residual import GridResidualNet, ResidualNet
@@ -26,7 +28,7 @@ EncodeText = Callable[[], Tensor]
 
 def _encoder(ours: nn.Module, width: int, heads: int, inner: int) -> nn.TransformerEncoder:
     layer = nn.TransformerEncoderLayer(width, heads, inner, 0.2, "gelu")
-    count = len(ours.layers)
+    count = len(cast(nn.ModuleList, ours.layers))
     theirs = nn.TransformerEncoder(layer, count, enable_nested_tensor=False)
     theirs.load_state_dict(ours.state_dict())
     return theirs.eval().requires_grad_(False)
@@ -48,7 +50,8 @@ class PlainNet:
         """Embedded tokens ``[B, S, D]``, tokens before them ``[B, 1 or 2, D]``, pad ``[B, T]``."""
         pad = torch.cat([pad.new_zeros(len(pad), self.before), pad], dim=1)
         if not self.grid:
-            x = torch.cat([first, x + self.net.position_enc(x.shape[1])], dim=1)
+            places = cast(LearnedPositions, self.net.position_enc)(x.shape[1])
+            x = torch.cat([first, x + places], dim=1)
             x = self.encoders[0](x.transpose(0, 1), src_key_padding_mask=pad)
             return x.transpose(0, 1)[:, self.before :]
         return self._grid(x.unflatten(1, (-1, GROUPS)), first, pad).flatten(1, 2)
@@ -57,7 +60,7 @@ class PlainNet:
         k, batch = self.before, len(x)
         first = first[:, :, None].expand(-1, -1, GROUPS, -1)
         rows = x.shape[1] + k
-        place = self.net.position2d_enc(rows, GROUPS)
+        place = cast(GridPositions, self.net.position2d_enc)(rows, GROUPS)
         y = (torch.cat([first, x], dim=1) + place).flatten(1, 2).transpose(0, 1)
         y = self.encoders[0](y, src_key_padding_mask=pad.repeat_interleave(GROUPS, dim=1))
         y = y.transpose(0, 1).unflatten(1, (rows, GROUPS))[:, k:]
@@ -83,7 +86,10 @@ class PlainMoGenTS:
     def __init__(self, networks: Networks, encode_text: EncodeText) -> None:
         self.networks, self.encode_text = networks, encode_text
         parts = dict(networks.parts())
-        self.nets = {n: PlainNet(parts[n]) for n in ("mask_aux", "mask_ts", "res_aux", "res_ts")}
+        self.nets = {
+            n: PlainNet(cast(MaskNet, parts[n]))
+            for n in ("mask_aux", "mask_ts", "res_aux", "res_ts")
+        }
 
     @torch.no_grad()
     def generate(

@@ -17,8 +17,9 @@ MAX_LINES = 450
 MATHS = {"errors", "wire", "motion"}
 PARTS = MATHS | {"store", "diffusion", "text", "models"}
 ALLOWED = {
-    "": set(),
+    "": {"import_name"},
     "errors": set(),
+    "import_name": set(),
     "wire": {"errors"},
     "motion": {"errors", "wire"},
     "store": MATHS,
@@ -26,10 +27,10 @@ ALLOWED = {
     "text": MATHS | {"store"},
     "models": MATHS | {"store"},
     "pipelines": PARTS,
-    "evaluation": MATHS | {"models", "store", "text"},
+    "evaluation": MATHS | {"models", "store", "text", ""},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},
-    "batch": PARTS | {"pipelines", "evaluation", "service"},
+    "batch": PARTS | {"pipelines", "evaluation", "service", ""},
     "cli": PARTS | {"pipelines", "evaluation", "training", "service", "batch", ""},
     "__main__": {"cli"},
 }

@@ -102,9 +102,7 @@ def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
             on_step=lambda done, total: bars.update(Progress("continue", stage, done, total)),
         )
         if options.in_between:
-            model = abilities.load(options, ["complete_motions"], "cannot fill one in this way")
+            model = abilities.load(options, "in_between")
             return continuing.new_middle(model, motion, how)
-        can = ["continue_motions", "complete_prefixes", "edit"]
-        use = f"--model {limits.DEFAULT_MODEL}, an MDM, a DiP, or MotionGPT"
-        model = abilities.load(options, can, "cannot let one go on", use)
+        model = abilities.load(options, "continue")
         return continuing.go_on(model, motion, how)

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read every file first, so that a bad one costs no loading; print one sentence a file."""
     motions = [_read(path, options.fps) for path in options.files]
-    pipeline = abilities.load(options, ["describe"], "cannot describe them")
+    pipeline = abilities.load(options, "describe")
     texts = pipeline.describe(motions, with_length=options.with_length, on_warning=console.warning)
     for path, text in zip(options.files, texts, strict=True):
         if options.json:

@@ -123,17 +123,13 @@ def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int,
         anew = joint_mask(options.regenerate)
         keep = [name for name, made in zip(JOINT_NAMES, anew, strict=True) if not made]
     editing.select(len(motion.data), ranges, keep)  # before the model is loaded
-    registry.check(options.model)
+    info = registry.find_info(options.model, local_files_only=options.offline)
+    info.check_able("edit", registry.list_models())
     with console.ProgressBars(quiet=options.quiet) as bars:
         bars.update(Progress("edit", "loading model"))
         pipeline: Any = registry.load_pipeline(
             options.model, device=options.device, local_files_only=options.offline
         )
-        if not hasattr(pipeline, "edit"):
-            raise InvalidRequest(
-                f"The model {options.model!r} cannot edit.",
-                "Diffusion models can: starter, or an MDM. What MotionGPT can: kinetype continue.",
-            )
         settings = {} if options.restarts is None else {"restarts": _levels(options.restarts)}
         return pipeline.edit(
             motion,

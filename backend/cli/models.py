@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import console
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HELP = "list the models, and what to do where one is not ready"
 
-_COLUMNS = ("NAME", "READY", "SIZE", "LICENCE", "REPRESENTATION", "SECONDS")
+_COLUMNS = ("NAME", "READY", "SIZE", "LICENCE", "COMMERCIAL", "REPRESENTATION", "SECONDS")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> int:
         return _download(options.download, options.revision)
     from ..pipelines.registry import list_models
 
-    models = [describe(info) for info in list_models()]
+    models = list_models()
     if options.json:
-        print(json.dumps(models, indent=2))
+        print(json.dumps([asdict(model) for model in models], indent=2))
         return 0
     rows = [_COLUMNS, *(_row(model) for model in models)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
@@ -44,12 +44,13 @@ def run(options: argparse.Namespace) -> int:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
     for model in models:
-        if model["description"]:
-            print(f"\n{model['name']}: {model['description']}")
-        if model["text_encoder"]:
-            print(f"  text encoder: {model['text_encoder']}")
-        if not model["ready"]:
-            print(f"  not ready: {model['problem']}\n  to do: {model['fix']}")
+        print(f"\n{model.name}: {model.description}")
+        print(f"  can: {', '.join(model.abilities).replace('_', ' ')}")
+        print(f"  reads: {', '.join(model.options).replace('_', ' ') or 'no sampling settings'}")
+        if model.text_encoder:
+            print(f"  text encoder: {model.text_encoder}")
+        if not model.ready:
+            print(f"  not ready: {model.problem}\n  to do: {model.fix}")
     return 0
 
 
@@ -70,46 +71,28 @@ def _download(name: str, revision: str | None) -> int:
 
 def _download_text_encoder(folder: Path) -> None:
     """Fetch the text encoder of a model that came without, so that it works offline from now on."""
+    from ..pipelines.family import family_of
     from ..pipelines.kinds import kind_in
 
-    kind = kind_in(folder)
-    if kind == "mdm":
-        from ..pipelines.mdm import folder as mdm_artifact
-
-        mdm_artifact.find_text_encoder(folder)
-    elif kind == "mogents":
-        from ..pipelines.mogents import folder as mogents_files
-
-        mogents_files.load_encoder(folder)
+    family = family_of(kind_in(folder))
+    if family.companions:
+        family.load(family.companions)(folder)
 
 
-def describe(info: ModelInfo) -> dict[str, Any]:
-    """The fields of a :class:`ModelInfo` and ``size_bytes`` of its files (0 where it has none)."""
-    return {**asdict(info), "size_bytes": _size(info.path)}
-
-
-def _size(path: str) -> int:
-    folder = Path(path)
-    if not path or not folder.is_dir():
-        return 0
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    from ..pipelines.published import DOWNLOAD_BYTES
-
-    expected = DOWNLOAD_BYTES.get(model["name"])
-    size = "-" if expected is None else f"~{expected / 1e6:.0f} MB"
-    if model["size_bytes"]:
-        size = f"{model['size_bytes'] / 1e6:.1f} MB"
+def _row(model: ModelInfo) -> tuple[str, ...]:
+    size = "-"
+    if model.size_bytes:
+        here = bool(model.path)
+        size = f"{model.size_bytes / 1e6:.1f} MB" if here else f"~{model.size_bytes / 1e6:.0f} MB"
     length = "-"
-    if model["max_seconds"] > 0:
-        length = f"{model['min_seconds']:g} to {model['max_seconds']:g}"
+    if model.max_seconds > 0:
+        length = f"{model.min_seconds:g} to {model.max_seconds:g}"
     return (
-        model["name"],
-        "yes" if model["ready"] else "no",
+        model.name,
+        "yes" if model.ready else "no",
         size,
-        model["licence"] or "-",
-        model["representation"] or "-",
+        model.licence or "-",
+        model.commercial_use or "-",
+        model.representation or "-",
         length,
     )

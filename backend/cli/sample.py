@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same motions (default 0)")
     parser.add_argument(
         "--sampler",
-        choices=(*limits.SAMPLERS, "exact"),
+        choices=(*limits.DIFFUSION_SAMPLERS, "exact"),
         help="'exact' repeats the released script number by number (default: the model's)",
     )
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")

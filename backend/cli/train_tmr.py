@@ -20,16 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the run's last save")
     parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
     parser.add_argument("--out", type=Path, help="evaluator folder to write at the end")
+    parser.add_argument("--overwrite", action="store_true", help="replace the evaluator in OUT")
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, and export when asked to."""
     import torch
 
+    from ..store.new_folder import check_free
     from ..training.data import batches, text_cache
     from ..training.data.dataset import MotionDataset
     from ..training.evaluator.trainer import TMRTrainConfig, TMRTrainer
+    from ..training.run import check_folder
 
+    check_folder(options.run_dir, resume=options.resume)
+    if options.out:
+        check_free(options.out, overwrite=options.overwrite, sources=(options.run_dir,))
     if options.threads:
         torch.set_num_threads(options.threads)
     dataset = MotionDataset.load(options.data)
@@ -49,6 +55,14 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         from ..training.evaluator import export as tmr_export
 
-        tmr_export.export(options.run_dir, dataset, mean, std, options.out, seed=options.seed)
+        tmr_export.export(
+            options.run_dir,
+            dataset,
+            mean,
+            std,
+            options.out,
+            seed=options.seed,
+            overwrite=options.overwrite,
+        )
         console.note(f"evaluator -> {options.out}")
     return 0

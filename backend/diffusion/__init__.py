@@ -11,7 +11,7 @@ from typing import Any
 _HOMES = {
     "Schedule": "schedule",
     "sample": "loop",
-    "SAMPLERS": "loop",
+    "Flow": "process",
     "guided": "guidance",
     "training_loss": "losses",
 }

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from .guidance import Denoiser
-from .loop import Generators, noise_source, resolve_timesteps, sample
+from .loop import Generators, noise_source, sample
+from .process import Flow, Steps, process_of
 from .schedule import Schedule
 
 Constraint = Callable[[Tensor], Tensor]
@@ -32,7 +33,7 @@ class Inpainting:
         reference: ``[B, T, D]`` in the network's normalised space.
         constrain: maps a prediction to the nearest one that fulfils some condition; applied to
             every x0 prediction after the replacement.
-        restarts: for each restart, the share of the schedule's steps that it goes back to.
+        restarts: for each restart, the share of the way to noise that it goes back.
     """
 
     mask: Tensor
@@ -46,9 +47,9 @@ def sample_masked(
     shape: Sequence[int],
     known: Inpainting,
     *,
-    schedule: Schedule,
+    schedule: Schedule | Flow,
     sampler: str,
-    steps: int | Sequence[int] | None,
+    steps: Steps,
     y: dict[str, Any],
     generator: Generators,
     on_step: Callable[[int, int], None] | None = None,
@@ -64,15 +65,13 @@ def sample_masked(
     mask, reference = known.mask.to(device), known.reference.to(device)
     raw: list[Tensor] = []
 
-    def replace(x0: Tensor, _t: int) -> Tensor:
+    def replace(x0: Tensor, _t: float) -> Tensor:
         raw[:] = [x0]
         x0 = torch.where(mask, reference.to(x0.dtype), x0)
         return x0 if known.constrain is None else known.constrain(x0)
 
-    timesteps = resolve_timesteps(schedule, steps, sampler)
-    rounds = [timesteps]
-    for share in known.restarts:
-        rounds.append([t for t in timesteps if t <= share * (schedule.steps - 1)])
+    process = process_of(schedule, steps, sampler)
+    rounds = [list(process.times), *(process.after(share) for share in known.restarts)]
     total = sum(map(len, rounds))
     noise = noise_source(shape, generator, torch.device(device))
     options: dict[str, Any] = {
@@ -88,11 +87,10 @@ def sample_masked(
     def reporter(before: int) -> Callable[[int, int], None] | None:
         return None if on_step is None else lambda done, _: on_step(before + done, total)
 
-    x = sample(net, shape, steps=timesteps, on_step=reporter(0), **options)
-    done = len(timesteps)
+    x = sample(net, shape, steps=rounds[0], on_step=reporter(0), **options)
+    done = len(rounds[0])
     for again in (r for r in rounds[1:] if r):
-        level = torch.full((len(x),), again[0], device=x.device)
-        noised = schedule.q_sample(x, level, noise())
+        noised = process.noised(x, again[0], noise())
         x = sample(net, shape, steps=again, x_t=noised, on_step=reporter(done), **options)
         done += len(again)
     return torch.where(mask, reference.to(x.dtype), x), raw[0]

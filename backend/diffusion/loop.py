@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..errors import InvalidRequest
-from ..wire.limits import SAMPLERS
 from .guidance import Denoiser, guided
-from .schedule import Schedule, evenly_spaced, log_snr_spaced
-from .steps import ddim_step, ddpm_step, dpmpp_2m_step, x0_from_eps
+from .process import Flow, Steps, process_of
+from .process import resolve_timesteps as resolve_timesteps
+from .schedule import Schedule
 
 Generators: TypeAlias = torch.Generator | Sequence[torch.Generator]
 StepCallback = Callable[[int, int], None]
@@ -61,36 +60,14 @@ def noise_source(
     return draw
 
 
-def resolve_timesteps(
-    schedule: Schedule, steps: int | Sequence[int] | None, sampler: str = "ddim"
-) -> list[int]:
-    """Decreasing time steps: all of them (None), that many, or the given ones.
-
-    A number of steps is spread evenly over time, for DPM-Solver++ over the log signal-to-noise.
-    """
-    if steps is None:
-        return list(range(schedule.steps - 1, -1, -1))
-    if not isinstance(steps, Iterable):
-        if sampler == "dpmpp":
-            return list(reversed(log_snr_spaced(schedule, steps)))
-        return list(reversed(evenly_spaced(schedule.steps, steps)))
-    chosen = sorted({int(t) for t in steps}, reverse=True)
-    if not chosen or chosen[-1] < 0 or chosen[0] >= schedule.steps:
-        raise InvalidRequest(
-            f"Sampling steps must lie between 0 and {schedule.steps - 1}.",
-            "Give the number of steps instead of a list.",
-        )
-    return chosen
-
-
 @torch.no_grad()
 def sample(
     net: Denoiser,
     shape: Sequence[int],
     *,
-    schedule: Schedule,
+    schedule: Schedule | Flow,
     sampler: str = "ddim",
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     guidance: float = 1.0,
     y: dict[str, Any],
     generator: Generators | None = None,
@@ -100,18 +77,20 @@ def sample(
     x_t: Tensor | None = None,
     noise: NoiseSource | None = None,
     prediction: str = "x0",
-    transform_x0: Callable[[Tensor, int], Tensor] | None = None,
+    transform_x0: Callable[[Tensor, float], Tensor] | None = None,
     inpaint: tuple[Tensor, Tensor] | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Draw samples ``[B, T, ...]`` from a diffusion model.
+    """Draw samples ``[B, T, ...]`` from a diffusion or flow model.
 
     Args:
         net: called as ``net(x_t, timesteps [B], y)``; returns what ``prediction`` names.
         shape: of the result, batch first.
         schedule: the noising process that the network was trained with.
-        sampler: "ddim", "ddpm" (ancestral) or "dpmpp" (DPM-Solver++(2M)).
-        steps: how many, or the steps themselves; all of them when None (:func:`resolve_timesteps`).
+        sampler: "ddim", "ddpm" (ancestral) or "dpmpp" (DPM-Solver++(2M)); of a flow "euler", or
+            "heun", which asks the network twice a step.
+        steps: how many, or the steps themselves; all of them, or the flow's own number, when None
+            (:func:`.process.process_of`).
         guidance: classifier-free guidance scale; 1 is the plain conditional model.
         y: the condition, tensors with one row per sample.
         generator: one torch.Generator, or one per sample; needed unless ``noise`` is given.
@@ -122,57 +101,35 @@ def sample(
         x_t: start from this instead of pure noise.
         noise: a source of noise that replaces the generators; called once for the start (unless
             ``x_t`` is given) and once for each step that needs it.
-        prediction: "x0" or "eps".
+        prediction: "x0" or "eps"; of a flow "velocity" or "x0".
         transform_x0: edits each x0 prediction, ``(x0, t) -> x0`` (blending).
         inpaint: ``(mask, reference)``: what to keep, bool, True where kept, and the clean data to
             keep there, both broadcastable to ``shape``. Each guided prediction is overwritten, as
             in MDM's editing, so the result equals the reference there.
 
     Raises:
-        InvalidRequest: unknown sampler, or more steps than the schedule has.
+        InvalidRequest: a sampler that does not fit, or more steps than the schedule has.
     """
-    if sampler not in SAMPLERS:
-        raise InvalidRequest(f"Unknown sampler {sampler!r}.", f"Use one of: {', '.join(SAMPLERS)}.")
+    process = process_of(schedule, steps, sampler)
     if noise is None:
         if generator is None:
             raise ValueError("sample needs a generator, so that its result can be made again")
         noise = noise_source(shape, generator, torch.device(device), lengths)
-    timesteps = resolve_timesteps(schedule, steps, sampler)
-    levels = [float(schedule.alphas_bar[t]) for t in timesteps] + [1.0]
     denoise = guided(net, guidance)
+
+    def predict(x: Tensor, time: float) -> Tensor:
+        x0 = process.clean(x, denoise(x, process.told(time, x), y), time, prediction)
+        if transform_x0 is not None:
+            x0 = transform_x0(x0, time)
+        return x0 if inpaint is None else torch.where(inpaint[0], inpaint[1], x0)
+
     x = noise() if x_t is None else x_t.to(device)
-    step = _stepper(sampler, eta, noise)
-    total = len(timesteps)
+    step = process.stepper(sampler, eta, noise)
+    total = len(process.times)
     if on_step is not None:
         on_step(0, total)
-    for index, t in enumerate(timesteps):
-        output = denoise(x, torch.full((len(x),), t, device=x.device), y)
-        x0 = output if prediction == "x0" else x0_from_eps(x, output, levels[index])
-        if transform_x0 is not None:
-            x0 = transform_x0(x0, t)
-        if inpaint is not None:
-            x0 = torch.where(inpaint[0], inpaint[1], x0)
-        x = step(x, x0, levels[index], levels[index + 1])
+    for index, time in enumerate(process.times):
+        x = step(x, predict(x, time), index, predict)
         if on_step is not None:
             on_step(index + 1, total)
     return x
-
-
-def _stepper(
-    sampler: str, eta: float, noise: NoiseSource
-) -> Callable[[Tensor, Tensor, float, float], Tensor]:
-    """The step function of one run; only the multi-step sampler remembers something."""
-    if sampler == "ddpm":
-        return lambda x, x0, a, a_prev: ddpm_step(x, x0, a, a_prev, noise() if a_prev < 1 else None)
-    if sampler == "ddim":
-        return lambda x, x0, a, a_prev: ddim_step(
-            x, x0, a, a_prev, noise() if eta and a_prev < 1 else None, eta=eta if a_prev < 1 else 0
-        )
-    last: dict[str, Any] = {"x0": None, "abar": None}
-
-    def multistep(x: Tensor, x0: Tensor, a: float, a_prev: float) -> Tensor:
-        result = dpmpp_2m_step(x, x0, a, a_prev, last_x0=last["x0"], last_abar=last["abar"])
-        last["x0"], last["abar"] = x0, a
-        return result
-
-    return multistep

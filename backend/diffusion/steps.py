@@ -150,3 +150,28 @@ def dpmpp_2m_step(
     of_xt = ((1 - a_prev) / (1 - a)).sqrt()
     of_data = -a_prev.sqrt() * torch.expm1(-step)
     return _cast(of_xt, x_t) * x_t + _cast(of_data, x_t) * data
+
+
+def x0_from_velocity(x_t: Tensor, velocity: Tensor, t: float) -> Tensor:
+    """The data at the end of a straight flow through ``x_t``: x_t + (1 - t) v, v = data - noise."""
+    return x_t + (1.0 - t) * velocity
+
+
+def flow_step(
+    x_t: Tensor,
+    x0: Tensor,
+    t: float,
+    t_next: float,
+    *,
+    ahead: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """One step of ``dx/dt = v`` from ``t`` to ``t_next`` with v = (x0 - x_t) / (1 - t).
+
+    It is Euler's; with ``ahead`` (the point that Euler reaches, the data predicted there) Heun's,
+    of second order, whose velocity is the mean of both. A step to 1 ends in ``x0`` itself.
+    """
+    if ahead is None:
+        return x0 if t_next >= 1.0 else x_t + (t_next - t) / (1.0 - t) * (x0 - x_t)
+    point, data = ahead
+    here, there = (x0 - x_t) / (1.0 - t), (data - point) / (1.0 - t_next)
+    return x_t + (t_next - t) * 0.5 * (here + there)

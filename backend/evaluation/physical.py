@@ -42,7 +42,9 @@ def physical_metrics(joints: np.ndarray, fps: float) -> dict[str, float]:
         - ``jitter``: mean second difference of joints, world plus root-relative (m/frame^2).
         - ``dynamic``: mean first difference of joints, world plus root-relative (m/frame).
         - ``penetration``: mean depth of feet below the clip's own floor (m).
-        - ``foot_sliding_cm_s``: mean horizontal speed of foot joints that are low; 0 if none is.
+        - ``foot_sliding_cm_s``: mean horizontal speed of foot joints that are low, swinging ones
+          too; 0 if none is.
+        - ``support_sliding_cm_s``: that of the planted foot, see :func:`support_sliding`.
         - ``foot_low_share``: share of frames and feet that are low, the base of that mean.
         - ``penetration_cm``: mean over frames of how far the lowest joint is below the ground.
         - ``ground_gap_cm``: height of the clip's lowest joint above the ground (negative: below).
@@ -82,6 +84,7 @@ def real_unit_metrics(joints: np.ndarray, fps: float) -> dict[str, float]:
     jerk = np.linalg.norm(np.diff(joints, n=3, axis=0), axis=-1) * fps**3
     return {
         "foot_sliding_cm_s": 100.0 * float(speed[both].mean()) if both.any() else 0.0,
+        "support_sliding_cm_s": support_sliding(joints, fps),
         "foot_low_share": float(low.mean()),
         "penetration_cm": 100.0 * float(np.maximum(-lowest, 0.0).mean()),
         "ground_gap_cm": 100.0 * float(lowest.min()),
@@ -127,7 +130,11 @@ def _mean_difference(joints: np.ndarray, order: int) -> float:
 
 
 def mbench_metrics(joints: np.ndarray) -> dict[str, float]:
-    """slide, float, jitter, dynamic and penetration of ``[T, 22, 3]`` (per frame)."""
+    """slide, float, jitter, dynamic and penetration of ``[T, 22, 3]`` (per frame).
+
+    In float32, as published: on a foot that is carried along, rounding decides what wobbles.
+    """
+    joints = joints.astype(np.float32)
     feet = joints[:, _TOES]
     height = feet[..., 1] - feet[..., 1].min()
     contact = (_step_length(feet) < _CONTACT_SPEED) | (height < _CONTACT_HEIGHT)
@@ -188,10 +195,13 @@ def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _wobbles(path: np.ndarray) -> bool:
-    """Whether the direction from the start turns to and fro more than twice."""
-    gone = path - path[0]
+    """Whether the direction from the start turns to and fro more than twice.
+
+    The start itself has no direction from the start, and does not count.
+    """
+    gone = path[1:] - path[0]
     gone = gone / (np.linalg.norm(gone, axis=-1, keepdims=True) + _EPS)
-    angle = np.degrees(np.arccos(np.clip(gone @ gone[-1], -1.0, 1.0)))
+    angle = np.degrees(np.arccos(np.clip((gone * gone[-1]).sum(-1), -1.0, 1.0)))
     # peaks as scipy.signal.find_peaks counts them, whose import takes longer than all the metrics
     turns = np.sign(np.diff(angle))
     turns = turns[turns != 0]

@@ -15,7 +15,7 @@ from ..motion.representations import motion135
 from ..motion.resample import resample_motion135
 from ..wire.messages import Motion
 from ..wire.skeleton import MOTION_FPS
-from .physical import MIN_FRAMES, physical_metrics, support_sliding
+from .physical import MIN_FRAMES, physical_metrics
 
 if TYPE_CHECKING:
     from .evaluators.starter import StarterEvaluator
@@ -36,15 +36,13 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
         text: also ask the bundled evaluator, where it is installed; it reads the first 10 s.
 
     Returns:
-        :func:`backend.evaluation.physical.physical_metrics`, :data:`SLIDING` (of
-        :func:`backend.evaluation.physical.support_sliding`) and :data:`TEXT_MATCH`; nothing for a
+        :func:`backend.evaluation.physical.physical_metrics` and :data:`TEXT_MATCH`; nothing for a
         motion of fewer than 4 frames.
     """
     if len(motion.data) < MIN_FRAMES:
         return {}
     joints = motion135.joints(motion.data.astype("float64"))
     scores = physical_metrics(joints, motion.fps)
-    scores[SLIDING] = support_sliding(joints, motion.fps)
     evaluator = _evaluator() if text and prompt else None
     if evaluator is not None and motion.seconds * MOTION_FPS >= evaluator.min_frames:
         try:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import FormatError, InvalidRequest, KinetypeError
 from ..motion.io.load import SUFFIXES, read_clip
 from .hml3d_items import Caption, read_captions
+from .selected_captions import selected
 
 Check = Callable[[np.ndarray, str], np.ndarray]
 
@@ -46,6 +47,7 @@ def read(
     representation: str,
     fps: float,
     check: Check,
+    selected_only: bool = False,
 ) -> TestSet:
     """Read the motions of ``names``.
 
@@ -55,6 +57,7 @@ def read(
             have no captions when None.
         representation, fps: what the evaluator reads; a file at another rate is refused.
         check: the evaluator's :meth:`checked`.
+        selected_only: keep the caption that the leaderboards selected of each motion.
 
     Raises:
         FormatError: a file holds another representation; the message names both.
@@ -65,16 +68,18 @@ def read(
         check_name(name)
         texts: list[Caption] = []
         if captions is not None:
-            texts, reason = _captions(captions / f"{name}.txt")
+            texts, reason = captions_of(captions / f"{name}.txt")
+            if selected_only and not reason:
+                texts, reason = selected(name, texts)
             if reason:
                 found.skipped[name] = reason
                 continue
-        real_path, predicted_path = _motion_file(gt, name), None
+        real_path, predicted_path = motion_file(gt, name), None
         if real_path is None:
             found.skipped[name] = "no ground truth"
             continue
         if predictions is not None:
-            predicted_path = _motion_file(predictions, name)
+            predicted_path = motion_file(predictions, name)
             if predicted_path is None:
                 found.skipped[name] = "no prediction"
                 found.missing.append(name)
@@ -128,7 +133,8 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"{name!r} in the split is not a file name.", "Use names, not paths.")
 
 
-def _motion_file(folder: Path, name: str) -> Path | None:
+def motion_file(folder: Path, name: str) -> Path | None:
+    """The file of a motion in a folder, of the first suffix that there is."""
     return next((p for s in SUFFIXES if (p := folder / f"{name}{s}").is_file()), None)
 
 
@@ -136,7 +142,7 @@ def _motion(
     path: Path, representation: str, fps: float, check: Check
 ) -> tuple[np.ndarray | None, str]:
     try:
-        clip = read_clip(path)
+        clip = read_clip(path, prefer=representation)
     except KinetypeError as error:
         return None, error.message
     if clip.representation != representation:
@@ -154,7 +160,8 @@ def _motion(
     return clip.data, ""
 
 
-def _captions(path: Path) -> tuple[list[Caption], str]:
+def captions_of(path: Path) -> tuple[list[Caption], str]:
+    """The captions of the whole clip in a file, or none and the reason."""
     if not path.is_file():
         return [], "no captions"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

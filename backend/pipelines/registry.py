@@ -7,29 +7,31 @@ Listing and checking cost a few small files; the class (and torch) is imported b
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ArtifactError, ModelNotFound
-from ..store.config_files import local_folder, refuse_file
+from ..store.config_files import COPY_HINT, local_folder, read_json, refuse_file
+from ..store.hub_cache import cached_folder
 from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
-from .kinds import CONFIG_FILE, COPY_AGAIN, KINDS, MARKERS, config_in, kind_in
-from .published import PUBLISHED, cached_folder
+from .family import CONFIG_FILE, Family, families, family_of
+from .kinds import kind_in, markers
 
 __all__ = [
     "ModelInfo",
     "Pipeline",
     "bundled_folder",
     "check",
+    "find_info",
     "list_models",
     "load_pipeline",
     "model_info",
     "register",
+    "released",
     "uses_torch",
 ]
 
@@ -48,7 +50,6 @@ Loader = Callable[..., Pipeline]
 
 MODEL_FILES = (CONFIG_FILE, "model.safetensors", "stats.safetensors")
 """Files of a model of our own."""
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 _INSTALL_AGAIN = "Install Kinetype again."
 
 
@@ -61,18 +62,21 @@ class _Entry:
     uses_torch: bool = True
 
 
-_REGISTRY: dict[str, _Entry] = {
-    "starter": _Entry(
-        ModelInfo(
-            name="starter",
-            title="Starter",
-            description="Ships with Kinetype; works offline on a CPU.",
-            path=str(ASSETS / "starter"),
-            text_encoder="MiniLM (installed with Kinetype)",
-        )
-    ),
-    **{info.name: _Entry(info) for info in PUBLISHED},
-}
+_REGISTRY: dict[str, _Entry] = {}
+"""Models that programs register; they come before those of the cards."""
+
+
+def _entries() -> dict[str, _Entry]:
+    """All models that have a name; the default one first."""
+    offered = {
+        info.name: _Entry(replace(info, family=family.name))
+        for family in families().values()
+        for info in family.models
+        # another bundled model that this installation came without is not missed
+        if info.hub_id or info.name == limits.DEFAULT_MODEL or Path(info.path).is_dir()
+    }
+    first = {name: offered.pop(name) for name in [limits.DEFAULT_MODEL] if name in offered}
+    return {**first, **offered, **_REGISTRY}
 
 
 def register(
@@ -92,24 +96,24 @@ def register(
 
 def list_models() -> list[ModelInfo]:
     """Every registered model, with what is wrong where one is not ready."""
-    return [_current(entry) for entry in _REGISTRY.values()]
+    return [_current(entry) for entry in _entries().values()]
 
 
 def model_info(name: str) -> ModelInfo | None:
     """The entry of that name, or None for a directory or hub id."""
-    entry = _REGISTRY.get(name)
+    entry = _entries().get(name)
     return None if entry is None else _current(entry)
 
 
 def bundled_folder(name_or_path: str | Path) -> str | Path:
     """The folder of a registered model that has one; anything else as it is."""
-    entry = _REGISTRY.get(str(name_or_path))
+    entry = _entries().get(str(name_or_path))
     return entry.info.path if entry is not None and entry.info.path else name_or_path
 
 
 def uses_torch(name: str) -> bool:
     """Whether loading this model needs torch."""
-    entry = _REGISTRY.get(name)
+    entry = _entries().get(name)
     return entry is None or entry.uses_torch
 
 
@@ -134,7 +138,7 @@ def check(name_or_path: str | Path) -> None:
             return
         raise ModelNotFound(
             f"There is no model {str(name_or_path)!r}.",
-            f"Use {', '.join(_REGISTRY)}, a model directory, or a hub id (owner/name).",
+            f"Use {', '.join(_entries())}, a model directory, or a hub id (owner/name).",
         )
 
 
@@ -149,7 +153,7 @@ def load_pipeline(
     """
     check(name_or_path)
     options: dict[str, Any] = {"device": device, "local_files_only": local_files_only}
-    entry = _REGISTRY.get(str(name_or_path))
+    entry = _entries().get(str(name_or_path))
     if entry is not None and entry.loader is not None:
         return entry.loader(**options)
     place: str | Path = name_or_path
@@ -160,39 +164,73 @@ def load_pipeline(
     return pipeline
 
 
+def released(name_or_path: str | Path) -> Family | None:
+    """The family of a release of its authors that is used as it is, or None."""
+    try:
+        path = Path(name_or_path).expanduser()
+        found = (f for f in families().values() if f.released is not None and f.released(path))
+        return next(found, None)
+    except (OSError, RuntimeError, ValueError):  # no path at all
+        return None
+
+
+def find_info(name_or_path: str | Path, *, local_files_only: bool = False) -> ModelInfo:
+    """What can be known of any model before it is loaded; of a hub model, markers are fetched.
+
+    Raises:
+        ModelNotFound, ArtifactError: see :func:`load_pipeline`.
+    """
+    check(name_or_path)
+    entry = _entries().get(str(name_or_path))
+    if entry is not None and entry.loader is not None:
+        return entry.info
+    info = None if entry is None else _current(entry)
+    if info is not None and info.path:
+        return info
+    place = name_or_path if info is None else info.hub_id
+    folder = _marked(place, local_files_only)
+    return _of_folder(replace(info or ModelInfo("", ""), name=str(name_or_path)), folder)
+
+
 def kind_of(name_or_path: str | Path, *, local_files_only: bool = False) -> str:
     """The kind of a model directory or hub id; of a hub model only the markers are fetched.
 
     Raises:
         ModelNotFound, ArtifactError: see :func:`load_pipeline`.
     """
+    return kind_in(_marked(name_or_path, local_files_only))
+
+
+def _marked(name_or_path: str | Path, local_files_only: bool) -> Path:
+    """The folder of a model, with at least the file that tells its kind."""
     folder = local_folder(name_or_path)
     if folder is None:
         from ..store import model_folder
 
         folder = model_folder.resolve(
-            name_or_path, (), optional=MARKERS, local_files_only=local_files_only
+            name_or_path, (), optional=markers(), local_files_only=local_files_only
         )
-    return kind_in(folder)
+    return folder
 
 
 def pipeline_class(kind: str) -> Any:
     """The pipeline class of a kind, imported now."""
-    module = importlib.import_module(KINDS[kind].module, __package__)
-    return getattr(module, KINDS[kind].class_name)
+    family = family_of(kind)
+    return family.load(family.pipeline)
 
 
 def _current(entry: _Entry) -> ModelInfo:
     """What is true now of an entry: its files may have come or gone since it was registered."""
     info = entry.info
     if info.hub_id:
-        folder = cached_folder(info.hub_id, MARKERS)
+        folder = cached_folder(info.hub_id, markers())
+        if folder is not None:
+            return _of_folder(replace(info, path=str(folder)), folder)
         return replace(
             info,
-            ready=folder is not None,
-            path=str(folder or ""),
-            problem="" if folder else f"{info.hub_id} is not on this computer.",
-            fix="" if folder else f"Run `kinetype models --download {info.name}` while online.",
+            ready=False,
+            problem=f"{info.hub_id} is not on this computer.",
+            fix=f"Run `kinetype models --download {info.name}` while online.",
         )
     if not info.path:
         return info
@@ -202,29 +240,43 @@ def _current(entry: _Entry) -> ModelInfo:
         problem = f"The model {info.name!r} lacks {', '.join(missing)}."
         return replace(info, ready=False, problem=problem, fix=_INSTALL_AGAIN)
     try:
-        kind_in(folder)
-        return _described(info, config_in(folder))
+        return _of_folder(info, folder)
     except ArtifactError as error:
         return replace(info, ready=False, problem=error.message, fix=error.hint)
 
 
-def _described(info: ModelInfo, config: dict[str, Any]) -> ModelInfo:
-    """The entry with what the model's own configuration says about it."""
-    fps = config.get("fps", info.fps)
-    shortest = config.get("min_frames", 0)
+def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
+    """The entry with what the model's family and its own files say about it."""
+    family = family_of(kind_in(folder))
+    about, path = family.model, folder / family.marker
+    values = read_json(path) if path.is_file() else {}
+    fps = values.get("fps", info.fps or about.fps)
     try:
-        return replace(
+        info = replace(
             info,
-            description=str(config.get("description") or info.description),
-            licence=str(config.get("licence") or info.licence),
-            representation=str(config.get("representation") or info.representation),
+            title=info.title or str(values.get("name") or folder.name),
+            description=str(values.get("description") or info.description),
+            licence=str(values.get("licence") or info.licence or about.licence),
+            representation=str(
+                values.get("representation") or info.representation or about.representation
+            ),
+            text_encoder=info.text_encoder or about.text_encoder,
             fps=float(fps),
-            min_seconds=max(limits.MIN_SECONDS, shortest / fps) if fps else limits.MIN_SECONDS,
-            max_seconds=limits.MAX_SECONDS,
+            path=str(folder),
+            family=family.name,
+            abilities=about.abilities,
+            options=about.options,
+            commercial_use=info.commercial_use or str(values.get("commercial_use") or ""),
+            size_bytes=sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
+            memory_bytes=about.memory_bytes,
         )
-    except (TypeError, ValueError) as error:
+        if "min_frames" in values:
+            shortest = max(limits.MIN_SECONDS, values["min_frames"] / fps)
+            info = replace(info, min_seconds=shortest, max_seconds=limits.MAX_SECONDS)
+        return info if family.described is None else family.described(info, values)
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise ArtifactError(
-            f"{CONFIG_FILE} of {info.name!r} is malformed: {error}.", COPY_AGAIN
+            f"{path.name} of {info.name!r} is malformed: {error}.", COPY_HINT
         ) from error
 
 

@@ -16,13 +16,12 @@ import numpy as np
 
 from ..errors import (
     InternalError,
-    InvalidRequest,
     KinetypeError,
     MissingDependency,
     missing_package,
 )
 from ..pipelines import registry
-from ..wire.control import ModelInfo
+from ..wire.control import OPTIONS, ModelInfo
 from ..wire.messages import Motion, Progress, Request, Result
 from .jobs import internal_error
 
@@ -61,6 +60,10 @@ class Engine:
         """The models that requests can name; loads nothing."""
         return registry.list_models()
 
+    def load(self, model: str) -> None:
+        """Load a model ahead of its first request; the errors of :meth:`run`."""
+        self._pipeline(Request("", model=model), _ignore)
+
     def run(self, request: Request, on_progress: OnProgress | None = None) -> Result:
         """Generate, clean up if asked, and collect the warnings of all samples.
 
@@ -77,7 +80,7 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            _check_before_loading(request)
+            info = _check_before_loading(request, self._local_files_only)
             pipeline = self._pipeline(request, report)
             motions = self._finished(request, _made(pipeline, request, report), report)
         except KinetypeError:
@@ -98,7 +101,8 @@ class Engine:
             raise internal_error(error) from error
         taken = time.perf_counter() - started
         _log.info("request %s: %d motions in %.2f s", request.id, len(motions), taken)
-        return Result(request.id, tuple(motions), _warnings(motions), taken)
+        warnings = (*_left_out(request, info), *_warnings(motions))
+        return Result(request.id, tuple(motions), warnings, taken)
 
     def _pipeline(self, request: Request, report: OnProgress) -> registry.Pipeline:
         name = request.model
@@ -186,15 +190,32 @@ def default_threads() -> int | None:
     return max(1, min(cores, MAX_THREADS))
 
 
-def _check_before_loading(request: Request) -> None:
+def _check_before_loading(request: Request, local_files_only: bool) -> ModelInfo:
+    """What is known of the model, if it can do what is asked: nothing of it is loaded to refuse."""
     if request.edit is not None:
         from ..pipelines.editing import requests as edit_requests
 
         edit_requests.check(request)
-        return
-    info = registry.model_info(request.model)
-    if info is not None:
-        info.check_seconds(request.seconds)
+    wanted = "generate"
+    if request.edit is not None:
+        wanted = "continue" if request.edit.more else "edit"
+    elif request.estimate_length:
+        wanted = "estimate_length"
+    info = registry.find_info(request.model, local_files_only=local_files_only)
+    info.check_able(wanted, registry.list_models())
+    named = registry.model_info(request.model)
+    if named is not None and wanted == "generate":
+        named.check_seconds(request.seconds)
+    return info
+
+
+def _left_out(request: Request, info: ModelInfo) -> tuple[str, ...]:
+    """The warning for settings that the model does not read."""
+    asked = [name for name in OPTIONS if getattr(request, name) is not None]
+    unread = [name.replace("_", " ") for name in asked if name not in info.options]
+    if not unread:
+        return ()
+    return (f"The model {info.name!r} has no {', '.join(unread)}: left out.",)
 
 
 def _made(pipeline: registry.Pipeline, request: Request, report: OnProgress) -> list[Motion]:
@@ -202,16 +223,7 @@ def _made(pipeline: registry.Pipeline, request: Request, report: OnProgress) -> 
         from ..pipelines.editing import requests as edit_requests
 
         return edit_requests.edit_motions(pipeline, request, report)
-    _check_estimate(request, pipeline)
     return list(pipeline.generate(request, on_step=report))
-
-
-def _check_estimate(request: Request, pipeline: registry.Pipeline) -> None:
-    if request.estimate_length and not getattr(pipeline, "estimates_length", False):
-        raise InvalidRequest(
-            f"The model {request.model!r} does not estimate how long a motion takes.",
-            "Say how many seconds it should last.",
-        )
 
 
 def _cleaned(motion: Motion) -> Motion:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from ..errors import ArtifactError, ModelNotFound
 
 MAX_CONFIG_BYTES = 1_000_000
+CHECKSUMS_KEY = "sha256"
+"""Key of a model's configuration: file name to sha256 of the files saved with it."""
 COPY_HINT = "Copy or download the model again."
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".tar")
 _MODEL_SUFFIXES = (".json", ".safetensors", ".npy", *_CHECKPOINT_SUFFIXES)

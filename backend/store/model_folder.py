@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..errors import ArtifactError, ModelNotFound
 from ..motion.io.atomic import atomic_path
-from .config_files import COPY_HINT, refuse_file
+from .config_files import CHECKSUMS_KEY, COPY_HINT, refuse_file
 from .config_files import config_from_dict as config_from_dict
 from .config_files import local_folder as local_folder
 from .config_files import read_json as read_json
@@ -32,8 +32,6 @@ _Network = TypeVar("_Network", bound=nn.Module)
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 STATS = "stats.safetensors"
-CHECKSUMS_KEY = "sha256"
-"""Key of ``config.json``: file name to sha256 of the files saved with it."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./+-]*")
 """Branches, tags and commits: the cache keeps files of these names, so none may lead out of it."""
@@ -364,29 +362,49 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def save_model(
-    folder: str | Path,
+    folder: Path,
     config: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     stats: Stats | None = None,
     *,
     half: bool = False,
+    name: str = CONFIG,
+    beside: Sequence[str] = (),
 ) -> Path:
-    """Write a model folder; ``config.json`` comes last and records the other files' sha256.
+    """Write a model into a folder: weights, statistics, and at last the configuration.
+
+    A folder of a person's choice is made with :func:`.new_folder.new_folder`.
 
     Args:
         config: plain JSON values.
         weights: state dict.
         half: store the weights as float16 (they are loaded as float32 again).
-
-    Returns:
-        The folder.
+        name: of the configuration's file.
+        beside: further files of the model, which are there already.
     """
-    folder = Path(folder)
     save_tensors(folder / WEIGHTS, weights, dtype=torch.float16 if half else torch.float32)
-    names = [WEIGHTS]
+    files = [WEIGHTS, *beside]
     if stats is not None:
         save_tensors(folder / STATS, {"mean": stats.mean, "std": stats.std})
-        names.append(STATS)
-    checksums = {name: sha256_of(folder / name) for name in names}
-    write_json(folder / CONFIG, {**config, CHECKSUMS_KEY: checksums})
+        files.append(STATS)
+    record(folder, config, files, name=name)
     return folder
+
+
+def record(
+    folder: Path,
+    config: Mapping[str, Any],
+    files: Iterable[str] | None = None,
+    *,
+    name: str = CONFIG,
+) -> None:
+    """Write the configuration of a model, last of all, with the sha256 of its other files.
+
+    Args:
+        files: their names; whatever is in the folder when None.
+    """
+    if files is None:
+        found = (path for path in folder.rglob("*") if path.is_file())
+        files = sorted(path.relative_to(folder).as_posix() for path in found)
+    checksums = {file: sha256_of(folder / file) for file in files if file != name}
+    write_json(folder / name, {**config, CHECKSUMS_KEY: checksums})

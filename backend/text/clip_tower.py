@@ -122,7 +122,8 @@ class ClipTextTower(nn.Module):
         self.token_embedding = nn.Embedding(size.vocabulary, size.width)
         self.positional_embedding = nn.Parameter(torch.empty(size.context, size.width))
         self.transformer = nn.Module()
-        self.transformer.resblocks = nn.ModuleList(_Block(size) for _ in range(size.layers))
+        self._blocks = [_Block(size) for _ in range(size.layers)]
+        self.transformer.resblocks = nn.ModuleList(self._blocks)
         self.ln_final = nn.LayerNorm(size.width)
         self.text_projection = nn.Parameter(torch.empty(size.width, size.output))
 
@@ -137,7 +138,7 @@ class ClipTextTower(nn.Module):
             ``[B, output]``: the state at the end mark, projected, not normalised.
         """
         x = self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]
-        for block in self.transformer.resblocks:
+        for block in self._blocks:
             x = block(x)
         ends = x[torch.arange(len(x), device=x.device), ids.argmax(dim=-1)]
         return self.ln_final(ends) @ self.text_projection

@@ -63,6 +63,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "bool": (bool,),
 }
+_TEXTS = "tuple[str, ...]"
 _MAX_DETAIL_CHARS = 20_000
 _MAX_TEXT_CHARS = 4_000
 """Of a sentence for people: what is quoted in one may be as long as what was sent."""
@@ -283,7 +284,10 @@ def _build(kind: Callable[..., _T], values: Any) -> _T:
     declared = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
     _expect_keys(name, values, set(declared))
     for key, type_name in declared.items():
-        if not _is(values[key], _FIELD_TYPES[type_name]):
+        value = values[key]
+        if type_name == _TEXTS and isinstance(value, list) and all(_is(t, (str,)) for t in value):
+            values = {**values, key: tuple(value)}
+        elif type_name == _TEXTS or not _is(value, _FIELD_TYPES[type_name]):
             raise FormatError(f"{name}.{key} must be {type_name}, not {str(values[key])[:40]!r}.")
     _check_id(values.get("id", ""))
     return kind(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidRequest
@@ -12,6 +13,21 @@ SERVER_SILENCE_SECONDS = 60.0
 """A server that answers nothing for this long hangs (imports of large libraries take seconds)."""
 CLIENT_SILENCE_SECONDS = 600.0
 """A client silent for this long is gone without closing the pipe (a dropped ssh connection)."""
+
+
+ABILITIES = {
+    "generate": "make a motion from words",
+    "edit": "edit a motion",
+    "continue": "let a motion go on",
+    "in_between": "make the middle of a motion anew",
+    "describe": "describe a motion",
+    "constrain": "reach given poses",
+    "estimate_length": "estimate how long a motion takes",
+    "sample": "make motions of named actions",
+}
+"""What a model may be able to do, and how that is said ("the model cannot ...")."""
+OPTIONS = ("guidance_scale", "steps", "sampler")
+"""Fields of a request that a model may read or not."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,12 @@ class ModelInfo:
         path: the model directory on the backend's machine; empty when it has none yet.
         text_encoder: what reads the prompt, and whether it comes with the model.
         hub_id: "owner/name" of a published model that is downloaded; else empty.
+        family: the card it belongs to; empty for a model that is registered by a program.
+        abilities: keys of :data:`ABILITIES`.
+        options: those of :data:`OPTIONS` that it reads.
+        commercial_use: "yes" or "no"; empty where the licence has to be read.
+        size_bytes: of its files; about what a download takes where they are not here.
+        memory_bytes: about what it needs while it works.
     """
 
     name: str
@@ -44,6 +66,22 @@ class ModelInfo:
     path: str = ""
     text_encoder: str = ""
     hub_id: str = ""
+    family: str = ""
+    abilities: tuple[str, ...] = ("generate",)
+    options: tuple[str, ...] = OPTIONS
+    commercial_use: str = ""
+    size_bytes: int = 0
+    memory_bytes: int = 0
+
+    def check_able(self, ability: str, known: Sequence[ModelInfo] = ()) -> None:
+        """:class:`InvalidRequest` for what the model cannot do, with the known ones that can."""
+        if ability in self.abilities:
+            return
+        able = [info.name for info in known if ability in info.abilities]
+        raise InvalidRequest(
+            f"The model {self.name!r} cannot {ABILITIES[ability]}.",
+            f"Use {' or '.join(able)}, or a model of that kind." if able else "Use another model.",
+        )
 
     def check_seconds(self, seconds: float) -> None:
         """:class:`InvalidRequest` for a length that the model was not made for.

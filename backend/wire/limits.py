@@ -20,5 +20,8 @@ MIN_GUIDANCE = 0.0
 MAX_GUIDANCE = 20.0
 MIN_STEPS = 1
 MAX_STEPS = 1000
-SAMPLERS = ("ddim", "ddpm", "dpmpp")
+DIFFUSION_SAMPLERS = ("ddim", "ddpm", "dpmpp")
+FLOW_SAMPLERS = ("euler", "heun")
+"""Of models that follow a flow from noise to data (HY-Motion)."""
+SAMPLERS = (*DIFFUSION_SAMPLERS, *FLOW_SAMPLERS)
 DEFAULT_MODEL = "starter"

@@ -6,12 +6,12 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty
 
-from .. import placement, takes
+from .. import model_list, placement, takes
 from ..backend_access import Edit, InvalidRequest, KinetypeError, Motion, limits
 from ..properties import KinetypeSettings, settings_of
 from ..scene import reading
 from .base import KinetypeOperator
-from .generate import WaitOperator, new_seed, request_from, submit
+from .generate import WaitOperator, model_of, new_seed, request_from, submit
 
 
 def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
@@ -30,6 +30,10 @@ def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
     if (start, end) == (first, last) and settings.edit_part == "ALL":
         return "The range is the whole motion: leave some frames to keep, or choose a part"
     return ""
+
+
+def _ability(settings: KinetypeSettings) -> str:
+    return "continue" if settings.edit_frames == "AFTER" else "edit"
 
 
 def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edit:
@@ -63,6 +67,8 @@ class KINETYPE_OT_edit_motion(WaitOperator):
     def problem(cls, context: bpy.types.Context) -> str:
         try:
             armature = placement.find_character(context)
+            settings = settings_of(context.scene)
+            model_of(settings).check_able(_ability(settings), model_list.models())
         except KinetypeError as error:
             return str(error)
         if armature is None:

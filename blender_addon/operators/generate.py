@@ -6,9 +6,9 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty
 
 from .. import model_list, placement, pump
-from ..backend_access import Edit, KinetypeError, Request, limits
+from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
+from ..backend_settings import backend_settings
 from ..jobs import board
-from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
 from ..sessions import open_session
 from .base import KinetypeOperator
@@ -21,6 +21,13 @@ def new_seed(samples: int = 1) -> int:
     return _random.randint(limits.MIN_SEED, limits.MAX_SEED - samples)
 
 
+def model_of(settings: KinetypeSettings) -> ModelInfo:
+    """What is known of the model that the panel names."""
+    return model_list.chosen(
+        settings.custom_model.strip() or settings.model or limits.DEFAULT_MODEL
+    )
+
+
 def request_from(
     settings: KinetypeSettings, *, seed: int | None = None, edit: Edit | None = None
 ) -> Request:
@@ -30,15 +37,18 @@ def request_from(
         seed: instead of the panel's.
         edit: what to make anew, if not a whole motion.
     """
+    model = model_of(settings)
+    guidance, steps, sampler = (name in model.options for name in OPTIONS)
     return Request(
         prompt=settings.prompt,
         seconds=round(settings.seconds, 3),
         seed=settings.seed if seed is None else seed,
         samples=settings.samples,
-        model=settings.custom_model.strip() or settings.model or limits.DEFAULT_MODEL,
-        guidance_scale=round(settings.guidance, 3) if settings.use_guidance else None,
-        steps=settings.steps if settings.use_steps else None,
-        sampler=None if settings.sampler == "DEFAULT" else settings.sampler,
+        model=model.name,
+        # what the model does not read is greyed out, and says nothing
+        guidance_scale=round(settings.guidance, 3) if guidance and settings.use_guidance else None,
+        steps=settings.steps if steps and settings.use_steps else None,
+        sampler=None if settings.sampler == "DEFAULT" or not sampler else settings.sampler,
         cleanup=settings.cleanup,
         keep_best=settings.keep_best and settings.samples > 1,
         edit=edit,
@@ -58,9 +68,9 @@ def problem_with(context: bpy.types.Context) -> KinetypeError | None:
         settings = settings_of(context.scene)
         # without the lock another seed will be drawn: whatever the field says is no obstacle
         request = request_from(settings, seed=None if settings.lock_seed else limits.MIN_SEED)
-        info = model_list.find(request.model)
-        if info is not None:
-            info.check_seconds(request.seconds)
+        model = model_of(settings)
+        model.check_able("generate", model_list.models())
+        model.check_seconds(request.seconds)
         placement.find_target(context)
     except KinetypeError as error:
         return error

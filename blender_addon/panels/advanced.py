@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..jobs import board
+from ..operators.generate import model_of
 from ..properties import settings_of
 from .main import KinetypePanel, draw_override
 from .status import STATES
@@ -24,8 +25,11 @@ class KINETYPE_PT_advanced(KinetypePanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = settings_of(context.scene)
         column = layout.column()
-        column.prop(settings, "sampler")
-        draw_override(column, settings, "use_steps", "steps")
+        read = model_of(settings).options
+        row = column.row()
+        row.enabled = "sampler" in read
+        row.prop(settings, "sampler")
+        draw_override(column, settings, "use_steps", "steps", enabled="steps" in read)
         column.prop(settings, "cleanup")
         row = column.row(align=True)
         row.prop(settings, "custom_model")

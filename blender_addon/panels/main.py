@@ -8,9 +8,9 @@ import bpy
 
 from .. import installing, placement, sessions
 from ..backend_access import KinetypeError, limits
+from ..backend_settings import backend_settings
 from ..jobs import Notice, board
-from ..operators.generate import problem_with
-from ..preferences import backend_settings
+from ..operators.generate import model_of, problem_with
 from ..properties import KinetypeSettings, settings_of
 from . import status
 
@@ -44,7 +44,8 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         column.prop(settings, "samples")
         if settings.samples > 1:
             column.prop(settings, "keep_best")
-        draw_override(column, settings, "use_guidance", "guidance")
+        reads_guidance = "guidance_scale" in model_of(settings).options
+        draw_override(column, settings, "use_guidance", "guidance", enabled=reads_guidance)
         if settings.custom_model.strip():
             # it wins over the list, so the list must not pretend otherwise
             column.prop(settings, "custom_model", text="Model")
@@ -96,10 +97,20 @@ def _draw_seed(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
 
 
 def draw_override(
-    column: bpy.types.UILayout, settings: KinetypeSettings, switch: str, value: str
+    column: bpy.types.UILayout,
+    settings: KinetypeSettings,
+    switch: str,
+    value: str,
+    *,
+    enabled: bool,
 ) -> None:
-    """A checkbox that says whether the field beside it replaces the model's own default."""
+    """A checkbox that says whether the field beside it replaces the model's own default.
+
+    Args:
+        enabled: whether the model reads it.
+    """
     row = column.row(heading=settings.bl_rna.properties[value].name)
+    row.enabled = enabled
     row.prop(settings, switch, text="")
     field = row.row()
     field.active = getattr(settings, switch)

@@ -42,6 +42,9 @@ class MotionClassifier(nn.Module):
     and a lasting posture both count.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__()
         self.labels = tuple(labels)

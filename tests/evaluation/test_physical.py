@@ -38,7 +38,7 @@ def test_a_swinging_foot_does_not_slide_while_the_other_stands() -> None:
     assert physical.support_sliding(joints, 30) == 0.0
     assert physical_metrics(joints, 30)["foot_sliding_cm_s"] == pytest.approx(50.0)
     joints[:, 11, 0] += 0.2 * np.arange(30) / 30
-    assert physical.support_sliding(joints, 30) == pytest.approx(20.0)
+    assert physical_metrics(joints, 30)["support_sliding_cm_s"] == pytest.approx(20.0)
     joints[:, 11, 1] += 0.2
     assert physical.support_sliding(joints, 30) == pytest.approx(100.0)
     joints[:, 10, 1] += 0.2
@@ -69,7 +69,7 @@ def test_peaks_are_counted_as_scipy_does() -> None:
     answers = set()
     for _ in range(300):
         path = rng.integers(0, 3, (rng.integers(4, 14), 3)).astype(float)  # with plateaus
-        gone = path - path[0]
+        gone = path[1:] - path[0]  # the start has no direction from itself
         gone /= np.linalg.norm(gone, axis=-1, keepdims=True) + 1e-6
         angle = np.degrees(np.arccos(np.clip(gone @ gone[-1], -1.0, 1.0)))
         answers.add(physical._wobbles(path))

@@ -30,7 +30,7 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
     motion = Motion(sliding(0.3), 30.0, {})
     npz.write_motion(tmp_path / "a.npz", motion)
     scores = take_scores.take_scores(motion, "a person walks", text=False)
-    assert scores.pop(take_scores.SLIDING) == pytest.approx(30.0, rel=1e-3)
+    assert scores[take_scores.SLIDING] == pytest.approx(30.0, rel=1e-3)
     assert scores == pytest.approx(physical_rows.motion_metrics(tmp_path / "a.npz"))
     assert scores["foot_sliding_cm_s"] == pytest.approx(30.0, rel=1e-3)
     assert take_scores.take_scores(Motion(sliding(0.3, 3), 30.0, {}), "x") == {}
@@ -148,7 +148,7 @@ def small_evaluator(folder: Path) -> Path:
 
     import torch
 
-    from backend.evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+    from backend.evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
     from backend.store.model_folder import save_tensors, write_json
 
     folder.mkdir()

@@ -27,6 +27,7 @@ class KnowsTheClip:
     """A model that remembers a whole clip ``[T, 263]`` and answers with it, from what is given."""
 
     config = SimpleNamespace(licence="CC0-1.0")
+    continues_by = "tokens"
 
     def __init__(self, whole: np.ndarray, *, writes: int | None = None) -> None:
         self.whole, self.writes = whole, len(whole) if writes is None else writes
@@ -135,12 +136,6 @@ def test_of_a_long_clip_the_model_reads_the_end(make_motion: Callable[..., np.nd
     assert distance(take.motion.data[:n], whole[:n]).max() < 0.07
 
 
-def test_settings_that_no_token_model_has_are_named(whole: np.ndarray, model: KnowsTheClip) -> None:
-    [take] = go_on(model, Motion(whole[:60], 30.0), Drawing(guidance_scale=3.0))
-    assert take.motion is not None
-    assert any("no guidance" in text for text in take.motion.meta["warnings"])
-
-
 def test_a_request_goes_on_as_far_as_asked(whole: np.ndarray, model: KnowsTheClip) -> None:
     asked = Request("", model="own", samples=2, edit=Edit(Motion(whole[:60], 30.0), more=15))
     told: list[Progress] = []
@@ -159,6 +154,7 @@ class Holds:
 
     config = SimpleNamespace(licence="CC0-1.0", name="holds")
     edit_seconds = (1.0, 6.0)
+    continues_by = "editing"
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int, int]] = []
@@ -229,12 +225,6 @@ def test_a_request_tells_of_takes_that_are_missing(
     assert [motion.meta["seed"] for motion in made] == [7, 9]
     (said,) = made[0].meta["warnings"]
     assert said.startswith("Seed 8:") and "no motion" in said and not made[1].meta["warnings"]
-
-
-def test_a_model_that_reads_no_motion_is_refused(whole: np.ndarray) -> None:
-    other = SimpleNamespace(config=SimpleNamespace(name="painter"))
-    with pytest.raises(InvalidRequest, match="'painter' cannot let a motion go on"):
-        go_on(other, Motion(whole, 30.0), Drawing())  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- a new middle

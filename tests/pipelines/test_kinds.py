@@ -10,7 +10,7 @@ import pytest
 from backend.errors import ArtifactError
 from backend.pipelines import registry
 from backend.pipelines.kinds import kind_in
-from backend.pipelines.published import cached_folder
+from backend.store.hub_cache import cached_folder
 from tests.pipelines.test_registry import model_folder
 
 

@@ -16,7 +16,6 @@ from backend.errors import ArtifactError, KinetypeError, ModelNotFound, OutputEr
 from backend.models.mdm.release import config_from_args
 from backend.pipelines import kinds, registry
 from backend.pipelines.humanml3d import statistics as hml_statistics
-from backend.pipelines.kinds import MARKERS
 from backend.pipelines.mdm import MDMPipeline
 from backend.pipelines.mdm.folder import MDMPipelineConfig, args_of
 from backend.store.model_folder import Stats
@@ -139,10 +138,10 @@ def test_nothing_is_overwritten_unasked(folder: Path) -> None:
 
 def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "there", markers=MARKERS) as folder:
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "there") as folder:
         (folder / "half").write_text("x")
         raise RuntimeError
-    with pytest.raises(OutputError, match="is a file"), new_folder(__file__, markers=MARKERS):
+    with pytest.raises(OutputError, match="is a file"), new_folder(__file__):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["there"]
     assert not any((tmp_path / "there").iterdir())

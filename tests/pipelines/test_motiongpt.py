@@ -187,7 +187,6 @@ def test_a_request_becomes_motions(pipeline: MotionGPTPipeline) -> None:
     motions = pipeline.generate(request, reports.append)
     assert [motion.meta["seed"] for motion in motions] == [3, 4]
     assert all(motion.data.shape[1] == 135 for motion in motions)
-    assert any("no guidance" in text for text in motions[0].meta["warnings"])
     stages = [report.stage for report in reports]
     assert stages[-1] == "converting" and stages.count("writing motion tokens") > 2
     json.dumps(motions[0].meta)

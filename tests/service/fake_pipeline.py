@@ -117,6 +117,7 @@ class Editor(FakePipeline):
     """Makes noise of what is not kept, and leaves the rest alone."""
 
     edit_seconds = (0.5, 60.0)
+    continues_by = "editing"
 
     def edit(
         self,
@@ -175,5 +176,6 @@ def register_all() -> None:
             loads.append(name)
             return kind()
 
-        info = ModelInfo(name, name.title(), min_seconds=0.5, max_seconds=10.0)
+        able = ("generate", "edit", "continue") if kind is Editor else ("generate",)
+        info = ModelInfo(name, name.title(), min_seconds=0.5, max_seconds=10.0, abilities=able)
         registry.register(name, load, info, uses_torch=False)

@@ -68,12 +68,27 @@ def test_the_installed_extension_serves(tmp_path: Path) -> None:
 def test_an_installed_distribution_does_not_leak_into_another_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(command, "package_root", lambda: tmp_path / "site-packages")
+    installed = tmp_path / "site-packages" / "kinetype"
+    monkeypatch.setattr(command, "package_folder", lambda: installed)
     built = default_command("/opt/env/bin/python", device="cuda:1", threads=4)
     assert built.command == [
-        "/opt/env/bin/python", "-m", "backend", "serve", "--device", "cuda:1", "--threads", "4",
+        "/opt/env/bin/python", "-m", "kinetype", "serve", "--device", "cuda:1", "--threads", "4",
     ]  # fmt: skip
     assert built.env["PYTHONPATH"] is None
+
+
+def test_a_relative_interpreter_is_meant_from_the_callers_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = Path(".venv") / "bin" / "python"
+    assert default_command(relative).command[0] == str(tmp_path / relative)
+    relative.parent.mkdir(parents=True)
+    relative.symlink_to(sys.executable)  # resolving it would leave the environment
+    assert default_command(str(relative)).command[0] == str(tmp_path / relative)
+    assert default_command("python3").command[0] == "python3"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_command("~/env/bin/python").command[0] == str(tmp_path / "env/bin/python")
 
 
 def test_importing_the_client_loads_neither_bpy_nor_torch() -> None:

@@ -18,6 +18,7 @@ from backend.errors import (
 )
 from backend.pipelines import registry
 from backend.service.engine import MAX_THREADS, Engine, choose_device, default_threads
+from backend.wire.control import ModelInfo
 from backend.wire.messages import Edit, Motion, Progress, Request
 from backend.wire.skeleton import JOINT_NAMES
 
@@ -202,6 +203,14 @@ def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_only_a_model_that_estimates_lengths_may_be_asked_to(fakes: ModuleType) -> None:
-    with pytest.raises(InvalidRequest, match="does not estimate") as caught:
+    with pytest.raises(InvalidRequest, match="cannot estimate how long") as caught:
         Engine().run(ask(estimate_length=True))
-    assert "seconds" in caught.value.hint
+    assert "mogents" in caught.value.hint and not fakes.loads
+
+
+def test_settings_that_a_model_does_not_read_are_named(fakes: ModuleType) -> None:
+    info = ModelInfo("", "", options=("steps",))
+    registry.register("plain", lambda **_: fakes.FakePipeline(), info, uses_torch=False)
+    result = Engine().run(ask(model="plain", steps=3, guidance_scale=2.0, sampler="ddim"))
+    assert result.warnings == ("The model 'plain' has no guidance scale, sampler: left out.",)
+    assert not Engine().run(ask(model="plain", steps=3)).warnings

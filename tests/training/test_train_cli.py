@@ -64,10 +64,22 @@ def test_training_learns_resumes_and_exports(data: Path, tmp_path: Path) -> None
     assert int(load_state(run)["step"]) == 150
 
     out = tmp_path / "model"
-    assert main(["train", "export", "--run", str(run), "--data", str(data), "--out", str(out)]) == 0
+    export = ["train", "export", "--run", str(run), "--data", str(data), "--out"]
+    assert main([*export, str(out)]) == 0
     pipeline = DiTPipeline.from_pretrained(out, device="cpu", local_files_only=True)
     clip = pipeline.infer_t2m(["a person waves the left arm"], [40], seed=1, steps=4)[0]
     assert clip.shape == (40, 205) and np.isfinite(clip).all()
+
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    files = {"config.json": '{"architectures": ["BertModel"]}', "model.safetensors": "months"}
+    for name, text in files.items():
+        (theirs / name).write_text(text)
+    for folder, options in ((theirs, []), (theirs, ["--overwrite"]), (out, []), (run, [])):
+        assert main([*export, str(folder), *options]) == 1
+    assert {p.name: p.read_text() for p in theirs.iterdir()} == files
+    assert int(load_state(run)["step"]) == 150
+    assert main([*export, str(out), "--overwrite"]) == 0
 
     again = tmp_path / "again"
     start = ["--run", str(again), "--init", str(out), "--config", str(config), "--steps", "1"]

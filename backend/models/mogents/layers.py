@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,7 @@ class Encoder(nn.Module):
         state = (dtype, versions)
         if self._packed is None or self._packed[0] != state:
             options: dict[str, Any] = {"dtype": dtype, "rows": TYPICAL_TOKENS}
-            heads = [layer.self_attn.heads for layer in self.layers]
+            heads = [cast(EncoderLayer, layer).self_attn.heads for layer in self.layers]
             layers = zip(self.layers, heads, strict=True)
             packed = [PackedEncoderLayer(each, count, **options) for each, count in layers]
             # keeping the weights themselves, so that no others can come to lie at their address

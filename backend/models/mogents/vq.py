@@ -9,6 +9,7 @@ codebooks are buffers, nothing here updates them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +62,14 @@ class ResidualQuantizer(nn.Module):
         self.layers = nn.ModuleList(Codebook(n_code, code_dim) for _ in range(quantizers))
 
     @property
+    def codebooks(self) -> list[Codebook]:
+        """In order."""
+        return [cast(Codebook, layer) for layer in self.layers]
+
+    @property
     def tables(self) -> Tensor:
         """``[Q, n_code, code_dim]``."""
-        return torch.stack([layer.codebook for layer in self.layers])
+        return torch.stack([layer.codebook for layer in self.codebooks])
 
     def quantize(self, x: Tensor) -> Quantized:
         """Code every vector of ``x`` ``[..., code_dim]``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -118,29 +118,48 @@ class _FeedForward(nn.Module):
         return self.wo(F.gelu(self.wi_0(x), approximate="tanh") * self.wi_1(x))
 
 
-class _Layer(nn.Module):
+Sublayer = TypeVar("Sublayer", _Attention, _FeedForward)
+
+
+class _Layer(nn.Module, Generic[Sublayer]):
     """One sublayer under the name that checkpoints give it, with the norm before it."""
 
-    def __init__(self, config: T5Config, name: str, module: nn.Module) -> None:
+    def __init__(self, config: T5Config, name: str, module: Sublayer) -> None:
         super().__init__()
         self._name = name
         self.add_module(name, module)
         self.layer_norm = _RMSNorm(config)
 
     @property
-    def inner(self) -> Any:
+    def inner(self) -> Sublayer:
         """The sublayer, whatever its name."""
-        return self._modules[self._name]
+        return cast(Sublayer, self._modules[self._name])
 
 
 class _Block(nn.Module):
     def __init__(self, config: T5Config, *, decoder: bool, relative: bool) -> None:
         super().__init__()
-        layers = [_Layer(config, "SelfAttention", _Attention(config, relative=relative))]
+        layers: list[nn.Module] = [
+            _Layer(config, "SelfAttention", _Attention(config, relative=relative))
+        ]
         if decoder:
             layers.append(_Layer(config, "EncDecAttention", _Attention(config)))
         layers.append(_Layer(config, "DenseReluDense", _FeedForward(config)))
         self.layer = nn.ModuleList(layers)
+
+    @property
+    def attention(self) -> _Layer[_Attention]:
+        """Attention to itself."""
+        return cast("_Layer[_Attention]", self.layer[0])
+
+    @property
+    def cross(self) -> _Layer[_Attention]:
+        """A decoder's attention to the prompt."""
+        return cast("_Layer[_Attention]", self.layer[1])
+
+    @property
+    def feed(self) -> _Layer[_FeedForward]:
+        return cast("_Layer[_FeedForward]", self.layer[-1])
 
 
 class _Stack(nn.Module):
@@ -153,9 +172,14 @@ class _Stack(nn.Module):
         )
         self.final_layer_norm = _RMSNorm(config)
 
+    @property
+    def blocks(self) -> list[_Block]:
+        """The layers in order."""
+        return [cast(_Block, block) for block in self.block]
+
     def position_bias(self, queries: int, keys: int) -> Tensor:
         """``[1, heads, queries, keys]``, positions counted from 0."""
-        table = self.block[0].layer[0].inner.relative_attention_bias
+        table = self.blocks[0].attention.inner.relative_attention_bias
         buckets = relative_buckets(
             torch.arange(queries, device=table.weight.device),
             keys,
@@ -206,8 +230,8 @@ class T5(nn.Module):
         """Prompts ``[B, S]`` to hidden states ``[B, S, d_model]``; ``mask`` True on real tokens."""
         x = self.shared(ids)
         bias = self.encoder.position_bias(ids.shape[1], ids.shape[1]) + _hide(mask, x)
-        for block in self.encoder.block:
-            attention, feed = block.layer
+        for block in self.encoder.blocks:
+            attention, feed = block.attention, block.feed
             h = attention.layer_norm(x)
             x = x + attention.inner.attend(h, *attention.inner.keys_values(h), bias)
             x = x + feed.inner(feed.layer_norm(x))
@@ -230,8 +254,8 @@ class T5(nn.Module):
         bias = self.decoder.position_bias(length, length)
         bias = bias.masked_fill(~seen, torch.finfo(x.dtype).min)
         prompt_bias = _hide(mask, x)
-        for block in self.decoder.block:
-            attention, cross, feed = block.layer
+        for block in self.decoder.blocks:
+            attention, cross, feed = block.attention, block.cross, block.feed
             h = attention.layer_norm(x)
             x = x + attention.inner.attend(h, *attention.inner.keys_values(h), bias)
             prompt = cross.inner.keys_values(hidden)
@@ -241,7 +265,7 @@ class T5(nn.Module):
 
     def start(self, hidden: Tensor, mask: Tensor, length: int) -> DecoderCache:
         """A cache for up to ``length`` decoded tokens, the prompt's keys and values computed."""
-        cross = [block.layer[1].inner.keys_values(hidden) for block in self.decoder.block]
+        cross = [block.cross.inner.keys_values(hidden) for block in self.decoder.blocks]
         rows, heads, _, size = cross[0][0].shape
         space = (len(cross), rows, heads, length, size)
         keys, values = cross[0][0].new_empty(space), cross[0][0].new_empty(space)
@@ -255,9 +279,9 @@ class T5(nn.Module):
         at, cache.step = cache.step, cache.step + 1
         bias = cache.bias[:, :, at : at + 1, : at + 1]
         for block, prompt, (keys, values) in zip(
-            self.decoder.block, cache.cross, cache.own, strict=True
+            self.decoder.blocks, cache.cross, cache.own, strict=True
         ):
-            attention, cross, feed = block.layer
+            attention, cross, feed = block.attention, block.cross, block.feed
             h = attention.layer_norm(x)
             keys[:, :, at : at + 1], values[:, :, at : at + 1] = attention.inner.keys_values(h)
             x = x + attention.inner.attend(h, keys[:, :, : at + 1], values[:, :, : at + 1], bias)

@@ -22,6 +22,7 @@ from ...motion.representations import motion135
 from ...motion.resample import resample_motion135
 from ...store import model_folder
 from ...store.model_folder import Stats
+from ...store.new_folder import new_folder
 from ...wire import limits
 from ...wire.messages import Motion, Progress, Request
 from ...wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
@@ -83,7 +84,8 @@ class ActionMDMPipelineConfig:
             raise ValueError(f"unknown coordinates {self.coordinates!r}")
         if not 2 <= self.min_frames <= self.num_frames or not self.fps > 0:
             raise ValueError("min_frames, num_frames or fps are out of range")
-        if self.sampler not in limits.SAMPLERS or not 1 <= self.steps <= self.schedule.steps:
+        known = self.sampler in limits.DIFFUSION_SAMPLERS
+        if not known or not 1 <= self.steps <= self.schedule.steps:
             raise ValueError(f"sampler {self.sampler!r} with {self.steps} steps")
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,18 +156,23 @@ class ActionMDMPipeline:
         model_folder.verify_checksums(folder, values)
         return cls(config, net, stats, device=device)
 
-    def save_pretrained(self, directory: str | Path) -> Path:
-        """Write the model folder and return it; the configuration comes last."""
-        folder = Path(directory)
-        model_folder.save_tensors(folder / model_folder.WEIGHTS, self.net.state_dict())
-        stats = {"mean": self.stats.mean, "std": self.stats.std}
-        model_folder.save_tensors(folder / model_folder.STATS, stats)
-        names = (model_folder.WEIGHTS, model_folder.STATS)
-        checksums = {name: model_folder.sha256_of(folder / name) for name in names}
-        model_folder.write_json(
-            folder / CONFIG, {**self.config.to_dict(), model_folder.CHECKSUMS_KEY: checksums}
-        )
-        return folder
+    def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model folder, whole or not at all, and return it.
+
+        Args:
+            overwrite: replace a model folder that is there already, with all that is in it.
+
+        Raises:
+            OutputError: the folder is there already, or cannot be written.
+        """
+        with new_folder(directory, overwrite=overwrite) as folder:
+            self.write(folder)
+        return Path(directory)
+
+    def write(self, folder: Path) -> None:
+        """Write the model's files into a folder that is the caller's own, as a run's is."""
+        config, weights = self.config.to_dict(), self.net.state_dict()
+        model_folder.save_model(folder, config, weights, self.stats, name=CONFIG)
 
     # ------------------------------------------------------------------ inference
 

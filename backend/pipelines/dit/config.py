@@ -50,7 +50,7 @@ class DiTPipelineConfig:
             raise ValueError(f"{self.network.action_words} action words, not {len(ACTION_WORDS)}")
         if not smplrifke205.MIN_FRAMES <= self.min_frames <= self.max_frames:
             raise ValueError(f"min_frames {self.min_frames}, max_frames {self.max_frames}")
-        if self.sampler not in limits.SAMPLERS:
+        if self.sampler not in limits.DIFFUSION_SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}")
         if not 1 <= self.steps <= self.schedule.steps:
             raise ValueError(f"{self.steps} of {self.schedule.steps} steps")

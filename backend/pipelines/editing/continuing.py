@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
@@ -26,11 +26,15 @@ from ...wire.skeleton import NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
-from ..mdm.planner import is_planner
-from ..motiongpt.answers import NO_GUIDANCE, Answer
 from .edit import EditingModel, Kept, assemble, ground_under
 from .extending import extended
 
+if TYPE_CHECKING:
+    from ..motiongpt.answers import Answer
+
+ContinuesBy = Literal["tokens", "prefix", "editing"]
+"""How a pipeline goes on from a motion: :class:`TokenModel`, :class:`Planner`,
+:class:`.edit.EditingModel`. It says so in ``continues_by``."""
 FPS = hml263.SPEC.fps
 READ_FRAMES = MAX_FRAMES
 """Of a clip that shall go on, the model reads at most so many frames, the last ones: no motion that
@@ -138,22 +142,16 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
         Takes that begin with the kept frames, unchanged.
 
     Raises:
-        InvalidRequest: the model has no prompt, no likeliest token, or makes whole motions only.
+        InvalidRequest: the model has no prompt, or no likeliest token.
         FormatError: too little is kept for the model to read.
     """
     data = motion135.SPEC.check(motion.data)
     data = data[: max(1, round(how.share * len(data)))]
-    if hasattr(model, "continue_motions"):
-        replies = _written(model, data, motion.fps, how)
-    elif hasattr(model, "complete_prefixes") and is_planner(cast(Planner, model).net):
-        replies = _planned(model, data, motion.fps, how)
-    elif hasattr(model, "edit"):
+    way = cast(Any, model).continues_by
+    if way == "editing":
         return _extended(model, Motion(data, motion.fps, motion.meta), how)
-    else:
-        raise InvalidRequest(
-            f"The model {cast(Any, model).config.name!r} cannot let a motion go on.",
-            "Choose a model that edits (starter, MDM), a DiP, or MotionGPT.",
-        )
+    make = {"tokens": _written, "prefix": _planned}[way]
+    replies = make(model, data, motion.fps, how)
     takes = []
     for index, reply in enumerate(replies):
         if reply.features is None:
@@ -227,16 +225,13 @@ def _written(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Re
     start = len(clip) - min(len(clip), READ_FRAMES) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN
     given = len(clip) - start
     longest = None if how.longest_seconds is None else given + round(how.longest_seconds * FPS)
-    settings = how.guidance_scale, how.sampler, how.steps
-    unused = () if settings == (None, None, None) else (NO_GUIDANCE,)
     replies = []
     for answer in model.continue_motions([clip[start:]] * how.takes, **how.asked):
         if answer.fallback or len(answer.features) <= given:
             replies.append(_Reply(None, warnings=_nothing(answer)))
             continue
         note = {"tokens": list(answer.ids)}
-        warnings = (*answer.warnings, *unused)
-        replies.append(_Reply(answer.features[:longest], start, note, warnings))
+        replies.append(_Reply(answer.features[:longest], start, note, answer.warnings))
     return replies
 
 

@@ -17,11 +17,6 @@ from . import edit as editing
 from .continuing import Drawing, go_on
 
 
-def can_edit(pipeline: object) -> bool:
-    """Whether a pipeline edits motions: those of diffusion models do."""
-    return hasattr(pipeline, "edit")
-
-
 def check(request: Request) -> None:
     """:class:`InvalidRequest` for an edit that no model could make; needs no model."""
     assert request.edit is not None
@@ -62,11 +57,6 @@ def edit_motions(
 def _edited(
     pipeline: Any, request: Request, edit: Edit, on_step: StepCallback | None
 ) -> list[Motion]:
-    if not can_edit(pipeline):
-        raise InvalidRequest(
-            f"The model {request.model!r} cannot edit a motion.",
-            "Choose a diffusion model: starter, or an MDM.",
-        )
     frames, joints = kept_by(edit)
     return [
         pipeline.edit(

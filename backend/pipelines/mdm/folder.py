@@ -69,7 +69,7 @@ class MDMPipelineConfig:
     def __post_init__(self) -> None:
         if self.model_type != "mdm":
             raise ValueError(f"model_type is {self.model_type!r}, not 'mdm'")
-        if self.sampler not in limits.SAMPLERS:
+        if self.sampler not in limits.DIFFUSION_SAMPLERS:
             raise ValueError(f"unknown sampler {self.sampler!r}")
         if not limits.MIN_GUIDANCE <= self.guidance_param <= limits.MAX_GUIDANCE:
             raise ValueError(f"guidance_param {self.guidance_param}")
@@ -266,19 +266,15 @@ def save(
     Args:
         weights: state of the network; positional tables are left out.
         stats: training statistics; without them the folder cannot make motions yet.
-        encoder: a text encoder whose ``save(folder)`` returns its files' sha256, or None.
+        encoder: a text encoder whose ``save(folder)`` writes its files, or None.
         half: store the weights as float16.
     """
     kept = {name: value for name, value in weights.items() if not name.endswith(BUFFERS)}
     dtype = torch.float16 if half else torch.float32
     model_folder.save_tensors(folder / WEIGHTS, kept, dtype=dtype)
-    names = [WEIGHTS]
     if stats is not None:
         hml_statistics.write(folder, stats)
-        names += [MEAN, STD]
-    digests = {name: model_folder.sha256_of(folder / name) for name in names}
     if encoder is not None:
-        digests |= encoder.save(folder)
-    values = dataclasses.replace(config, format=FORMAT, sha256=digests).to_dict()
-    model_folder.write_json(folder / CONFIG, values)
+        encoder.save(folder)
+    model_folder.record(folder, dataclasses.replace(config, format=FORMAT).to_dict(), name=CONFIG)
     return folder

@@ -35,10 +35,10 @@ from ..calls import (
     meta_of,
     part_of,
 )
+from ..editing.continuing import ContinuesBy
 from ..humanml3d import statistics as hml_statistics
 from ..humanml3d.lengths import trained_length, valid_frames
 from ..humanml3d.output import check_skeleton, to_motions
-from ..kinds import MARKERS
 from . import folder as mdm_artifact
 from . import planner
 from .editing import MdmEditing
@@ -126,7 +126,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             half: store the weights as float16.
             text_encoder: put the text encoder in; when None, if it is in use or came with the
                 model.
-            overwrite: replace a folder that is not empty, with all that is in it.
+            overwrite: replace a model folder that is there already, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
@@ -135,7 +135,7 @@ class MDMPipeline(MdmReading, MdmEditing):
             text_encoder = self._has_encoder()
         encoder = self.encoder if text_encoder else None
         weights = self.net.state_dict()
-        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
+        with new_folder(directory, overwrite=overwrite) as folder:
             mdm_artifact.save(folder, self.config, weights, self.stats, encoder, half=half)
         return Path(directory)
 
@@ -261,6 +261,11 @@ class MDMPipeline(MdmReading, MdmEditing):
             )
         rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
         return ReleasedProcess.of(self.schedule, rule, sigma_small=self.net.config.sigma_small)
+
+    @property
+    def continues_by(self) -> ContinuesBy:
+        """How it goes on from a motion: a planner by what it was made for, others by editing."""
+        return "prefix" if planner.is_planner(self.net) else "editing"
 
     def complete_prefixes(
         self, captions: Sequence[planner.Caption], lengths: Sequence[int], **options: Any

@@ -22,7 +22,7 @@ from ...models.mogents.config import MoGenTSConfig, plain_options
 from ...models.mogents.networks import Networks
 from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint
-from ...store.model_folder import CHECKSUMS_KEY, COPY_HINT, Stats
+from ...store.model_folder import COPY_HINT, Stats
 from ...text import clip
 from ...text.clip import ClipTextEncoder
 from ..humanml3d import statistics as hml_statistics
@@ -166,14 +166,11 @@ def save(
         encoder: put into the folder with its vocabulary, or None.
         extra: further entries of ``mogents_config.json`` (name, licence, description).
     """
-    digests = {}
     for name, module in networks.parts():
-        path = folder / f"{name}.safetensors"
-        model_folder.save_tensors(path, module.state_dict())
-        digests[path.name] = model_folder.sha256_of(path)
+        model_folder.save_tensors(folder / f"{name}.safetensors", module.state_dict())
     hml_statistics.write(folder, stats)
     if encoder is not None:
-        digests |= encoder.save(folder)
+        encoder.save(folder)
     config = networks.config
     sections = {name: getattr(config, name) for name in _SECTIONS}
     model_folder.write_json(folder / INDEX, _index(config.length is not None, encoder is not None))
@@ -191,9 +188,8 @@ def save(
             }
         },
         "config": {k: dataclasses.asdict(v) for k, v in sections.items() if v is not None},
-        CHECKSUMS_KEY: digests,
     }
-    model_folder.write_json(folder / CONFIG, values)
+    model_folder.record(folder, values, name=CONFIG)
     return folder
 
 

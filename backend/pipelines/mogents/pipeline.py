@@ -38,7 +38,6 @@ from ..calls import (
 )
 from ..humanml3d.lengths import request_length, trained_length
 from ..humanml3d.output import check_skeleton, to_motions
-from ..kinds import MARKERS
 from . import folder as mogents_files
 from .core import MoGenTSCore
 
@@ -49,9 +48,6 @@ _log = logging.getLogger(__name__)
 
 class MoGenTSPipeline(MoGenTSCore):
     """The networks of a model with its statistics and text encoder."""
-
-    estimates_length = True
-    """Requests may leave the length to the model."""
 
     def __init__(
         self,
@@ -126,7 +122,7 @@ class MoGenTSPipeline(MoGenTSCore):
         Args:
             text_encoder: put the text encoder in; when None, if it is in use or came with the
                 model.
-            overwrite: replace a folder that is not empty, with all that is in it.
+            overwrite: replace a model folder that is there already, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
@@ -134,7 +130,7 @@ class MoGenTSPipeline(MoGenTSCore):
         encoder = self.encoder if text_encoder else None
         if text_encoder is None:
             encoder = self._encoder or self._brought_encoder()
-        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
+        with new_folder(directory, overwrite=overwrite) as folder:
             mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
         return Path(directory)
 
@@ -308,14 +304,8 @@ class MoGenTSPipeline(MoGenTSCore):
         return mask, residual
 
     def _warnings(self, request: Request) -> list[str]:
-        warnings = []
-        if self.encoder.truncated([request.prompt])[0]:
-            warnings.append(cut_warning(request.prompt))
-        if request.sampler is not None:
-            warnings.append(
-                f"MoGenTS decodes tokens: the sampler {request.sampler!r} was left out."
-            )
-        return warnings
+        cut = self.encoder.truncated([request.prompt])[0]
+        return [cut_warning(request.prompt)] if cut else []
 
     def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
         mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)

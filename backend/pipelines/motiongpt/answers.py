@@ -8,8 +8,6 @@ import numpy as np
 
 from ...text.motion_prompts import CODES, parse_motion
 
-NO_GUIDANCE = "MotionGPT has no guidance, steps or sampler: these settings were left out."
-"""The warning for settings of diffusion models."""
 _SHOWN = 60
 """Characters of a text that a message quotes."""
 

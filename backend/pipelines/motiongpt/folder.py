@@ -129,13 +129,12 @@ def read(folder: Path) -> MotionGPTFiles:
     return _read_own(folder) if is_own(folder) else _read_published(folder)
 
 
-def save(folder: str | Path, model: MotionGPTFiles) -> Path:
-    """Write our own layout and return the folder."""
-    folder = model_folder.save_model(
-        folder, asdict(model.config), model.net.state_dict(), model.stats
-    )
+def save(folder: Path, model: MotionGPTFiles) -> None:
+    """Write our own layout."""
     model.tokenizer.save(folder / TOKENIZER)
-    return folder
+    model_folder.save_model(
+        folder, asdict(model.config), model.net.state_dict(), model.stats, beside=(TOKENIZER,)
+    )
 
 
 # ---------------------------------------------------------------- our own layout

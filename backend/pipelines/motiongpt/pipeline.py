@@ -20,11 +20,11 @@ from ...text.motion_tokens import MAX_TOKENS
 from ...wire.messages import Motion, Progress, Request
 from .. import registry
 from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
+from ..editing.continuing import ContinuesBy
 from ..humanml3d import output
-from ..kinds import MARKERS
 from . import continuation
 from . import folder as motiongpt_files
-from .answers import NO_GUIDANCE, Answer
+from .answers import Answer
 from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, Precision, filled_prompts
 from .folder import SPEC, MotionGPTFiles
 
@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 class MotionGPTPipeline(MotionGPTCore):
     """The networks, the files they come from, and what people ask of them."""
+
+    continues_by: ContinuesBy = "tokens"
 
     # ------------------------------------------------------------------ files
 
@@ -89,13 +91,13 @@ class MotionGPTPipeline(MotionGPTCore):
         """Write a folder of safetensors and JSON, whole or not at all, and return it.
 
         Args:
-            overwrite: replace a folder that is not empty, with all that is in it.
+            overwrite: replace a model folder that is there already, with all that is in it.
 
         Raises:
             OutputError: the folder is there already, or cannot be written.
         """
         files = MotionGPTFiles(self.config, self.net, self.stats, self.tokenizer)
-        with new_folder(directory, markers=MARKERS, overwrite=overwrite) as folder:
+        with new_folder(directory, overwrite=overwrite) as folder:
             motiongpt_files.save(folder, files)
         return Path(directory)
 
@@ -196,8 +198,6 @@ class MotionGPTPipeline(MotionGPTCore):
             on_step=tell.steps("writing motion tokens"),
         )
         tell("converting")
-        unused = request.guidance_scale, request.steps, request.sampler
-        extra = [NO_GUIDANCE] if any(value is not None for value in unused) else []
         params = {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode}
         metas = [
             meta_of(
@@ -205,7 +205,7 @@ class MotionGPTPipeline(MotionGPTCore):
                 seed,
                 dict(params),
                 tokens=list(answer.ids),
-                warnings=[*extra, *answer.warnings],
+                warnings=answer.warnings,
                 licence=self.config.licence,
             )
             for seed, answer in enumerate(answers, request.seed)

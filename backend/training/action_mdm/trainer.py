@@ -244,7 +244,7 @@ class ActionTrainer:
 
     def save(self) -> None:
         """Write the model folder and the state to go on from."""
-        self.pipeline().save_pretrained(self.run)
+        self.pipeline().write(self.run)
         model_folder.write_json(self.run / TRAIN_CONFIG, self.config.to_dict())
         state = {
             "epoch": self.epoch,

@@ -22,7 +22,8 @@ class CaptionEmbeddings:
     """Of K distinct sentences, float32: ``sentence`` [K, 384], ``sides`` [K, 2] (``text.sides``)
     and ``actions`` [K, 16] (``text.actions``).
 
-    Pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``.
+    Pool ``p`` owns ``rows[starts[p]:starts[p + 1]]``. Sentence ``k`` has the encoder's states
+    ``tokens[token_starts[k]:token_starts[k + 1]]`` ([n, 384] float16), where they were kept.
     """
 
     sentence: np.ndarray
@@ -30,6 +31,22 @@ class CaptionEmbeddings:
     actions: np.ndarray
     rows: np.ndarray
     starts: np.ndarray
+    tokens: np.ndarray | None = None
+    token_starts: np.ndarray | None = None
+
+    def token_states(self, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Token states ``[B, M, 384]`` float32 of sentences, zero-padded, and mask ``[B, M]``."""
+        if self.tokens is None or self.token_starts is None:
+            raise FormatError(
+                "The dataset has no token states of its captions.",
+                "Make it again with: kinetype train data.",
+            )
+        begins, ends = self.token_starts[list(rows)], self.token_starts[[r + 1 for r in rows]]
+        sizes = ends - begins
+        states = np.zeros((len(sizes), int(sizes.max()), self.tokens.shape[1]), np.float32)
+        for row, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+            states[row, : end - begin] = self.tokens[begin:end]
+        return states, np.arange(states.shape[1]) < sizes[:, None]
 
     def pool(self, index: int) -> np.ndarray:
         """Row numbers of one pool."""
@@ -47,14 +64,26 @@ def embed_captions(
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     encoder = MiniLMEncoder.load(local_files_only=True)
     sentence = np.zeros((len(texts), 384), np.float32)
+    states: list[np.ndarray] = [np.zeros((0, 384), np.float16)] * len(texts)
     for start in range(0, len(texts), _BATCH):
         index = by_length[start : start + _BATCH]
-        sentence[index] = encoder.encode([texts[i] for i in index]).sentence.numpy()
+        found = encoder.encode([texts[i] for i in index])
+        sentence[index] = found.sentence.numpy()
+        for i, tokens, mask in zip(index, found.tokens, found.mask, strict=True):
+            states[i] = tokens[mask].numpy().astype(np.float16)
         if on_batch is not None:
             on_batch(min(start + _BATCH, len(texts)), len(texts))
     starts = np.cumsum([0] + [len(p) for p in pools])
     flags = named_sides(texts).numpy(), named_actions(texts).numpy()
-    return CaptionEmbeddings(sentence, *flags, np.array(rows, np.int64), starts.astype(np.int64))
+    sizes = np.cumsum([0] + [len(s) for s in states]).astype(np.int64)
+    return CaptionEmbeddings(
+        sentence,
+        *flags,
+        np.array(rows, np.int64),
+        starts.astype(np.int64),
+        np.concatenate(states),
+        sizes,
+    )
 
 
 def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
@@ -66,6 +95,8 @@ def save(embeddings: CaptionEmbeddings, folder: Path) -> None:
         "pool_rows": embeddings.rows,
         "pool_starts": embeddings.starts,
     }
+    if embeddings.tokens is not None and embeddings.token_starts is not None:
+        arrays |= {"tokens": embeddings.tokens, "token_starts": embeddings.token_starts}
     write_arrays(folder / "text.safetensors", arrays)
 
 
@@ -78,4 +109,6 @@ def load(folder: Path) -> CaptionEmbeddings:
             f"{folder / 'text.safetensors'} lacks {', '.join(missing)}.",
             "Make the dataset with: kinetype train data.",
         )
-    return CaptionEmbeddings(*(arrays[name] for name in names))
+    fields = {name.removeprefix("pool_"): arrays[name] for name in names}
+    more = {name: arrays[name] for name in ("tokens", "token_starts") if name in arrays}
+    return CaptionEmbeddings(**fields, **more)

@@ -10,7 +10,9 @@ from ...models.dit import DiT
 from ...pipelines.dit.config import config_for
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
+from ...pipelines.dit.vocabulary import Vocabulary
 from ...store.model_folder import Stats, write_json
+from ...store.new_folder import new_folder
 from ...text.minilm import MiniLMEncoder
 from ..data.dataset import MotionDataset, read_json
 from ..run import load_state
@@ -22,19 +24,29 @@ CAPTIONS_READ_PER_LABEL = 240
 """Captions among which those are chosen."""
 
 
-def export_run(run: Path, data: Path, out: Path, details: Path | None = None) -> None:
+def export_run(
+    run: Path, data: Path, out: Path, details: Path | None = None, *, overwrite: bool = False
+) -> None:
     """Write the averaged weights of a run as a model folder, float16, with its knowledge.
 
     Args:
         run: run directory of ``kinetype train dit``.
         data: the dataset folder that it was trained on.
-        out: model folder to write.
+        out: model folder to write, whole or not at all.
         details: JSON with ``name``, ``licence``, ``description`` and sampling defaults.
+        overwrite: replace a model folder that is there already.
 
     Raises:
+        OutputError: something is there already, or it cannot be written.
         ArtifactError: the run or the details do not fit this version.
         FormatError: the dataset cannot be read.
     """
+    # what stands in the way is told before the work of a minute, not after it
+    with new_folder(out, overwrite=overwrite, sources=(run, data, details)) as folder:
+        _write_model(run, data, folder, details)
+
+
+def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> None:
     config, weights, mean, std = ema_weights(run)
     net = DiT(config.model)
     try:
@@ -56,23 +68,30 @@ def export_run(run: Path, data: Path, out: Path, details: Path | None = None) ->
     encoder = MiniLMEncoder.load(local_files_only=True)
     knowledge = build_knowledge(_captions_by_label(dataset), encoder, per_label=CAPTIONS_PER_LABEL)
     pipeline = DiTPipeline(
-        pipeline_config, net, Stats(mean, std), knowledge=knowledge, encoder=encoder
+        pipeline_config,
+        net,
+        Stats(mean, std),
+        knowledge=knowledge,
+        vocabulary=Vocabulary.load(run) if config.conditioned else None,
+        encoder=encoder,
     )
-    pipeline.save_pretrained(out, half=True)
+    pipeline.write(folder, half=True)
     state = load_state(run)
     record = {
         "steps": int(state["step"]),
         "minutes": round(float(state["elapsed"]) / 60, 1),
         "config": config.to_dict(),
     }
-    write_json(out / "training.json", record)
+    write_json(folder / "training.json", record)
 
 
 def _captions_by_label(dataset: MotionDataset) -> dict[str, list[str]]:
     """An even selection of the captions of each content, under the words that people read."""
     found: dict[str, list[str]] = {}
     for item in dataset.items:
-        label = item.content.replace("-", " ") or item.clip
+        if item.source in ("joined", "held"):
+            continue
+        label = item.content.replace("-", " ").replace("_", " ") or item.clip
         found.setdefault(label, []).extend(dataset.pools[item.pool])
     unique = {label: list(dict.fromkeys(texts)) for label, texts in found.items()}
     return {

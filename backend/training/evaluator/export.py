@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from ...evaluation.evaluators import starter
-from ...evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from ...evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
 from ...evaluation.physical import physical_metrics
 from ...motion.io.atomic import atomic_path
 from ...motion.representations import motion135
-from ...store.model_folder import CONFIG, STATS, WEIGHTS, Stats, save_tensors, write_json
+from ...store.model_folder import Stats, save_model, save_tensors
+from ...store.new_folder import new_folder
 from ..data.dataset import Clip, Item, MotionDataset, read_json
 from ..run import load_state
 
@@ -33,26 +34,32 @@ def export(
     out: Path,
     *,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> None:
     """Write weights (float16), statistics and the validation clips' embeddings and captions.
 
+    Args:
+        out: folder to make, whole or not at all.
+        overwrite: replace an evaluator's folder that is there already.
+
     Raises:
         ArtifactError: the run cannot be read.
+        OutputError: something is there already, or it cannot be written.
     """
     config = TMRConfig(**read_json(run / "config.json")["model"])
     net = SentenceTMR(config)
     state = load_state(run)
     net.load_state_dict(state["net"])
     stats = Stats(torch.from_numpy(mean), torch.from_numpy(std))
-    out.mkdir(parents=True, exist_ok=True)
     weights = {k: v for k, v in net.state_dict().items() if not k.startswith("decoder.")}
-    save_tensors(out / WEIGHTS, weights, dtype=torch.float16)
-    save_tensors(out / STATS, {"mean": stats.mean, "std": stats.std})
     values = {"evaluator": "starter", "network": asdict(config), "steps": int(state["step"])}
-    write_json(out / CONFIG, values)
     # the weights as they will be read
     net.load_state_dict({k: v.half().float() for k, v in weights.items()}, strict=False)
-    _write_reference(out, dataset, starter.StarterEvaluator(net, stats), seed)
+    evaluator = starter.StarterEvaluator(net, stats)
+    with new_folder(out, overwrite=overwrite, sources=(run,)) as folder:
+        _write_reference(folder, dataset, evaluator, seed)
+        beside = (starter.REFERENCE, starter.REFERENCE_JSON)
+        save_model(folder, values, weights, stats, half=True, beside=beside)
 
 
 def _write_reference(

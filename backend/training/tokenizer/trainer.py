@@ -21,6 +21,7 @@ from ...models.motiongpt.vqvae import MotionVQVAE, VQVAEConfig
 from ...motion.representations import hml263
 from ...store import model_folder
 from ...store.model_folder import Stats
+from ...store.new_folder import new_folder
 from ..run import (
     STATE,
     append_row,
@@ -256,12 +257,10 @@ class TokenizerTrainer:
 
     def export(self) -> Path:
         """Write the tokenizer and its statistics to ``model`` in the run; returns the folder."""
-        return model_folder.save_model(
-            self.run / MODEL_FOLDER,
-            {"tokenizer": asdict(self.config.model), "representation": SPEC.name},
-            self.net.state_dict(),
-            self.stats,
-        )
+        with new_folder(self.run / MODEL_FOLDER, overwrite=True) as folder:
+            values = {"tokenizer": asdict(self.config.model), "representation": SPEC.name}
+            model_folder.save_model(folder, values, self.net.state_dict(), self.stats)
+        return self.run / MODEL_FOLDER
 
 
 def load_config(run: Path) -> TokenizerTrainConfig:

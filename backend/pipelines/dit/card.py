@@ -1,0 +1,35 @@
+"""The diffusion transformer: the models that come with Kinetype, and those trained by it."""
+
+from __future__ import annotations
+
+from ...wire.control import ModelInfo
+from ..family import ASSETS, Family
+
+_MODEL = ModelInfo(
+    name="",
+    title="",
+    representation="smplrifke205",
+    fps=20.0,
+    text_encoder="MiniLM (installed with Kinetype)",
+    abilities=("generate", "edit", "continue"),
+    memory_bytes=700_000_000,
+)
+
+CARD = Family(
+    name="dit",
+    pipeline=".pipeline:DiTPipeline",
+    model=_MODEL,
+    models=tuple(
+        ModelInfo(
+            name=name,
+            title=title,
+            description="Ships with Kinetype; works offline on a CPU.",
+            path=str(ASSETS / name),
+            commercial_use=commercial_use,
+        )
+        for name, title, commercial_use in (
+            ("starter", "Starter", "no"),
+            ("starter-open", "Starter Open", "yes"),
+        )
+    ),
+)
