@@ -59,7 +59,12 @@ FORMS = (
     "a soldier {ing} with the right hand",
     "{ing} happily",
 )
-FRAMES = ("a person is ", "an old man is slowly ", "a person walks forward and starts ", "a soldier ")
+FRAMES = (
+    "a person is ",
+    "an old man is slowly ",
+    "a person walks forward and starts ",
+    "a soldier ",
+)
 CLOSE = 0.75
 
 
@@ -126,7 +131,9 @@ def details_right(reading: Reading, entry: dict[str, Any]) -> bool:
         for part, (low, high) in zip(paced, entry["speeds"], strict=True):
             if not low - 1e-6 <= part.amounts.speed <= high + 1e-6:
                 return False
-    if "size" in entry and not any((p.amounts.size > 1) == (entry["size"] == "big") and p.amounts.size != 1 for p in parts):
+    if "size" in entry and not any(
+        (p.amounts.size > 1) == (entry["size"] == "big") and p.amounts.size != 1 for p in parts
+    ):
         return False
     if "still" in entry and not any(entry["still"] in p.still for p in parts):
         return False
@@ -214,7 +221,7 @@ def _shown(reading: Reading) -> str:
 
 
 def dev_rates(reader: PromptReader, dev: Sequence[dict[str, str]]) -> tuple[list[Rate], list[str]]:
-    """Rates of prompts_dev.json: right actions, warnings, and its unknown activities in every form."""
+    """Rates of prompts_dev.json: right actions, warnings, its unknown ones in every form."""
     known = reader.words.known
     right = alarms = count = foreign = told = 0
     wrong = []
@@ -245,7 +252,9 @@ def dev_rates(reader: PromptReader, dev: Sequence[dict[str, str]]) -> tuple[list
     for form in FORMS:
         prompts = [form.format(**words) for words in activities(dev)]
         silent = [p for p in prompts if not reader.read(p).unknown]
-        rates.append(Rate(f"dev unknown, “{form}”: warned", len(prompts) - len(silent), len(prompts)))
+        rates.append(
+            Rate(f"dev unknown, “{form}”: warned", len(prompts) - len(silent), len(prompts))
+        )
         wrong += [f"silent: {p} -> {_shown(reader.read(p))}" for p in silent]
     return rates, wrong
 
@@ -286,7 +295,9 @@ def held_out_words(
 
     from backend.training.words.bank import OTHERS, cores, read_bank
 
-    others = list(dict.fromkeys(c for ps in read_bank(OTHERS, "fields").values() for c in cores(ps)))
+    others = list(
+        dict.fromkeys(c for ps in read_bank(OTHERS, "fields").values() for c in cores(ps))
+    )
     close = (encode(others, encoder) @ vectors.T).amax(dim=1) > CLOSE
     gone = seen | {text for text, near in zip(others, close.tolist(), strict=True) if near}
     return train_words(captions, None, encoder, leave_out=gone.__contains__)
@@ -294,11 +305,15 @@ def held_out_words(
 
 def main() -> None:
     """Print the rates of a model folder's reader."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("--dev", type=Path)
     parser.add_argument("--held-out", type=Path, help="captions.json of the data; trains anew")
-    parser.add_argument("--all-labels", action="store_true", help="as a model that can make them all")
+    parser.add_argument(
+        "--all-labels", action="store_true", help="as a model that can make them all"
+    )
     parser.add_argument("--wrong", action="store_true", help="print what was read wrong")
     args = parser.parse_args()
     encoder = minilm.shared()

@@ -12,13 +12,9 @@ from dataclasses import dataclass, replace
 
 from .lexicon import lexicon
 
-NUMBERS = {
-    w: i
-    for i, w in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-        " fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-} | {
+_COUNTED = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen twenty"""
+NUMBERS: dict[str, float] = {word: i for i, word in enumerate(_COUNTED.split())} | {
     "thirty": 30,
     "a dozen": 12,
     "half a dozen": 6,
@@ -44,7 +40,11 @@ SPEEDS: tuple[tuple[str, float], ...] = (
     (r"in (?:extreme |super )?slow[- ]?mo(?:tion)?|in slow-motion", 0.5),
     (r"at (?:a )?half (?:the |its |normal )?(?:speed|pace)|half as fast", 0.5),
     (r"(?:at )?(?:twice|double|2x) (?:as fast|the speed|speed|the pace)", 2.0),
-    (r"(?:at|in) (?:a |an )?(?:normal|regular|usual|ordinary|medium|even|steady) (?:speed|pace|tempo)", 1.0),
+    (
+        r"(?:at|in) (?:a |an )?(?:normal|regular|usual|ordinary|medium|even|steady) (?:speed|pace"
+        r"|tempo)",
+        1.0,
+    ),
     (r"at a snail'?s pace", 0.6),
     (r"(?:unhurriedly|unhurried|in no (?:hurry|rush))", 0.8),
     (r"(?:a (?:little|bit|touch)|slightly|somewhat|rather) (?:slower|more slowly)", 0.85),
@@ -53,16 +53,32 @@ SPEEDS: tuple[tuple[str, float], ...] = (
     (r"(?:much|far|a lot|even) (?:faster|quicker|more quickly)", 1.5),
     (r"(?:slower|more slowly)", 0.8),
     (r"(?:faster|quicker|more quickly)", 1.25),
-    (r"(?:very|really|extremely|super|incredibly|so|terribly|painfully|quite) slow(?:ly)?(?: (?:speed|pace|tempo))?", 0.6),
-    (r"(?:very|really|extremely|super|incredibly|so|too|terribly) (?:fast|quick(?:ly)?|rapid(?:ly)?|swift(?:ly)?|brisk(?:ly)?)", 1.5),
+    (
+        r"(?:very|really|extremely|super|incredibly|so|terribly|painfully"
+        r"|quite) slow(?:ly)?(?: (?:speed|pace|tempo))?",
+        0.6,
+    ),
+    (
+        r"(?:very|really|extremely|super|incredibly|so|too|terribly) (?:fast|quick(?:ly)?"
+        r"|rapid(?:ly)?|swift(?:ly)?|brisk(?:ly)?)",
+        1.5,
+    ),
     (r"as (?:fast|quick(?:ly)?) as (?:you can|possible|he can|she can|they can)", 1.45),
-    (r"(?:at|with) (?:a )?(?:full|top|maximum|high|great) speed|at full tilt|flat out|full speed", 1.45),
+    (
+        r"(?:at|with) (?:a )?(?:full|top|maximum|high|great) speed|at full tilt|flat out"
+        r"|full speed",
+        1.45,
+    ),
     (r"(?:at|in|with) an? (?:slow|leisurely|gentle|relaxed) (?:speed|pace|tempo|rhythm)", 0.75),
     (r"(?:at|in|with) an? (?:fast|quick|brisk|rapid|high|swift) (?:speed|pace|tempo|rhythm)", 1.35),
     (r"in (?:a|great) (?:hurry|rush|haste)|with haste", 1.35),
     (r"slow(?:ly)?", 0.7),
     (r"(?:leisurely|lazily|gently|sluggishly|cautiously|carefully|languidly|gradually)", 0.8),
-    (r"(?:fast|quick|quickly|rapid|rapidly|swift|swiftly|hurriedly|hastily|speedily|speedy|hasty|hurried)", 1.35),
+    (
+        r"(?:fast|quick|quickly|rapid|rapidly|swift|swiftly|hurriedly|hastily|speedily|speedy"
+        r"|hasty|hurried)",
+        1.35,
+    ),
     (r"(?:brisk|briskly|suddenly|abruptly|energetically|sharply)", 1.25),
 )
 _KEEPS = r"(?!\s+dance\b)"
@@ -77,18 +93,30 @@ UNHURRIED = (
     ),
     (re.compile(r"\bnot (?:so|too|very|that) (?:fast|quickly?)\b,?"), "unhurriedly"),
     (re.compile(r"\bnot (?:so|too|very|that) slow(?:ly)?\b,?"), "briskly"),
-    (re.compile(r"\btak(?:e|es|ing) (?:your|his|her|their|its|the) time(?: to)?\b,?"), "unhurriedly"),
+    (
+        re.compile(r"\btak(?:e|es|ing) (?:your|his|her|their|its|the) time(?: to)?\b,?"),
+        "unhurriedly",
+    ),
     (re.compile(r"\bwithout (?:hurry|haste|rushing|hurrying)\b"), "unhurriedly"),
     (
-        re.compile(r"\bwithout (?:going|getting|moving|walking|running|travell?ing) (?:anywhere|forward|ahead|from the spot)\b"),
+        re.compile(
+            r"\bwithout (?:going|getting|moving|walking|running|travell?ing) (?:anywhere|forward"
+            r"|ahead|from the spot)\b"
+        ),
         "on the spot",
     ),
     (
-        re.compile(r"\b(?:stay|stays|remain|remains|staying) (?:where (?:you|he|she|they) (?:are|is)|put|in place) and (.+)"),
+        re.compile(
+            r"\b(?:stay|stays|remain|remains|staying) (?:where (?:you|he|she|they) (?:are|is)|put"
+            r"|in place) and (.+)"
+        ),
         r"\1 on the spot",
     ),
     (
-        re.compile(r",?\s*\b(?:and |but )?(?:not|instead of|rather than)\s+(?:with |to |on )?(?:the |your |his |her )?(?:left|right)(?: (?:hand|arm|leg|foot|one|side))?\b"),
+        re.compile(
+            r",?\s*\b(?:and |but )?(?:not|instead of|rather than)\s+(?:with |to |on )?(?:the "
+            r"|your |his |her )?(?:left|right)(?: (?:hand|arm|leg|foot|one|side))?\b"
+        ),
         "",
     ),
 )
@@ -105,25 +133,40 @@ SIZES: tuple[tuple[str, float], ...] = (
     (rf"\b(?:{SMALL}) (?={_STEPS})", 0.7),
     (rf"\b(?:with )?(?:{BIG}) {_THING}", 1.3),
     (rf"\b(?:with )?(?:{SMALL}) {_THING}", 0.7),
-    (r"\b(?:wildly|vigorously|vigorous|energetic|frantically|exuberantly|expansively|broadly|enthusiastically|dramatically)\b", 1.3),
+    (
+        r"\b(?:wildly|vigorously|vigorous|energetic|frantically|exuberantly|expansively|broadly"
+        r"|enthusiastically|dramatically)\b",
+        1.3,
+    ),
     (r"\b(?:slightly|barely|subtly|discreetly|a little|a little bit|a bit|hardly)\b", 0.7),
 )
 SIZE_RULES = [(re.compile(p), f) for p, f in SIZES]
 AMOUNT_WORDS = frozenset(
     re.findall(
         r"[a-z]{4,}",
-        " ".join([*NUMBERS, BIG, SMALL, *(p for p, _ in (*SPEEDS, *SIZES)), "thrice twice once times"]),
+        " ".join(
+            [*NUMBERS, BIG, SMALL, *(p for p, _ in (*SPEEDS, *SIZES)), "thrice twice once times"]
+        ),
     )
 )
 """Words that the rules know, for the speller."""
 SPOT = re.compile(
-    r"\b(?:on|in) (?:the|one|the same) (?:spot|place)\b|\bin place\b|\bon the spot\b|\bon a treadmill\b"
+    r"\b(?:on|in) (?:the|one|the same) (?:spot|place)\b|\bin place\b|\bon the spot\b"
+    r"|\bon a treadmill\b"
 )
-CIRCLE = re.compile(r"\b(?:in|around in|round in) (?:a )?(?:\w+ )?circles?\b|\b(?:full|wide|big|small|whole) circle\b|\ba circle\b|\bin a loop\b|\blaps?\b")
-U_TURN = re.compile(r"\bu-?turn\b|\babout[- ](?:face|turn)\b|\b(?:a 180|180 degrees|one[- ]eighty)\b|\bhalf turn\b")
+CIRCLE = re.compile(
+    r"\b(?:in|around in|round in) (?:a )?(?:\w+ )?circles?\b|\b(?:full|wide|big|small"
+    r"|whole) circle\b|\ba circle\b|\bin a loop\b|\blaps?\b"
+)
+U_TURN = re.compile(
+    r"\bu-?turn\b|\babout[- ](?:face|turn)\b|\b(?:a 180|180 degrees|one[- ]eighty)\b|\bhalf turn\b"
+)
 FULL_TURN = re.compile(r"\b(?:a 360|360 degrees|full turn)\b")
 QUARTER = re.compile(r"\bquarter turn\b|\b90 degrees\b")
-TO_LEFT = re.compile(r"\b(?:turn\w*|veer\w*|bear\w*|swerv\w*|curv\w*|bend|go\w*|head\w*|tak\w+|mak\w+|hang\w*|walk\w*|run\w*)\b.*\bleft\b(?! (?:hand|arm|foot|leg|fist|knee))")
+TO_LEFT = re.compile(
+    r"\b(?:turn\w*|veer\w*|bear\w*|swerv\w*|curv\w*|bend|go\w*|head\w*|tak\w+|mak\w+|hang\w*"
+    r"|walk\w*|run\w*)\b.*\bleft\b(?! (?:hand|arm|foot|leg|fist|knee))"
+)
 TO_RIGHT = re.compile(TO_LEFT.pattern.replace(r"\bleft\b", r"\bright\b"))
 
 
@@ -175,6 +218,18 @@ def amounts_of(text: str) -> tuple[str, Amounts]:
     return re.sub(r"\s+", " ", text).strip(" ,"), found
 
 
+def without_pace(text: str) -> str:
+    """A sentence without the words that say how fast.
+
+    >>> without_pace("a man walks very slowly")
+    'a man walks'
+    """
+    rest, factor = _factor(text.lower(), SPEED_RULES)
+    if factor == 1.0:
+        return text
+    return re.sub(r"\s+", " ", re.sub(r"\b(?:and|,)\s*$", "", rest.strip())).strip(" ,")
+
+
 def number(word: str) -> float:
     """The value of a matched :data:`NUMBER`."""
     return float(NUMBERS[word]) if word in NUMBERS else float(word.replace(",", "."))
@@ -206,8 +261,13 @@ def _duration(text: str, found: Amounts) -> tuple[str, Amounts]:
 
 
 def _distance(text: str, found: Amounts) -> tuple[str, Amounts]:
-    units = r"(?P<u>kilomet(?:re|er)s?|km|centimet(?:re|er)s?|cm|met(?:re|er)s?|m|feet|ft|yards?|yd|inch(?:es)?|miles?)"
-    rule = re.compile(rf"(?<!with )(?<!on )(?<!both )\b(?:for )?{_EXACT}(?:{NUMBER}|(?P<a>an?)) ?{units}\b")
+    units = (
+        r"(?P<u>kilomet(?:re|er)s?|km|centimet(?:re|er)s?|cm|met(?:re|er)s?|m|feet|ft|yards?"
+        r"|yd|inch(?:es)?|miles?)"
+    )
+    rule = re.compile(
+        rf"(?<!with )(?<!on )(?<!both )\b(?:for )?{_EXACT}(?:{NUMBER}|(?P<a>an?)) ?{units}\b"
+    )
     match = rule.search(text)
     if match is None or (match["a"] and match["u"] in ("m", "feet")):
         return text, found
@@ -221,7 +281,8 @@ def _distance(text: str, found: Amounts) -> tuple[str, Amounts]:
 
 def _steps(text: str, found: Amounts) -> tuple[str, Amounts]:
     rule = re.compile(
-        rf"\b{_EXACT}(?:{NUMBER}|(?P<a>an?|another)) (?P<adj>(?:[a-z]+ ){{0,2}}?)(?P<u>steps?|paces|strides)\b"
+        rf"\b{_EXACT}(?:{NUMBER}|(?P<a>an?|another)) (?P<adj>(?:[a-z]+ ){{0,2}}?)(?P<u>steps?"
+        rf"|paces|strides)\b"
         r"(?! (?:up|down)? ?(?:the |a )?(?:stairs?|ladder))"
     )
     match = rule.search(text)
@@ -234,12 +295,16 @@ def _steps(text: str, found: Amounts) -> tuple[str, Amounts]:
 
 def _times(text: str, found: Amounts) -> tuple[str, Amounts]:
     again = re.search(
-        r"\b(?:again and again|over and over(?: again)?|repeatedly|(?:many|multiple) times|continuously|nonstop|non-stop)\b",
+        r"\b(?:again and again|over and over(?: again)?|repeatedly|(?:many|multiple) times"
+        r"|continuously|nonstop|non-stop)\b",
         text,
     )
     if again is not None:
         return _cut(text, again), replace(found, repeated=True)
-    match = re.search(rf"\b{_EXACT}{NUMBER}(?: more)? times?\b|\b(?P<x>\d+) ?x(?=\s|$)|(?:^|\s)x ?(?P<y>\d+)\b", text)
+    match = re.search(
+        rf"\b{_EXACT}{NUMBER}(?: more)? times?\b|\b(?P<x>\d+) ?x(?=\s|$)|(?:^|\s)x ?(?P<y>\d+)\b",
+        text,
+    )
     if match is not None:
         word = match["n"] or match["x"] or match["y"]
         return _cut(text, match), _counted(found, round(number(word)))
@@ -291,14 +356,19 @@ def _adjective(text: str, size: float) -> tuple[str, float]:
     """ "a big wave", "a deep bow", "kicks high": adjectives that size an action."""
     if size != 1.0:
         return text, size
-    rule = re.compile(rf"\b(?P<very>very |really )?(?P<a>{BIG}|{SMALL}|deep|high|mighty|powerful) (?P<noun>[a-z-]+)")
+    rule = re.compile(
+        rf"\b(?P<very>very |really )?(?P<a>{BIG}|{SMALL}|deep|high|mighty"
+        rf"|powerful) (?P<noun>[a-z-]+)"
+    )
     for match in rule.finditer(text):
-        if not _noun(match["noun"]) or match["a"] in ("long", "short", "grand") :
+        if not _noun(match["noun"]) or match["a"] in ("long", "short", "grand"):
             continue
         small = re.fullmatch(SMALL, match["a"]) is not None
         factor = (0.6 if match["very"] or match["a"] == "tiny" else 0.7) if small else 1.3
         return text[: match.start()] + text[match.start("noun") :], factor
-    match = re.search(r"\b(?:jump|leap|kick|hop|wave)(?:s|ing)? (?:\w+ )?(?P<a>high|deeply|big)\b", text)
+    match = re.search(
+        r"\b(?:jump|leap|kick|hop|wave)(?:s|ing)? (?:\w+ )?(?P<a>high|deeply|big)\b", text
+    )
     if match is not None:
         return text, 1.3
     match = re.search(r"\bbow(?:s|ing)? (?P<a>deeply|low|deep)\b", text)

@@ -7,11 +7,25 @@ not "hands and knees" or "bends down and picks it up" (:attr:`Lexicon.one_action
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
+from .connectors import (
+    ALWAYS,
+    COMMA_GOES_ON,
+    CONNECTORS,
+    DIRECTIONS,
+    ELABORATES,
+    FIRST,
+    GROUND,
+    JOINABLE,
+    LAST,
+    ON_THE_WAY,
+    ORDINALS,
+    RANK,
+    Kind,
+    Link,
+)
 from .heads import (
     AUXILIARY,
     PARTICLES,
@@ -26,101 +40,6 @@ from .heads import (
     verb_of,
 )
 from .lexicon import lexicon
-
-Link = Literal["then", "with"]
-Kind = Literal["soft", "then", "after", "before", "with", "not", "main"]
-RANK: tuple[Kind, ...] = ("soft", "main", "then", "with", "after", "before", "not")
-
-CONNECTORS: tuple[tuple[tuple[str, ...], Kind], ...] = (
-    (("as", "soon", "as"), "after"),
-    (("at", "the", "same", "time", "as"), "with"),
-    (("at", "the", "same", "time"), "with"),
-    (("after", "that"), "then"),
-    (("after", "which"), "then"),
-    (("before", "that"), "before"),
-    (("in", "the", "end"), "then"),
-    (("at", "the", "end"), "then"),
-    (("later", "on"), "then"),
-    (("followed", "by"), "then"),
-    (("instead", "of"), "not"),
-    (("rather", "than"), "not"),
-    (("refuses", "to"), "not"),
-    (("refuse", "to"), "not"),
-    (("refrains", "from"), "not"),
-    (("avoids",), "not"),
-    (("avoiding",), "not"),
-    (("does", "not"), "not"),
-    (("do", "not"), "not"),
-    (("did", "not"), "not"),
-    (("is", "not"), "not"),
-    (("are", "not"), "not"),
-    (("but", "then"), "then"),
-    (("but", "first"), "then"),
-    (("then",), "then"),
-    (("afterwards",), "then"),
-    (("afterward",), "then"),
-    (("subsequently",), "then"),
-    (("later",), "then"),
-    (("next",), "then"),
-    (("until",), "then"),
-    (("finally",), "then"),
-    (("eventually",), "then"),
-    (("lastly",), "then"),
-    (("before",), "before"),
-    (("after",), "after"),
-    (("once",), "after"),
-    (("when",), "after"),
-    (("while",), "with"),
-    (("whilst",), "with"),
-    (("meanwhile",), "with"),
-    (("simultaneously",), "with"),
-    (("as",), "with"),
-    (("without",), "not"),
-    (("not",), "not"),
-    (("never",), "not"),
-    (("don't",), "not"),
-    (("dont",), "not"),
-    (("doesn't",), "not"),
-    (("doesnt",), "not"),
-    (("isn't",), "not"),
-    (("isnt",), "not"),
-    (("aren't",), "not"),
-    (("neither",), "not"),
-    (("nor",), "not"),
-    (("no",), "not"),
-    (("nobody",), "not"),
-    (("and",), "soft"),
-    (("but",), "soft"),
-    (("plus",), "soft"),
-    ((",",), "soft"),
-    (("&",), "soft"),
-    (("+",), "soft"),
-    ((";",), "then"),
-    ((".",), "then"),
-    (("!",), "then"),
-    (("?",), "then"),
-    ((":",), "soft"),
-)
-DIRECTIONS = frozenset(
-    "left right forward forwards backward backwards sideways back up down ahead slowly quickly".split()
-)
-ALWAYS = frozenset(";.!?")
-LAST = frozenset("finally eventually lastly".split())
-COMMA_GOES_ON = re.compile(r"(?:bend|stoop|lean|reach|trip|slip|strike|step|lose)\b")
-"""What begins an action that goes on after a mere comma."""
-JOINABLE = frozenset({"soft", "then", "with", "after"})
-GROUND = re.compile(
-    r"(?:walk|move|stand|sit|run|dance|twist|go|jump|sprint|jog)(?: (?:up high|forward|along|up))?$"
-)
-ON_THE_WAY = re.compile(r"(?:dribble|bounce (?:a|the) (?:basket)?ball|twist|breathe|stand)\b")
-"""What "while ..." makes one action of with the walk that it goes with."""
-"""What "while ..." only adds to an action as its ground ("makes a turn while running")."""
-ELABORATES = re.compile(
-    r"(?:step back and forth|breathe|roll the body|change direction|try|keep|hold)\b"
-)
-"""What a comma may add to any action."""
-FIRST = frozenset({"first", "firstly"})
-ORDINALS = FIRST | LAST | frozenset("second secondly third thirdly fourth then afterwards".split())
 
 
 @dataclass(frozen=True)
@@ -195,7 +114,9 @@ def _pieces(words: list[str]) -> list[_Piece]:
         if taken is None:
             current.words.extend(words[index:stop])
         else:
-            leads = not current.words and len(pieces) == 1 or current.leads and not current.words
+            leads = (not current.words and len(pieces) == 1) or (
+                current.leads and not current.words
+            )
             if current.words or taken != "soft":
                 pieces.append(_Piece(taken, leads=leads or taken == "not", rank=rank))
                 pieces[-1].glue = list(words[index:stop])
@@ -439,20 +360,22 @@ def _in_order(pieces: list[_Piece]) -> list[Clause]:
             subject = []
         if not piece.acts and ordered and _only_differs(piece.words):
             piece.words = [*_beginning(ordered[-1]), *piece.words]
-        clause = Clause(tuple([*subject, *piece.words]), "then", tuple(denied), piece.rank)
+        clause = Clause((*subject, *piece.words), "then", tuple(denied), piece.rank)
         subject, denied = [], []
         if piece.kind == "before" and piece.leads and not ordered:
             waiting.append(clause)
         elif piece.kind == "after" and not piece.leads:
             ordered.insert(group, clause)
             group = len(ordered)
-        elif piece.kind == "with" and ordered and not piece.leads:
-            ordered.append(replace(clause, link="with"))
-        elif ordered and number and pieces[number - 1].kind == "with" and pieces[number - 1].leads:
+        elif (piece.kind == "with" and ordered and not piece.leads) or (
+            ordered and number and pieces[number - 1].kind == "with" and pieces[number - 1].leads
+        ):
             ordered.append(replace(clause, link="with"))
         else:
-            together = piece.kind == "soft" and bool(ordered) and goes_with(
-                ordered[-1], clause, listed=piece.glue == [","]
+            together = (
+                piece.kind == "soft"
+                and bool(ordered)
+                and goes_with(ordered[-1], clause, listed=piece.glue == [","])
             )
             group = group if together else len(ordered)
             ordered.append(replace(clause, link="with" if together else "then"))

@@ -12,34 +12,42 @@ from dataclasses import dataclass, replace
 
 from .amounts import Amounts, amounts_of
 from .heads import AUXILIARY, PARTICLES, PREPOSITIONS, head_of, joined, tokens, verb_of
-from .lexicon import lexicon
+from .lexicon import lexicon, word_set
 
 ASKING = re.compile(
     r"^(?:please |kindly |now )*(?:i (?:want|would like|need) (?:to see |you to |him to |her to )?"
-    r"|show (?:me )?|(?:can|could) you (?:please )?|let'?s (?:see )?|(?:make|have|let) (?:him|her|it|them"
+    r"|show (?:me )?|(?:can|could) you (?:please )?|let'?s (?:see )?|(?:make|have|let) (?:him|her"
+    r"|it|them"
     r"|the character|the person|a person|someone) |(?:an? )?(?:animation|video|clip|motion|scene)"
     r"(?: of| where| in which)? |animate (?=(?:a|an|the|him|her|someone)\b))?(?:please )?",
 )
 _LIMB = r"(?:hand|arm|foot|leg|fist|one|forearm|elbow|knee|shoulder|thumb|finger)s?"
 SIDE_TOOL = re.compile(
-    r"\b(?:with|using|by) (?:only )?(?:the|his|her|their|your|a|my)? ?(?:outstretched )?(?:left|right)"
+    r"\b(?:with|using|by) (?:only )?(?:the|his|her|their|your|a|my)? ?(?:outstretched )?(?:left"
+    r"|right)"
     rf"(?: {_LIMB})?\b"
 )
 SIDE_LIMB = re.compile(
-    rf"\b(?:left|right)(?:[ -]?(?:handed(?:ly)?|footed|hand(?= (?:punch|kick|jab|hook|throw|wave)))\s?"
+    rf"\b(?:left|right)(?:[ -]?(?:handed(?:ly)?|footed|hand(?= (?:punch|kick|jab|hook|throw"
+    rf"|wave)))\s?"
     rf"|\s(?={_LIMB}\b|hook|jab|punch|kick|cross))|(?<!to )(?<!from )\bthe (?:left|right)$"
 )
-SIDED = re.compile(r",?\s*\b(?:left|right)[- ]?(?:handed|footed)\b|, (?:the )?(?:left|right) (?:hand|arm|foot|leg|one)$")
-HOLDS = frozenset("who that then also just still and tired to , not in with of".split()) | lexicon().adverbs
-NO_SIDE = re.compile(r"\ball right\b|\bright (?:now|away|ahead|on|after|behind|before)\b|\bstraight(?= right)")
-OWN = frozenset("his her their your my its".split())
-SELF = frozenset("himself herself themselves yourself itself oneself themself myself".split())
-MANNERS_KEPT = frozenset(
-    "stealthily quietly silently furtively dizzily expressively attentively belly family only ugly"
-    " fly early bully butterfly jelly lily angrily happily sideways".split()
+SIDED = re.compile(
+    r",?\s*\b(?:left|right)[- ]?(?:handed|footed)\b|, (?:the )?(?:left|right) (?:hand|arm|foot"
+    r"|leg|one)$"
 )
-ALWAYS_LIGHT = frozenset("do perform practise practice execute".split())
-BEGINNERS = frozenset("start begin continue keep try want need proceed pretend finish".split())
+HOLDS = word_set("who that then also just still and tired to , not in with of") | lexicon().adverbs
+NO_SIDE = re.compile(
+    r"\ball right\b|\bright (?:now|away|ahead|on|after|behind|before)\b|\bstraight(?= right)"
+)
+OWN = word_set("his her their your my its")
+SELF = word_set("""himself herself themselves yourself itself oneself themself myself""")
+MANNERS_KEPT = word_set(
+    """stealthily quietly silently furtively dizzily expressively attentively belly family
+    only ugly fly early bully butterfly jelly lily angrily happily sideways"""
+)
+ALWAYS_LIGHT = frozenset(["do", "perform", "practise", "practice", "execute"])
+BEGINNERS = word_set("""start begin continue keep try want need proceed pretend finish""")
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,9 @@ def _without_subject(words: list[str]) -> tuple[list[str], list[str]]:
 
 def _belongs(word: str, before: Sequence[str], people: frozenset[str]) -> bool:
     low = word.lower()
-    someone = any(w.lower().removesuffix("s") in people - lexicon().determiners for w in before[:-1])
+    someone = any(
+        w.lower().removesuffix("s") in people - lexicon().determiners for w in before[:-1]
+    )
     return someone and low not in people and not low.endswith("ly") and low not in AUXILIARY | HOLDS
 
 
@@ -155,9 +165,13 @@ def _without_light(words: list[str]) -> list[str]:
             words = words[1:]
         elif verb is not None and verb[0] in ALWAYS_LIGHT and second not in ("nothing", "it"):
             words = words[1:]
-        elif verb is not None and verb[0] in BEGINNERS and (second == "to" or following is not None):
+        elif (
+            verb is not None and verb[0] in BEGINNERS and (second == "to" or following is not None)
+        ):
             words = words[2:] if second == "to" and len(words) > 2 else words[1:]
-        elif verb is not None and verb[0] == "go" and following is not None and following[1] == "ing":
+        elif (
+            verb is not None and verb[0] == "go" and following is not None and following[1] == "ing"
+        ):
             words = words[1:]
         else:
             break

@@ -6,25 +6,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .lexicon import Form, lexicon
+from .lexicon import Form, lexicon, word_set
 
 TOKEN = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr)\.|[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)?x?|[^\s\w]|_", re.IGNORECASE
 )
-AUXILIARY = frozenset(
-    "is are am was were be been being has have had will would can could shall should may might must"
-    " 's 're".split()
+AUXILIARY = word_set(
+    """is are am was were be been being has have had will would can could shall should may
+    might must 's 're"""
 )
-FEELS = frozenset("is are was were feels looks seems appears be".split())
-MANY = frozenset("two three four five six several many some people men women children".split())
-NO_GERUNDS = frozenset(
-    "something anything nothing everything thing string ring king wing spring ceiling building"
-    " evening morning clothing railing during wedding painting bring sing sling swing".split()
+FEELS = word_set("is are was were feels looks seems appears be")
+MANY = word_set("""two three four five six several many some people men women children""")
+NO_GERUNDS = word_set(
+    """something anything nothing everything thing string ring king wing spring ceiling
+    building evening morning clothing railing during wedding painting bring sing sling
+    swing"""
 )
-PARTICLES = frozenset("down forth right left fro round again over back up out off away on".split())
-PREPOSITIONS = frozenset(
-    "with of in on at to from into onto over under by for like toward towards around across through"
-    " behind along against".split()
+PARTICLES = word_set("""down forth right left fro round again over back up out off away on""")
+PREPOSITIONS = word_set(
+    """with of in on at to from into onto over under by for like toward towards around
+    across through behind along against"""
 )
 
 

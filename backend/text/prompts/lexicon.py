@@ -14,6 +14,11 @@ VOWELS = "aeiou"
 Form = Literal["base", "third", "ing", "past"]
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """Word lists in lower case.
@@ -81,9 +86,7 @@ def lexicon() -> Lexicon:
     )
 
 
-def _all_forms(
-    verbs: frozenset[str], irregular: dict[str, str]
-) -> dict[str, tuple[str, Form]]:
+def _all_forms(verbs: frozenset[str], irregular: dict[str, str]) -> dict[str, tuple[str, Form]]:
     forms: dict[str, tuple[str, Form]] = {}
     for verb in sorted(verbs):
         for word in irregular.get(verb, "").split():
@@ -95,7 +98,11 @@ def _all_forms(
         forms.setdefault(third(verb), (verb, "third"))
     for word in ("is", "are", "am", "was", "were"):
         forms[word] = ("be", "third")
-    forms["does"], forms["goes"], forms["has"] = (("do", "third"), ("go", "third"), ("have", "third"))
+    forms["does"], forms["goes"], forms["has"] = (
+        ("do", "third"),
+        ("go", "third"),
+        ("have", "third"),
+    )
     for verb in verbs:  # "put" is a base form first, a past second
         forms[verb] = (verb, "base")
     return forms

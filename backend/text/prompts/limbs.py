@@ -14,15 +14,18 @@ _MOVED = re.compile(
     r"|^(?:any |the )?(?P<limb2>arm|leg|hand) (?:movements?|swing\w*|motions?)"
 )
 _STILL = re.compile(
-    rf"\b(?:keep|hold|leav|let)\w* {_OWN}(?P<side>left |right )?(?P<limb>arms?|hands?|legs?|feet|head)"
-    r"(?: (?:still|straight|down|stiff|motionless|hanging|quiet|tight|close|glued|by|at|behind|relaxed)\b)"
+    rf"\b(?:keep|hold|leav|let)\w* {_OWN}(?P<side>left |right )?(?P<limb>arms?|hands?|legs?|feet"
+    rf"|head)"
+    r"(?: (?:still|straight|down|stiff|motionless|hanging|quiet|tight|close|glued|by|at|behind"
+    r"|relaxed)\b)"
     rf"|\b(?:with )?{_OWN}(?P<side2>left |right )?(?P<limb2>arms?|hands?|legs?|head)"
     r" (?:hanging(?: still| down)?|held still|kept still|not moving|still|motionless"
     r"|(?:down )?(?:at|by) (?:the|his|her|their|your) sides?)\b"
     r"|\b(?:with )?(?:still|motionless|stiff|hanging) (?P<limb3>arms|hands|legs)\b"
 )
 _LEFT_VERB = re.compile(
-    r"\b(?:he|she|they|it|who|has|have|had|just|person|man|woman) left (?=the |a |his |her |for |home)"
+    r"\b(?:he|she|they|it|who|has|have|had|just|person|man|woman) left (?=the |a |his |her |for "
+    r"|home)"
 )
 
 

@@ -21,10 +21,10 @@ from .traits import styles_of, traits
 
 NEAREST = 3
 SURE = 0.5
-"""Share of its probability that a label needs to be asked for alone; else it shares with another."""
-LYING = frozenset("fall sleep army_crawl roll push_up".split())
+"""Share of its probability that a label needs to be asked for alone; else two share."""
+LYING = frozenset(["fall", "sleep", "army_crawl", "roll", "push_up"])
 ONE_HANDED = {"byebye": "bye", "wave_both": "wave", "raise_both_hands": "raise_hand"}
-HASTE = frozenset("rush hurry hasten scurry race".split())
+HASTE = frozenset(["rush", "hurry", "hasten", "scurry", "race"])
 
 
 class SentenceEncoder(Protocol):
@@ -117,9 +117,7 @@ class PromptReader:
                 names.append(self.words.labels[best])
         return tuple(names)
 
-    def _part(
-        self, one: _Found, row: Tensor, text: str, not_done: tuple[str, ...]
-    ) -> PartReading:
+    def _part(self, one: _Found, row: Tensor, text: str, not_done: tuple[str, ...]) -> PartReading:
         typed = one.clause.text.lower()
         denied = [" ".join(words) for words in one.clause.denied]
         asked, labels = self._asked(one.core, row, not_done)

@@ -66,7 +66,7 @@ class PartReading:
     styles: Mapping[str, float] = field(default_factory=dict)
     sides: tuple[bool, bool] = (False, False)
     controls: Mapping[str, float] = field(default_factory=dict)
-    amounts: Amounts = Amounts()
+    amounts: Amounts = field(default_factory=Amounts)
     still: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     link: Link = "then"

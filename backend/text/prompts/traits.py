@@ -10,7 +10,9 @@ from pathlib import Path
 
 ACTIONS = Path(__file__).with_name("actions.json")
 STYLES = Path(__file__).with_name("styles.json")
-AGED = re.compile(r"\b(?:old|young)\b(?= (?:\w+ )?(?:man|woman|lady|person|gentleman|guy|boy|girl|people))")
+AGED = re.compile(
+    r"\b(?:old|young)\b(?= (?:\w+ )?(?:man|woman|lady|person|gentleman|guy|boy|girl|people))"
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...text.prompts.action_words import SCALE, ActionWords
 from ...text.prompts.cores import core_of
 from ...text.prompts.heads import tokens
-from .bank import OTHERS, PHRASES, Phrase, cores, read_bank, sentences
+from .bank import OTHERS, PHRASES, cores, read_bank, sentences
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,9 @@ def examples(
     A label that only the captions name becomes one of its own. A core that several labels have
     asks for each of them; what a label has is never "none".
     """
-    found: dict[str, list[str]] = {l: cores(p) for l, p in read_bank(phrases, "labels").items()}
+    found: dict[str, list[str]] = {
+        name: cores(ps) for name, ps in read_bank(phrases, "labels").items()
+    }
     for label, texts in (captions or {}).items():
         own = found.setdefault(label, [])
         own += [c for c in dict.fromkeys(core_of(t).text for t in texts) if c not in set(own)]
@@ -179,7 +181,10 @@ def train_words(
         data = data.without(leave_out)
     weights = fit(encode(data.texts, encoder), torch.from_numpy(data.targets), config)
     rng = np.random.default_rng(config.seed)
-    bank = [*_all(read_bank(PHRASES, "labels").values()), *_all(read_bank(OTHERS, "fields").values())]
+    bank = [
+        *_all(read_bank(PHRASES, "labels").values()),
+        *_all(read_bank(OTHERS, "fields").values()),
+    ]
     spoken = [*(p.text for p in bank), *(sentences(p, rng) for p in bank)]
     spoken += _all((captions or {}).values())
     usable = data.labels if known is None else [n for n in known if n in data.labels]
