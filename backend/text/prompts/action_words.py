@@ -66,9 +66,7 @@ class ActionWords:
     def save(self, folder: str | Path) -> None:
         """Write both files into a model folder, weights as float16."""
         folder = Path(folder)
-        model_folder.save_tensors(
-            folder / TENSORS, {n: t.half().contiguous() for n, t in self.weights.items()}
-        )
+        model_folder.save_tensors(folder / TENSORS, self.weights, dtype=torch.float16)
         model_folder.write_json(
             folder / HEADER,
             {
