@@ -113,15 +113,18 @@ def _data(options: argparse.Namespace) -> None:
     from ..training.data.made_examples import add_made
 
     dataset = _from_bvh(options) if options.bvh else _from_clips(options)
-    if options.others:
-        others = [MotionDataset.load(folder) for folder in options.others]
-        dataset = described_clips.merge([dataset, *others])
+    others = [MotionDataset.load(folder) for folder in options.others]
+    known: dict[str, text_cache.Known] = {}
+    for folder, other in zip(options.others, others, strict=True):
+        known |= text_cache.sentences_of(other.pools, text_cache.load(folder))
+    dataset = described_clips.merge([dataset, *others]) if others else dataset
     if options.clips:
         dataset = add_made(dataset, joined=options.joined, seed=options.seed)
     dataset.save(options.out)
     vocabulary_of(dataset).save(options.out)
     with tqdm(desc="captions", unit="caption") as bar:
-        text_cache.save(text_cache.embed_captions(dataset.pools, _bar_update(bar)), options.out)
+        text = text_cache.embed_captions(dataset.pools, _bar_update(bar), known)
+    text_cache.save(text, options.out)
     minutes = dataset.motion135.shape[0] / 30 / 60
     console.note(
         f"{len(dataset.clips)} clips, {minutes:.0f} minutes, {len(dataset.items)} items, "

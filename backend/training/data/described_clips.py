@@ -109,15 +109,21 @@ def build(
             f"No described npz motion lies below {clips_root}.",
             f"Its files must be called as the entries of {captions_json.name}: <id>.npz.",
         )
-    settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    own = settings()
     found = Collector()
     for done, name in enumerate(names):
         part = part_of.get(name, "train")
         motion = read_motion(files[name]).data
-        _add(found, name, part, motion, entries[name], settings, phrases or {})
+        _add(found, name, part, motion, entries[name], own, phrases or {})
         if on_clip is not None:
             on_clip(done + 1, len(names))
     return found.finish()
+
+
+def settings() -> dict[str, Any]:
+    """The words and names of :data:`SETTINGS`."""
+    found: dict[str, Any] = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    return found
 
 
 def _entries(path: Path, only: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -143,7 +149,7 @@ def _add(
     part: str,
     motion: np.ndarray,
     entry: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    words: Mapping[str, Any],
     phrases: Mapping[str, Sequence[str]],
 ) -> None:
     label = str(entry.get("detail") or entry.get("action") or "")
@@ -161,13 +167,13 @@ def _add(
             length=0,
             pool=found.pool(own),
             mirrored=mirrored,
-            window=label in settings["cyclic"],
+            window=label in words["cyclic"],
             content=label,
             style="",
             label=label,
             source=str(entry.get("kind") or "capture"),
-            slow=found.pool(with_words(own, settings["slow"])),
-            fast=found.pool(with_words(own, settings["fast"])),
+            slow=found.pool(with_words(own, words["slow"])),
+            fast=found.pool(with_words(own, words["fast"])),
             phrases=found.pool(more),
         )
         found.add_item(item, smplrifke205.from_motion135(body)[:MAX_FRAMES])

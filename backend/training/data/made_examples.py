@@ -6,7 +6,6 @@ or turning anybody.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +15,7 @@ from ...motion.representations import smplrifke205
 from .batches import FADE_FRAMES
 from .controls import joint_speed
 from .dataset import Item, MotionDataset
-from .described_clips import MAX_FRAMES, SETTINGS, Collector, merge
+from .described_clips import MAX_FRAMES, Collector, merge, settings
 
 _SPEC = smplrifke205.SPEC
 STILL_SPEED = 0.10
@@ -35,12 +34,12 @@ _WRISTS = (19, 20)
 def add_made(data: MotionDataset, *, joined: int, seed: int) -> MotionDataset:
     """The dataset with its held poses and ``joined`` pairs of training clips behind it."""
     rng = np.random.default_rng(seed)
-    settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    words = settings()
     made = Collector()
     for item in data.items:
         if item.split == "train" and item.source == "capture":
-            _hold(made, item, data.item_features(item), settings)
-    _join(made, data, joined, settings["joins"], rng)
+            _hold(made, item, data.item_features(item), words)
+    _join(made, data, joined, words["joins"], rng)
     return merge([data, made.finish()]) if made.items else data
 
 
@@ -74,16 +73,16 @@ def hold(x: np.ndarray, frames: int) -> np.ndarray:
     return held
 
 
-def _hold(made: Collector, item: Item, x: np.ndarray, settings: dict[str, list[str]]) -> None:
+def _hold(made: Collector, item: Item, x: np.ndarray, words: dict[str, list[str]]) -> None:
     stretch = still_stretch(x)
     if stretch is None:
         return
     height = float(x[stretch, 0].mean())
     hands = x[stretch, _SPEC.columns("joints")].reshape(-1, 23, 3)[:, list(_WRISTS), 2]
     if height > STANDING_HEIGHT and hands.max() < HANDS_DOWN:
-        label, sentences = "idle", settings["stand"]
+        label, sentences = "idle", words["stand"]
     elif item.label in SEATED_LABELS and SEATED_HEIGHT[0] < height < SEATED_HEIGHT[1]:
-        label, sentences = "sit", settings["sit"]
+        label, sentences = "sit", words["sit"]
     else:
         return
     kept = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,26 +53,52 @@ class CaptionEmbeddings:
         return self.rows[self.starts[index] : self.starts[index + 1]]
 
 
+Known = tuple[np.ndarray, np.ndarray]
+"""Sentence vector ``[384]`` and token states ``[n, 384]`` of a sentence."""
+
+
+def sentences_of(
+    pools: Sequence[Sequence[str]], embeddings: CaptionEmbeddings
+) -> dict[str, Known]:
+    """What a dataset's cache holds of the sentences of its pools, token states included."""
+    if embeddings.tokens is None or embeddings.token_starts is None:
+        return {}
+    texts = dict.fromkeys(s for pool in pools for s in pool)
+    spans = zip(embeddings.token_starts[:-1], embeddings.token_starts[1:], strict=True)
+    return {
+        text: (vector, embeddings.tokens[start:end])
+        for text, vector, (start, end) in zip(texts, embeddings.sentence, spans, strict=True)
+    }
+
+
 def embed_captions(
-    pools: Sequence[Sequence[str]], on_batch: Callable[[int, int], None] | None = None
+    pools: Sequence[Sequence[str]],
+    on_batch: Callable[[int, int], None] | None = None,
+    known: Mapping[str, Known] | None = None,
 ) -> CaptionEmbeddings:
-    """Encode the distinct sentences of ``pools`` with MiniLM."""
+    """Encode the distinct sentences of ``pools`` with MiniLM, except those that are ``known``."""
     order: dict[str, int] = {}
     rows = [order.setdefault(s, len(order)) for pool in pools for s in pool]
     texts = list(order)
-    # similar lengths together: padding is most of the cost otherwise
-    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    encoder = MiniLMEncoder.load(local_files_only=True)
+    known = known or {}
     sentence = np.zeros((len(texts), 384), np.float32)
     states: list[np.ndarray] = [np.zeros((0, 384), np.float16)] * len(texts)
-    for start in range(0, len(texts), _BATCH):
+    for i, text in enumerate(texts):
+        if text in known:
+            sentence[i], states[i] = known[text]
+    # similar lengths together: padding is most of the cost otherwise
+    by_length = sorted(
+        (i for i, text in enumerate(texts) if text not in known), key=lambda i: len(texts[i])
+    )
+    encoder = MiniLMEncoder.load(local_files_only=True)
+    for start in range(0, len(by_length), _BATCH):
         index = by_length[start : start + _BATCH]
         found = encoder.encode([texts[i] for i in index])
         sentence[index] = found.sentence.numpy()
         for i, tokens, mask in zip(index, found.tokens, found.mask, strict=True):
             states[i] = tokens[mask].numpy().astype(np.float16)
         if on_batch is not None:
-            on_batch(min(start + _BATCH, len(texts)), len(texts))
+            on_batch(min(start + _BATCH, len(by_length)), len(by_length))
     starts = np.cumsum([0] + [len(p) for p in pools])
     flags = named_sides(texts).numpy(), named_actions(texts).numpy()
     sizes = np.cumsum([0] + [len(s) for s in states]).astype(np.int64)
