@@ -209,12 +209,13 @@ def _goes_on(words: Sequence[str], start: int, current: _Piece) -> bool:
     head = current.head
     if low in lex.determiners or low[0].isdigit():
         return _begins(words, index, clause=head is not None and head.form != "ing")
-    if head is None and not current.acts:
+    strange = head is None and len(current.words) <= 2 and current.words[0].lower().endswith("s")
+    if head is None and not current.acts and not strange:
         return False
     found = verb_of(low)
     if low in AUXILIARY:
         return index + 1 < len(words) and verb_of(words[index + 1]) is not None
-    before = head.form if head is not None else None
+    before = head.form if head is not None else "third" if strange else None
     if found is None:
         guess = before == "third" and low.endswith("s") and not low.endswith(("ss", "us"))
         guess = guess and low not in lex.not_third and _ends_clause(words, index + 1)

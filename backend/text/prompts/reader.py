@@ -24,6 +24,7 @@ SURE = 0.5
 """Share of its probability that a label needs to be asked for alone; else two share."""
 LYING = frozenset(["fall", "sleep", "army_crawl", "roll", "push_up"])
 ONE_HANDED = {"byebye": "bye", "wave_both": "wave", "raise_both_hands": "raise_hand"}
+STIRS = frozenset({"move", "stir", "budge", "stop", "fall", "go"})
 HASTE = frozenset(["rush", "hurry", "hasten", "scurry", "race"])
 
 
@@ -113,7 +114,9 @@ class PromptReader:
         names = []
         for text, row in zip(texts, rows, strict=True):
             best = int(row[:-1].argmax())
-            if not still_limbs("", [text]) and float(row[-1]) < 1 - self.words.threshold:
+            stirs = core_of(text).verb in STIRS  # "not moving at all" denies no action
+            limbs = still_limbs("", [text])
+            if not stirs and not limbs and float(row[-1]) < 1 - self.words.threshold:
                 names.append(self.words.labels[best])
         return tuple(names)
 
