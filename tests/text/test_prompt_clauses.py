@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from backend.text.prompts.clauses import clauses
+from backend.text.prompts.cores import core_of
+from backend.text.prompts.lexicon import word_set
 
 
 def told(prompt: str) -> list[str]:
@@ -85,3 +89,21 @@ def test_what_is_denied_is_not_done(prompt: str, done: str, denied: list[str]) -
 )
 def test_odd_prompts_stay_prompts(prompt: str) -> None:
     assert len(clauses(prompt)) >= 1
+
+
+def test_any_order_of_words_can_be_read() -> None:
+    words = list(
+        word_set(
+            """walks and waves , then not before a person after without twice slowly the left hand
+            while instead of first finally is 3 steps no nobody . jump as once when box doesn't ;
+            back someone but neither nor don't in circles on spot who"""
+        )
+    )
+    words.sort()
+    rng = random.Random(0)
+    for _ in range(3000):
+        prompt = " ".join(rng.choices(words, k=rng.randint(1, 9)))
+        found = clauses(prompt)
+        assert found and found[0].link == "then", prompt
+        for clause in found:
+            core_of(clause.text)

@@ -209,7 +209,8 @@ def _goes_on(words: Sequence[str], start: int, current: _Piece) -> bool:
     head = current.head
     if low in lex.determiners or low[0].isdigit():
         return _begins(words, index, clause=head is not None and head.form != "ing")
-    strange = head is None and len(current.words) <= 2 and current.words[0].lower().endswith("s")
+    strange = head is None and 0 < len(current.words) <= 2
+    strange = strange and current.words[0].lower().endswith("s")
     if head is None and not current.acts and not strange:
         return False
     found = verb_of(low)
