@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -261,7 +261,7 @@ class ActionMDMPipeline:
         length = max(1, round(request.seconds * MOTION_FPS))
         motions = []
         for index, clip in enumerate(clips):
-            data, error = to_motion135(clip, c.fps, length)
+            data, error = to_motion135(clip, c.fps, length, request.ik)
             meta = self._meta(request, request.seed + index, name, error)
             motions.append(Motion(data, MOTION_FPS, meta))
         return motions
@@ -321,13 +321,14 @@ class ActionMDMPipeline:
 
 
 def to_motion135(
-    clip: np.ndarray, fps: float, frames: int | None = None
+    clip: np.ndarray, fps: float, frames: int | None = None, ik: str = limits.IK_PRESETS[0]
 ) -> tuple[np.ndarray, float]:
     """Joints ``[T, 22, 3]`` to motion_135 at 30 fps, standing on the ground.
 
     Args:
         fps: rate of ``clip``.
         frames: exact number of output frames; by default the duration decides.
+        ik: a name of :data:`backend.motion.convert.IK_PRESETS`.
 
     Returns:
         motion_135 ``[T', 135]`` float32 and the mean distance of its joints from the clip's, mm.
@@ -340,7 +341,7 @@ def to_motion135(
             "The model made a motion that is not finite.", "Train it longer, or with a lower rate."
         )
     points = joints_representation.as_joints(clip)
-    same_rate = convert.IkOptions(target_fps=fps)
+    same_rate = replace(convert.IkOptions.preset(ik), target_fps=fps)
     fitted, error = convert.joints_to_motion135(points, fps, fps, same_rate)
     data = resample_motion135(fitted, fps, MOTION_FPS, frames)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)

@@ -23,6 +23,7 @@ from .finishing import finished
 from .notices import notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
+from .timeline import is_timeline, timeline_motions
 
 if TYPE_CHECKING:
     from .pipeline import DiTPipeline
@@ -33,6 +34,8 @@ def generate(
 ) -> list[Motion]:
     """The motions of a request: see :meth:`.pipeline.DiTPipeline.generate`."""
     request = request.validated()
+    if is_timeline(request.prompt):
+        return timeline_motions(model, request, on_step)
     tell = Stages(request, on_step)
     if isinstance(model.reader, PromptReader):
         return _read(model, model.reader, request, tell)
@@ -78,6 +81,8 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
 def _short(script: Script, frames: int, model: DiTPipeline) -> Script | None:
     """A longer canvas for one plain action of less than two seconds; None where none is needed."""
     scene = script.scenes[0]
+    if model.vocabulary is not None:  # it was trained on short clips too
+        return None
     if len(script.scenes) > 1 or scene.times > 1 or scene.over:
         return None
     made = frames_to_make(scene.made, model.config.fps, model.config.max_frames)
@@ -120,7 +125,7 @@ def _plain(model: DiTPipeline, request: Request, tell: Stages) -> list[Motion]:
     frames = max(1, round(request.seconds * c.fps))
     plan = model.plan(parts, frames)
     made = frames
-    if len(parts) == 1:
+    if len(parts) == 1 and model.vocabulary is None:  # others were trained on short clips too
         made = frames_to_make(frames, c.fps, c.max_frames)
         plan = model.plan(parts, made)
     tell("reading the prompt")

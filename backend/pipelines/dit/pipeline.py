@@ -260,8 +260,9 @@ class DiTPipeline:
     ) -> list[Motion]:
         """The motions of a request in motion_135 at 30 fps, one per sample.
 
-        See :mod:`.generating`. Each ``Motion.meta`` holds prompt, seed, model, params, parts,
-        warnings, and with a reader ``asked`` and ``notices`` (:mod:`.notices`).
+        See :mod:`.generating`. A prompt of lines ``text # start # end # legs # ...`` is a timeline
+        (:mod:`.timeline`). Each ``Motion.meta`` holds prompt, seed, model, params,
+        parts, warnings, and with a reader ``asked`` and ``notices`` (:mod:`.notices`).
 
         Args:
             on_step: receives a Progress at each step; it may raise ``Cancelled``.

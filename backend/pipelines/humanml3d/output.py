@@ -43,9 +43,9 @@ def to_motions(
     """Clips of a model to what a request asks for.
 
     Joints are recovered from the stored positions and fitted by inverse kinematics
-    (:func:`backend.motion.convert.joints_to_motion135`), on the ground of the neutral body. A clip
-    that differs much from ``request.seconds``, because its model decides the length, keeps its own
-    and says so among its warnings.
+    (:func:`backend.motion.convert.joints_to_motion135`) as ``request.ik`` says, on the ground of
+    the neutral body. A clip that differs much from ``request.seconds``, because its model decides
+    the length, keeps its own and says so among its warnings.
 
     Args:
         features: ``[T, 263]`` un-normalised at 20 fps, one per sample.
@@ -64,7 +64,8 @@ def _to_motion(clip: np.ndarray, request: Request, meta: Mapping[str, Any]) -> M
             "Try another seed, or a smaller guidance scale.",
         )
     points = convert.hml263_to_joints(clip)
-    data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS)
+    options = convert.IkOptions.preset(request.ik)
+    data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS, options)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
     warnings = list(meta.get("warnings", ()))
     frames = max(1, round(request.seconds * MOTION_FPS))
@@ -74,5 +75,5 @@ def _to_motion(clip: np.ndarray, request: Request, meta: Mapping[str, Any]) -> M
         warnings.append(
             f"The model made {len(data) / MOTION_FPS:.1f} s instead of {request.seconds:g} s."
         )
-    note = {LOSS_NOTE: round(float(error.mean()), 2), "warnings": warnings}
+    note = {LOSS_NOTE: round(float(error.mean()), 2), "warnings": warnings, "ik": request.ik}
     return Motion(data, MOTION_FPS, {**meta, **note})

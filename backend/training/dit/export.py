@@ -7,10 +7,11 @@ from pathlib import Path
 from ...diffusion.schedule import Schedule
 from ...errors import ArtifactError
 from ...models.dit import DiT
-from ...pipelines.dit.config import config_for
+from ...pipelines.dit.config import Preset, config_for
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
 from ...pipelines.dit.vocabulary import Vocabulary
+from ...store.config_files import config_from_dict
 from ...store.model_folder import Stats, write_json
 from ...store.new_folder import new_folder
 from ...text.minilm import MiniLMEncoder
@@ -18,6 +19,7 @@ from ..data.dataset import MotionDataset, read_json
 from ..run import load_state
 from .trainer import ema_weights
 
+PRESETS = ("draft", "best")
 CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""
 CAPTIONS_READ_PER_LABEL = 240
@@ -57,6 +59,9 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> N
             "Its config.json was changed after the training; put the original back.",
         ) from error
     options = read_json(details) if details else {}
+    for name in PRESETS:
+        if options.get(name):
+            options[name] = config_from_dict(Preset, options[name], f"{details}: {name}")
     pipeline_config = config_for(
         config.model,
         Schedule(config.schedule_kind, config.schedule_steps),
