@@ -137,8 +137,9 @@ class Request:
                 else "The request has no prompt.",
                 "Use the same Kinetype version on both sides.",
             )
-        listed = values.get("constraints", ())
-        return cls(**{**values, "constraints": tuple(listed)} if listed else values)
+        if isinstance(values.get("constraints"), list):
+            values = {**values, "constraints": tuple(values["constraints"])}
+        return cls(**values)
 
 
 def _check_constraints(constraints: object) -> None:

@@ -112,6 +112,6 @@ def test_an_edit_is_checked(edit: Edit, said: str) -> None:
 @pytest.mark.parametrize(
     "constraints", [[], ("walk",), ({"frame_indices": [0]},), ({"type": "x"},) * 257]
 )
-def test_what_is_no_constraint_is_refused(constraints: Any) -> None:
+def test_what_is_no_constraint_is_refused(constraints: tuple[dict[str, object], ...]) -> None:
     with pytest.raises(InvalidRequest, match="onstraint"):
         Request("walk", constraints=constraints).validated()
