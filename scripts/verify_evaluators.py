@@ -28,7 +28,8 @@ PUBLISHED = {
     "hml263": "R@1/2/3 .511/.703/.797, MM-Dist 2.974, Diversity 9.503 (HumanML3D, Guo et al. 2022)",
     "ms272": "R@1/2/3 .706/.857/.911, MM-Dist 15.007, Diversity 27.281 (all captions);"
     " .770/.903/.944, 14.88, 27.77 (one caption for each of 4,042 clips: --preset leaderboard)",
-    "joints66": "R@1/3 .687/.906, MM-Dist 27.60, Diversity 53.94 (4,034 clips, --preset leaderboard)",
+    "joints66": "R@1/3 .687/.906, MM-Dist 27.60, Diversity 53.94"
+    " (4,034 clips: --preset leaderboard)",
 }
 
 
