@@ -161,10 +161,9 @@ def meta_of(
     params: dict[str, Any],
     *,
     warnings: Sequence[str] = (),
-    licence: str = "",
     **more: Any,
 ) -> dict[str, Any]:
-    """``Motion.meta`` of a motion made for a request.
+    """What a pipeline tells of a motion made for a request; the engine adds whose it is.
 
     Args:
         seed: of this sample.
@@ -174,9 +173,7 @@ def meta_of(
     return {
         "prompt": request.prompt,
         "seed": seed,
-        "model": request.model,
         "params": params,
         **more,
         "warnings": list(warnings),
-        "licence": licence,
     }

@@ -24,4 +24,8 @@ DIFFUSION_SAMPLERS = ("ddim", "ddpm", "dpmpp")
 FLOW_SAMPLERS = ("euler", "heun")
 """Of models that follow a flow from noise to data (HY-Motion)."""
 SAMPLERS = (*DIFFUSION_SAMPLERS, *FLOW_SAMPLERS)
+ACTION_SAMPLERS = (*SAMPLERS, "exact")
+"""Of models of actions: "exact" repeats the released script number by number."""
+MAX_COLUMNS = 512
+"""Of features that are sent in another representation than motion_135."""
 DEFAULT_MODEL = "starter"

@@ -308,16 +308,19 @@ class ActionMDMPipeline:
             device=self.device,
         )
 
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in; it has no guidance."""
+        sampler, c = sampler or self.config.sampler, self.config
+        if sampler == EXACT:
+            return {"sampler": sampler, "steps": c.schedule.steps}
+        return {"sampler": sampler, "steps": c.steps if steps is None else steps}
+
     def _meta(self, request: Request, seed: int, action: str, error_mm: float) -> dict[str, Any]:
-        c = self.config
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or c.sampler,
-            "steps": request.steps or c.steps,
-        }
-        return meta_of(
-            request, seed, params, action=action, ik_error_mm=error_mm, licence=c.licence
-        )
+        used = self.used(request.guidance_scale, request.steps, request.sampler)
+        params = {"seconds": request.seconds, **used}
+        return meta_of(request, seed, params, action=action, ik_error_mm=error_mm)
 
 
 def to_motion135(

@@ -368,17 +368,20 @@ class DiTPipeline:
                     warnings.append(warning)
         return warnings
 
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+        c = self.config
+        return {
+            "sampler": sampler or c.sampler,
+            "steps": c.steps if steps is None else steps,
+            "guidance_scale": c.guidance_scale if guidance_scale is None else guidance_scale,
+        }
+
     def _meta(
         self, request: Request, seed: int, parts: Sequence[str], warnings: list[str]
     ) -> dict[str, Any]:
-        c = self.config
-        guidance = request.guidance_scale
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or c.sampler,
-            "steps": request.steps or c.steps,
-            "guidance_scale": c.guidance_scale if guidance is None else guidance,
-        }
-        return meta_of(
-            request, seed, params, parts=list(parts), warnings=warnings, licence=c.licence
-        )
+        used = self.used(request.guidance_scale, request.steps, request.sampler)
+        params = {"seconds": request.seconds, **used}
+        return meta_of(request, seed, params, parts=list(parts), warnings=warnings)

@@ -26,7 +26,7 @@ from ...wire.skeleton import NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
-from .edit import EditingModel, Kept, assemble, ground_under
+from .edit import EditingModel, Kept, assemble, before, ground_under, origin_of
 from .extending import extended
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
         return _extended(model, Motion(data, motion.fps, motion.meta), how)
     make = {"tokens": _written, "prefix": _planned}[way]
     replies = make(model, data, motion.fps, how)
+    params = _params(model, how)
     takes = []
     for index, reply in enumerate(replies):
         if reply.features is None:
@@ -167,10 +168,11 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
         note = {
             **reply.note,
             "seed": how.seed + index,
-            "continued": {"kept_frames": len(data)},
+            "params": {**params, "seconds": round((len(whole) - len(data)) / motion.fps, 3)},
+            "continued": {"kept_frames": len(data), "before": before(motion)},
         }
         joined = _joined(whole, made, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, note, reply.warnings))
+        takes.append(_take(motion, joined, note, reply.warnings))
     return takes
 
 
@@ -193,7 +195,7 @@ def _extended(model: Any, motion: Motion, how: Drawing) -> list[Take]:
             foot_lock=how.foot_lock,
             on_step=part_of(how.on_step, index, how.takes),
         )
-        note = {"continued": {"kept_frames": len(motion.data)}}
+        note = {"continued": {"kept_frames": len(motion.data), "before": before(motion)}}
         takes.append(Take(Motion(made.data, made.fps, {**made.meta, **note}), ()))
     return takes
 
@@ -303,10 +305,11 @@ def new_middle(model: TokenModel, motion: Motion, how: Drawing) -> list[Take]:
         note = {
             "tokens": list(answer.ids),
             "seed": how.seed + index,
-            "in_between": {"kept_frames": ranges},
+            "params": {**_params(model, how), "seconds": round(len(whole) / motion.fps, 3)},
+            "in_between": {"kept_frames": ranges, "before": before(motion)},
         }
         joined = _joined(whole, shown, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, note, answer.warnings))
+        takes.append(_take(motion, joined, note, answer.warnings))
     return takes
 
 
@@ -346,17 +349,14 @@ def _joined(
     return assemble(whole, (root, rotations), chosen, fps, seams.BLEND_SECONDS, foot_lock)
 
 
+def _params(model: Any, how: Drawing) -> dict[str, Any]:
+    """The settings of a take as they were used."""
+    used = model.used(how.guidance_scale if how.prompt else 0.0, how.steps, how.sampler)
+    return {**used, "greedy": True} if how.greedy else used
+
+
 def _take(
-    model: TokenModel | Planner | EditingModel,
-    before: Motion,
-    data: np.ndarray,
-    note: dict[str, Any],
-    warnings: tuple[str, ...],
+    given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]
 ) -> Take:
-    meta = {
-        **before.meta,
-        **note,
-        "warnings": list(warnings),
-        "licence": cast(Any, model).config.licence,
-    }
-    return Take(Motion(data, before.fps, meta), warnings)
+    meta = {**origin_of(given), "prompt": "", **note, "warnings": list(warnings)}
+    return Take(Motion(data, given.fps, meta), warnings)

@@ -362,12 +362,17 @@ class MDMPipeline(MdmReading, MdmEditing):
             return 1.0  # never trained without a caption
         return checked_guidance(self.config.guidance_param if wanted is None else wanted)
 
-    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or self.config.sampler,
-            "steps": request.steps or self._default_steps,
-            "guidance_scale": self._guidance(request.guidance_scale),
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+        return {
+            "sampler": sampler or self.config.sampler,
+            "steps": self._default_steps if steps is None else steps,
+            "guidance_scale": self._guidance(guidance_scale),
         }
-        parts, licence = [request.prompt], self.config.licence
-        return meta_of(request, seed, params, parts=parts, warnings=warnings, licence=licence)
+
+    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
+        used = self.used(request.guidance_scale, request.steps, request.sampler)
+        params = {"seconds": request.seconds, **used}
+        return meta_of(request, seed, params, parts=[request.prompt], warnings=warnings)

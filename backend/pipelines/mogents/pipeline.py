@@ -307,12 +307,17 @@ class MoGenTSPipeline(MoGenTSCore):
         cut = self.encoder.truncated([request.prompt])[0]
         return [cut_warning(request.prompt)] if cut else []
 
-    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
-        mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)
-        params = {
-            "seconds": request.seconds,
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in; it has no sampler."""
+        mask, residual = self._options(None, None, steps, guidance_scale, None)
+        return {
             "steps": mask.timesteps,
             "guidance_scale": mask.guidance_scale,
             "residual_guidance_scale": residual.guidance_scale,
         }
-        return meta_of(request, seed, params, warnings=warnings, licence=self.licence)
+
+    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
+        used = self.used(request.guidance_scale, request.steps, request.sampler)
+        return meta_of(request, seed, {"seconds": request.seconds, **used}, warnings=warnings)

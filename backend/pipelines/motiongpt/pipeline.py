@@ -206,11 +206,16 @@ class MotionGPTPipeline(MotionGPTCore):
                 dict(params),
                 tokens=list(answer.ids),
                 warnings=answer.warnings,
-                licence=self.config.licence,
             )
             for seed, answer in enumerate(answers, request.seed)
         ]
         return output.to_motions([answer.features for answer in answers], request, metas)
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model: it has none of them."""
+        return {}
 
     # ------------------------------------------------------------------ motion to text
 
