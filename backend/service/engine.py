@@ -76,9 +76,7 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            info = _check_before_loading(request, self._local_files_only)
-            pipeline = self._pipeline(request, report)
-            motions = self._finished(request, _made(pipeline, request, report), report)
+            result = self._answer(request, report)
         except KinetypeError:
             raise
         except MemoryError as error:
@@ -96,9 +94,16 @@ class Engine:
             _log.exception("request %s failed", request.id)
             raise internal_error(error) from error
         taken = time.perf_counter() - started
-        _log.info("request %s: %d motions in %.2f s", request.id, len(motions), taken)
-        warnings = (*_left_out(request, info), *_warnings(motions))
-        return Result(request.id, tuple(motions), warnings, taken)
+        _log.info("request %s: %s in %.2f s", request.id, request.verb, taken)
+        return replace(result, seconds_taken=taken)
+
+    def _answer(self, request: Request, report: OnProgress) -> Result:
+        info = _check_before_loading(request, self._local_files_only)
+        model = self._pipeline(request, info, report)
+        unread = _left_out(request, info)
+        if request.verb in _ASKED:
+            return replace(_ASKED[request.verb](model.pipeline, request, report), warnings=unread)
+        ...
 
     def _pipeline(self, request: Request, report: OnProgress) -> registry.Pipeline:
         name = request.model
