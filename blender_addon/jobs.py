@@ -294,12 +294,3 @@ def _with_requests(result: Result, request: Request) -> Result:
 
 
 board = Board()
-
-
-def shut_down() -> None:
-    """Stop the backend and any installation; called when the add-on is disabled."""
-    from . import installing
-
-    installing.shut_down()
-    board.shut_down()
-    model_list.forget()

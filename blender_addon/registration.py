@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import bpy
 
-from . import handlers, jobs, operators, panels, preferences, properties, pump
+from . import (
+    handlers,
+    installing,
+    model_list,
+    operators,
+    panels,
+    preferences,
+    properties,
+    pump,
+)
+from .jobs import board
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
@@ -22,10 +32,17 @@ def register() -> None:
     handlers.attach()
 
 
+def shut_down() -> None:
+    """Stop the timer, the backend and any installation; nothing of Blender's is touched."""
+    pump.stop()
+    installing.shut_down()
+    board.shut_down()
+    model_list.forget()
+
+
 def unregister() -> None:
     """Stop what runs (within a few seconds), then remove all that :func:`register` added."""
-    pump.stop()
-    jobs.shut_down()
+    shut_down()
     handlers.detach()
     properties.detach()
     for cls in reversed(CLASSES):

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from . import environment
 from .backend_access import KinetypeError
+from .backend_settings import BackendSettings
 from .client.command import default_command
 from .client.inprocess import InProcessSession
 from .client.process import ProcessSession
 from .client.session import Session
 from .fixes import EnvironmentMissing, EnvironmentMissingOffline
-from .preferences import BackendSettings
 
 
 def open_session(settings: BackendSettings) -> Session:

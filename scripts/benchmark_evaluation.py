@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from backend.evaluation import protocol
 from backend.evaluation.evaluators import HumanML263Evaluator
-from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.parts.hml263_network import T2MEvaluator, T2MEvaluatorConfig
 from backend.evaluation.hml3d_items import Caption
 from backend.evaluation.words import TAGS, Vocabulary
 

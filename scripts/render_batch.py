@@ -5,11 +5,11 @@ With the bpy module:    ``python scripts/render_batch.py --prompts prompts.txt -
 With a Blender program: ``blender -b --python scripts/render_batch.py -- --prompts prompts.txt ...``
 
 ``prompts.txt`` has one prompt per line; blank lines and lines that start with # are skipped.
-``--jobs jobs.json`` takes a list of objects instead: ``{"prompt", "seconds", "seed", "samples",
-"model", "guidance_scale", "steps", "sampler", "cleanup", "name"}``, of which only the prompt is
-required. A prompt that fails does not stop the others. ``--skip-existing`` takes over what an
-earlier run of the same request finished. Motions come from the same backend as in the panel: in
-this process when it has torch, else in another one (``--backend-python``, ``--backend-command``).
+``--jobs jobs.json`` takes a list of objects instead (CSV and YAML do as well); ``--help`` lists the
+keys, of which only the prompt is required. A prompt that fails does not stop the others.
+``--skip-existing`` takes over what an earlier run of the same request finished. Motions come from
+the same backend as in the panel: in this process when it has torch, else in another one
+(``--backend-python``, ``--backend-command``).
 
 Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage; 130 after Ctrl-C.
 """
@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,13 +43,13 @@ that of the clone's .venv (make setup)."""
 if find_spec("numpy") is None:  # Blender brings it, and so does bpy
     raise SystemExit(NO_BLENDER)
 
+from backend.batch.job_file import Job, key_help, read_jobs, sample_names  # noqa: E402
 from backend.cli.outputs import check_writable  # noqa: E402
 from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError, ServiceError  # noqa: E402
 from backend.motion.io import npz  # noqa: E402
 from backend.motion.io.atomic import atomic_path  # noqa: E402
 from backend.wire import limits  # noqa: E402
 from backend.wire.messages import Failure, Motion, Progress, Request, Result  # noqa: E402
-from scripts.render_jobs import Job, read_jobs, sample_names  # noqa: E402
 
 if TYPE_CHECKING:
     from blender_addon.client import Session
@@ -220,7 +221,9 @@ def _open_session(options: argparse.Namespace) -> Session:
         return ProcessSession(shlex.split(options.backend_command))
     if options.backend_python is None and find_spec("torch") is not None:
         return InProcessSession(local_files_only=options.offline)
-    return ProcessSession(*default_command(options.backend_python, offline=options.offline))
+    # its working folder is ours: a model may be named by a relative path
+    command = default_command(options.backend_python, offline=options.offline, cwd=Path.cwd())
+    return ProcessSession(*command)
 
 
 def remove_frames_beyond(folder: Path, count: int) -> None:
@@ -235,11 +238,15 @@ def check_before_work(options: argparse.Namespace) -> None:
     """What would fail after minutes of work otherwise: a folder, a rate or a size that cannot be.
 
     Raises:
-        OutputError: the output folder cannot be written. InvalidRequest: wrong rate or size.
+        OutputError: the output folder cannot be written.
+        InvalidRequest: wrong rate or size, or no such Python.
     """
     from blender_addon import headless
     from blender_addon.scene.render import check_path
 
+    python: str | None = options.backend_python
+    if python is not None and shutil.which(Path(python).expanduser()) is None:
+        raise InvalidRequest(f"There is no program {python}.", "Check --backend-python.")
     check_path(options.out)
     check_writable(options.out / RESULTS)
     headless.check_settings(_render_settings(options), options.fps)
@@ -251,7 +258,7 @@ def _render_settings(options: argparse.Namespace) -> RenderSettings:
     return RenderSettings(options.width, options.height, options.engine, options.render_samples)
 
 
-def check_measurable(python: Path | None) -> None:
+def check_measurable(python: str | None) -> None:
     """:class:`InvalidRequest` where :func:`measure` could not work, before hours of rendering."""
     if find_spec("scipy") is not None:
         return
@@ -266,7 +273,7 @@ def check_measurable(python: Path | None) -> None:
         raise InvalidRequest(f"--evaluate needs scipy, which {python} lacks.", hint)
 
 
-def measure(path: Path, python: Path | None = None) -> dict[str, float]:
+def measure(path: Path, python: str | None = None) -> dict[str, float]:
     """Physical metrics of a motion file.
 
     They need scipy, which Blender's own Python lacks; then the backend's Python runs this script.
@@ -350,7 +357,9 @@ def parser() -> argparse.ArgumentParser:
 
     made = argparse.ArgumentParser(prog="render_batch", description=__doc__.split("\n\n")[0])
     made.add_argument("--prompts", type=Path, help="text file, one prompt per line")
-    made.add_argument("--jobs", type=Path, help="JSON file with a list of jobs")
+    made.add_argument(
+        "--jobs", type=Path, help=f"job file (.json, .csv, .yaml); keys: {key_help()}"
+    )
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--seconds", type=float, default=limits.DEFAULT_SECONDS)
     made.add_argument("--seed", type=int, default=0)
@@ -360,7 +369,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fps", type=float, default=30.0, help="of the scene and the video")
     made.add_argument("--evaluate", action="store_true", help="print physical metrics")
     made.add_argument("--skip-existing", action="store_true", help="continue an earlier run")
-    made.add_argument("--backend-python", type=Path, help="Python with torch, for the backend")
+    made.add_argument("--backend-python", help="Python with torch, for the backend")
     made.add_argument("--backend-command", help="for example: ssh gpu-box kinetype serve")
     made.add_argument("--offline", action="store_true", help="never use the network")
     headless.add_render_options(made)
@@ -380,7 +389,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.evaluate:
             check_measurable(options.backend_python)
-        jobs = read_jobs(options)
+        defaults = {
+            name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
+        }
+        jobs = read_jobs(options.prompts, options.jobs, defaults)
         check_before_work(options)
         batch = Batch(options)
         succeeded = batch.run(jobs)

@@ -27,10 +27,10 @@ ALLOWED = {
     "text": MATHS | {"store"},
     "models": MATHS | {"store"},
     "pipelines": PARTS,
-    "evaluation": MATHS | {"models", "store", "text"},
+    "evaluation": MATHS | {"models", "store", "text", ""},
     "training": PARTS | {"evaluation", "pipelines"},
     "service": PARTS | {"pipelines", "evaluation", ""},
-    "batch": PARTS | {"pipelines", "evaluation", "service"},
+    "batch": PARTS | {"pipelines", "evaluation", "service", ""},
     "cli": PARTS | {"pipelines", "evaluation", "training", "service", "batch", ""},
     "__main__": {"cli"},
 }

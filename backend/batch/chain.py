@@ -3,6 +3,7 @@
 ``native/NAME.npy``      what the model made, un-normalised, in its own representation
 ``motion135/NAME.npz``   through inverse kinematics where the model has no rotations
 ``ms272/NAME.npy``       for the 272 evaluator
+``joints66/NAME.npy``    for the evaluator of joint positions
 
 A stage reads the folder of the stage before it and can be run again alone; files appear whole or
 not at all.
@@ -19,15 +20,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InvalidRequest, KinetypeError
+from ..evaluation import evaluators
 from ..evaluation.test_set import check_name, split_names
 from ..motion.io.atomic import atomic_path
 from ..motion.io.load import SUFFIXES, read_clip
+from ..motion.representations import hml263
 from . import conversion, journal
 
 NATIVE = "native"
 SUMMARY = "run_summary.json"
-TARGETS = ("motion135", "ms272")
-"""Stages after generation, each from the one before it."""
+TARGETS = ("motion135", "ms272", "joints66")
+"""Stages after generation; the later ones start from the first."""
 
 
 class TextToMotion(Protocol):
@@ -161,17 +164,31 @@ def _runs(jobs: Sequence[GenerationJob], batch: int) -> list[list[GenerationJob]
     return groups
 
 
+def before(stage: str, bridge: str) -> str:
+    """The folder that a stage converts; the native bridge to 272 starts from what a model made."""
+    return NATIVE if stage == TARGETS[0] or (stage, bridge) == ("ms272", "native") else TARGETS[0]
+
+
 def convert(
     source: Path,
     destination: Path,
     target: str,
     *,
+    ik: str = "published",
+    bridge: str = "ik",
+    skeleton: str | None = None,
     skip_existing: bool = False,
     workers: int = 1,
     on_done: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """All files of a folder to ``target``; the summary of ``kinetype convert``."""
-    settings = conversion.ConversionSettings(target=target).validated()
+    """All files of a folder to ``target``; the summary of ``kinetype convert``.
+
+    Args:
+        ik, bridge, skeleton: of :class:`backend.batch.conversion.ConversionSettings`.
+    """
+    settings = conversion.ConversionSettings(
+        target=target, ik=ik, bridge=bridge, skeleton=skeleton
+    ).validated()
     jobs = conversion.plan(source, destination, settings)
     records = conversion.run(
         jobs,
@@ -182,6 +199,14 @@ def convert(
         on_done=on_done,
     )
     return conversion.summarise(records, settings)
+
+
+def folder_for(evaluator: str) -> str:
+    """The folder of a run that an evaluator judges, by the representation that it reads."""
+    native = evaluators.judge_class(evaluator).native
+    if native in TARGETS:
+        return str(native)
+    return NATIVE if native == hml263.SPEC.name else TARGETS[0]
 
 
 def write_summary(summary: dict[str, Any], out: Path) -> None:

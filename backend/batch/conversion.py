@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InternalError, InvalidRequest, KinetypeError
-from ..motion import convert, ik
+from ..motion import convert, ik, skeleton_file
 from ..motion.io import bvh, bvh_motionstreamer, load, npz
 from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..motion.representations import motion135
@@ -28,6 +28,7 @@ FORMATS: tuple[str, ...] = ("npz", "npy", "bvh")
 
 BVH_STYLES: tuple[str, ...] = ("kinetype", "motionstreamer")
 METHODS: tuple[str, ...] = ("adam", "gauss_newton")
+BRIDGES: tuple[str, ...] = ("ik", "native")
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,13 @@ class ConversionSettings:
         source: what the inputs are (``load.SOURCES``).
         file_format: one of :data:`FORMATS`; npz for motion_135 and npy for the others when None.
         mean, std: ``.npy`` files that the inputs were normalised with.
+        ik: a name of :data:`backend.motion.convert.IK_PRESETS`; what follows replaces its own.
         refine_iterations: of inverse kinematics; 0 for the closed form.
         learning_rate, method: of :class:`backend.motion.ik.Refinement`.
-        floor_align, hinge_twist: of :class:`backend.motion.convert.IkOptions`.
+        floor_align, foot_align, hinge_twist: of :class:`backend.motion.convert.IkOptions`.
+        bridge: one of :data:`BRIDGES`, the way from 263 to 272 features.
+        skeleton: where the skeleton of 272 features is from
+            (:func:`backend.motion.skeleton_file.load_offsets`); the neutral one when None.
         source_fps: rate of the inputs where they do not say it.
         target_fps: see :func:`backend.motion.convert.convert`.
         bvh_style: one of :data:`BVH_STYLES`.
@@ -52,11 +57,15 @@ class ConversionSettings:
     file_format: str | None = None
     mean: str | None = None
     std: str | None = None
-    refine_iterations: int = 80
-    learning_rate: float = 0.02
-    method: str = "adam"
-    floor_align: bool = True
-    hinge_twist: bool = True
+    ik: str = "clean"
+    refine_iterations: int | None = None
+    learning_rate: float | None = None
+    method: str | None = None
+    floor_align: bool | None = None
+    foot_align: bool | None = None
+    hinge_twist: bool | None = None
+    bridge: str = "ik"
+    skeleton: str | None = None
     source_fps: float | None = None
     target_fps: float | None = None
     bvh_style: str = "kinetype"
@@ -69,7 +78,9 @@ class ConversionSettings:
             (self.source, load.SOURCES, "format to read"),
             (file_format, FORMATS, "file format"),
             (self.bvh_style, BVH_STYLES, "BVH style"),
-            (self.method, METHODS, "refinement"),
+            (self.method or METHODS[0], METHODS, "refinement"),
+            (self.ik, tuple(convert.IK_PRESETS), "preset of inverse kinematics"),
+            (self.bridge, BRIDGES, "bridge"),
         ):
             if value not in options:
                 raise InvalidRequest(
@@ -81,7 +92,8 @@ class ConversionSettings:
             )
         if (self.mean is None) != (self.std is None):
             raise InvalidRequest("Mean and std belong together.", "Give both or neither.")
-        if self.refine_iterations < 0 or not self.learning_rate > 0:
+        iterations, rate = self.refine_iterations or 0, self.learning_rate
+        if iterations < 0 or not (rate is None or rate > 0):
             raise InvalidRequest(
                 "The refinement needs 0 or more steps and a rate above 0.",
                 "80 steps at a rate of 0.02 are the published ones.",
@@ -91,18 +103,37 @@ class ConversionSettings:
                 raise InvalidRequest(f"{rate!r} is not a frame rate.", "Use 1 to 1000.")
         try:
             convert.check_target_rate(self.target, self.target_fps)
+            _skeleton(self.skeleton)
         except FormatError as error:
             raise InvalidRequest(error.message, error.hint) from error
         return replace(self, file_format=file_format)
 
     def ik_options(self) -> convert.IkOptions:
         """The options of inverse kinematics."""
-        refinement = ik.Refinement(self.method, self.refine_iterations, self.learning_rate)
-        return convert.IkOptions(
-            refinement=refinement if self.refine_iterations else None,
-            floor_align=self.floor_align,
-            hinge_twist=self.hinge_twist,
+        preset = convert.IkOptions.preset(self.ik)
+        asked = {
+            "method": self.method,
+            "iterations": self.refine_iterations,
+            "learning_rate": self.learning_rate,
+        }
+        refinement = replace(preset.refinement or ik.Refinement(), **_given(asked))
+        asked = {name: getattr(self, name) for name in ("floor_align", "foot_align", "hinge_twist")}
+        return replace(
+            preset,
+            refinement=refinement if refinement.iterations else None,
+            offsets_272=_skeleton(self.skeleton),
+            native_bridge=self.bridge == "native",
+            **_given(asked),
         )
+
+
+def _given(asked: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+@functools.lru_cache(maxsize=4)
+def _skeleton(path: str | None) -> np.ndarray | None:
+    return None if path is None else skeleton_file.load_offsets(path)
 
 
 @dataclass(frozen=True)
@@ -287,6 +318,8 @@ def _settings_digest(settings: ConversionSettings) -> bytes:
     for name in ("mean", "std"):
         path = values.pop(name)
         values[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+    bones = _skeleton(values.pop("skeleton"))
+    values["skeleton"] = None if bones is None else hashlib.sha256(bones.tobytes()).hexdigest()
     return json.dumps(values, sort_keys=True).encode()
 
 
@@ -322,7 +355,7 @@ def run(
         raise InvalidRequest(f"{workers} processes convert nothing.", "Use 1 or more.")
     if settings.mean and settings.std:
         normalisation.check_statistics(settings.mean, settings.std)
-    known = journal.read(log) if log else {}
+    known = journal.read(log, Record) if log else {}
     if log:
         journal.end_torn_line(log)
     for folder in {job.destination.parent for job in jobs}:

@@ -1,8 +1,8 @@
 """What became of each file of a run, one JSON line each, so that a killed run can go on.
 
-Lines are appended by every worker with one write each. A line is written before its file takes its
-final name: a line without a file means that the process was killed in between, and the file is made
-again; a finished file always has its line.
+Lines are appended with one write each. In a conversion every worker writes its own, before its file
+takes its final name: a line without a file means that the process was killed in between, and the
+file is made again; a finished file always has its line.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import OutputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RecordT = TypeVar("RecordT", bound="DataclassInstance")
 
 NAME = ".kinetype-convert.jsonl"
 """Name of the journal in the output folder."""
@@ -49,8 +55,8 @@ class Record:
     warning: str = ""
 
 
-def append(path: Path, record: Record) -> None:
-    """Add a line.
+def append(path: Path, record: DataclassInstance) -> None:
+    """Add a line with the fields of a record.
 
     Raises:
         OutputError: it cannot be written.
@@ -69,8 +75,11 @@ def append(path: Path, record: Record) -> None:
         ) from error
 
 
-def read(path: Path) -> dict[str, Record]:
-    """The last record of each output; torn or foreign lines are passed over.
+def read(path: Path, kind: type[RecordT]) -> dict[str, RecordT]:
+    """The last record of each name; torn or foreign lines are passed over.
+
+    Args:
+        kind: a dataclass with a ``name``; its lists are given back as tuples.
 
     Raises:
         OutputError: the journal is there and cannot be read.
@@ -81,16 +90,16 @@ def read(path: Path) -> dict[str, Record]:
         return {}
     except OSError as error:
         raise OutputError(f"Cannot read {path}: {error.strerror}.", "Remove it.") from error
-    known = {f.name for f in fields(Record)}
-    found: dict[str, Record] = {}
+    known = {f.name for f in fields(kind)}
+    found: dict[str, RecordT] = {}
     for line in text.splitlines():
         try:
             values = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(values, dict) and set(values) == known:
-            values["loses"] = tuple(values["loses"])
-            found[values["name"]] = Record(**values)
+            whole = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            found[str(values["name"])] = kind(**whole)
     return found
 
 

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from . import console
+from . import batch_generate, console
+from .convert import add_ik
 
 HELP = "generate, convert and evaluate a whole test set"
-STAGES = ("generate", "motion135", "ms272", "evaluate")
+STAGES = ("generate", "motion135", "ms272", "joints66", "evaluate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``batch chain``."""
+    """Arguments of each kind of batch."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    generate = kinds.add_parser(
+        "generate", help=batch_generate.HELP, description=batch_generate.HELP
+    )
+    batch_generate.add_arguments(generate)
     what = "generate -> motion_135 -> 272 -> evaluate"
     chain = kinds.add_parser("chain", help=what, description=what)
     chain.add_argument("--model", default="starter", help="name, folder or hub id")
@@ -28,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES[:3], metavar="STAGE",
                        help=f"of {', '.join(STAGES)} (default: the first three)")  # fmt: skip
     chain.add_argument("--evaluator", default="physical", help="see kinetype evaluate")
-    chain.add_argument("--weights", type=Path, help="see kinetype evaluate")
+    chain.add_argument("--weights", help="see kinetype evaluate")
     chain.add_argument("--repeats", type=int, default=20, help="see kinetype evaluate")
     chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
+    add_ik(chain, default="published")
     chain.add_argument("--workers", type=int, default=1, help="processes that convert")
     chain.add_argument("--limit", type=int, help="use so many captions, the first ones")
     chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
@@ -40,7 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the stages in order; 1 when a motion failed, with the summary written either way."""
+    """What was asked for; 1 when a motion failed, with the summary written either way."""
+    if options.kind == "generate":
+        return batch_generate.run(options)
+    return _chain(options)
+
+
+def _chain(options: argparse.Namespace) -> int:
+    """Run the stages in order."""
     from ..batch import chain
     from .main import EXIT_FAILED
 
@@ -85,11 +98,14 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> 
         if stage == "generate":
             found, summary["skipped"] = _generate(options, on_done)
             return found
-        before = chain.NATIVE if stage == "motion135" else "motion135"
+        before = chain.before(stage, options.bridge)
         return chain.convert(
             options.out / before,
             options.out / stage,
             stage,
+            ik=options.ik,
+            bridge=options.bridge,
+            skeleton=options.skeleton,
             skip_existing=options.skip_existing,
             workers=options.workers,
             on_done=on_done,
@@ -128,25 +144,22 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    from . import evaluate
+    from ..batch import chain
+    from ..evaluation import report
+    from ..evaluation.settings import EvaluationSettings
+    from .evaluate import show
 
-    folder = {"ms272": "ms272", "hml263": "native", "tmr": "native"}
-    command = argparse.Namespace(
+    settings = EvaluationSettings(
         evaluator=options.evaluator,
         weights=options.weights,
-        model=None,
-        multimodality=False,
-        pred=options.out / folder.get(options.evaluator, "motion135"),
         gt=options.gt,
+        predictions=options.out / chain.folder_for(options.evaluator),
         captions=options.captions,
         split=options.split,
-        gt_only=False,
         repeats=options.repeats,
         seed=options.seed,
-        caption="first",
         limit=options.limit,
         device=options.device,
-        out=options.out,
     )
-    evaluate.run(command)
-    return {"report": evaluate.RESULT}
+    show(report.evaluate(settings), options.out)
+    return {"report": report.RESULT}

@@ -97,6 +97,8 @@ def _bpy_version() -> str:
 
 def _program(path: str) -> Blender:
     """A ``blender`` executable, checked for its version."""
+    if {os.sep, os.altsep} & set(path):  # it is started from another folder than it is named in
+        path = str(Path(path).absolute())
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=60, check=False

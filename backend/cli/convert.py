@@ -29,42 +29,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="source",
         default="auto",
         metavar="FORMAT",
-        help="auto, amass, bvh, motion135, hml263, ms272, smplrifke205, smpl85, joints "
-        "(default: what each file looks like)",
+        help="auto, amass, bvh, motion135, hml263, ms272, smplrifke205, smpl85, joints, joints66, "
+        "hymotion201, dart276, babel135 (default: what each file looks like)",
     )
     parser.add_argument(
         "--to",
         dest="target",
         required=True,
         metavar="FORMAT",
-        help="motion135, hml263, ms272, smplrifke205, smpl85, joints; bvh or amass for motion135 "
-        "in such files",
+        help="motion135, hml263, ms272, smplrifke205, smpl85, joints, joints66, hymotion201, "
+        "dart276, babel135; bvh or amass for motion135 in such files",
     )
     parser.add_argument("--format", help="npz, npy or bvh (default: OUT's suffix, or the usual)")
     parser.add_argument("--bvh-style", default="kinetype", help="kinetype or motionstreamer")
     parser.add_argument("--mean", type=Path, help=".npy the inputs were normalised with")
     parser.add_argument("--std", type=Path, help=".npy the inputs were normalised with")
+    add_ik(parser, default="clean")
     parser.add_argument(
-        "--refine-iters", type=int, default=80, help="of inverse kinematics (default 80; 0: none)"
+        "--refine-iters", type=int, help="of inverse kinematics (default 80; 0: none)"
     )
-    parser.add_argument("--refine-lr", type=float, default=0.02, help="(default 0.02)")
+    parser.add_argument("--refine-lr", type=float, help="(default 0.02)")
     parser.add_argument(
         "--refine-method",
-        default="adam",
         help="adam, as published, or gauss_newton, faster and closer (default adam)",
     )
-    parser.add_argument(
-        "--floor-align",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="lowest joint to y = 0 before inverse kinematics",
-    )
-    parser.add_argument(
-        "--hinge-twist",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="turn upper arms to their elbows; moves no joint",
-    )
+    for name, what in (
+        ("--floor-align", "lowest joint to y = 0 before inverse kinematics (default: yes)"),
+        ("--foot-align", "lowest foot of every frame at its height (default: the preset's)"),
+        (
+            "--hinge-twist",
+            "turn upper arms to their elbows; joints stay (default: the preset's)",
+        ),
+    ):
+        parser.add_argument(name, action=argparse.BooleanOptionalAction, help=what)
     parser.add_argument(
         "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
     )
@@ -74,6 +71,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_ik(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """How rotations and 272 features come of positions; also of ``batch chain``."""
+    parser.add_argument(
+        "--ik",
+        metavar="PRESET",
+        default=default,
+        help="clean, for animation, or published, for metrics as published (default %(default)s)",
+    )
+    parser.add_argument(
+        "--bridge",
+        metavar="WAY",
+        default="ik",
+        help="from 263 to 272: ik, or native, by the stored rotations (default %(default)s)",
+    )
+    parser.add_argument(
+        "--skeleton",
+        metavar="PATH",
+        help="skeleton of 272 features: the evaluator's folder or .npy, an SMPL-X body file, or a "
+        "folder of real 272 clips (default: the neutral SMPL skeleton)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -119,7 +138,11 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         learning_rate=options.refine_lr,
         method=options.refine_method,
         floor_align=options.floor_align,
+        foot_align=options.foot_align,
         hinge_twist=options.hinge_twist,
+        ik=options.ik,
+        bridge=options.bridge,
+        skeleton=options.skeleton,
         source_fps=options.source_fps,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,

@@ -123,7 +123,9 @@ def _dit(options: argparse.Namespace) -> None:
     from ..training.data import batches, text_cache
     from ..training.data.dataset import MotionDataset
     from ..training.dit.trainer import Trainer
+    from ..training.run import check_folder
 
+    check_folder(options.run_dir, resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
     config = _train_config(options)

@@ -84,13 +84,11 @@ def run(options: argparse.Namespace) -> int:
     """Load, train, save."""
     import torch
 
+    from ..training.run import check_folder
+
+    check_folder(options.run_dir, resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
-    states = ("state.pt", "model*.pt")
-    if not options.resume and any(any(options.run_dir.glob(name)) for name in states):
-        raise InvalidRequest(
-            f"{options.run_dir} holds a run already.", "Give --resume, or another --run."
-        )
     if options.form == "rotations":
         _rotations(options)
     else:

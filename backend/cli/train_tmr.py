@@ -31,7 +31,9 @@ def run(options: argparse.Namespace) -> int:
     from ..training.data import batches, text_cache
     from ..training.data.dataset import MotionDataset
     from ..training.evaluator.trainer import TMRTrainConfig, TMRTrainer
+    from ..training.run import check_folder
 
+    check_folder(options.run_dir, resume=options.resume)
     if options.out:
         check_free(options.out, overwrite=options.overwrite, sources=(options.run_dir,))
     if options.threads:

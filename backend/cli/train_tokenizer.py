@@ -37,9 +37,11 @@ def run(options: argparse.Namespace) -> int:
     """Train, then say how well clips come back from their tokens."""
     import torch
 
+    from ..training.run import check_folder
     from ..training.tokenizer import data as tokenizer_data
     from ..training.tokenizer.trainer import MODEL_FOLDER, TokenizerTrainer
 
+    check_folder(options.run_dir, resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
     config = _config(options)

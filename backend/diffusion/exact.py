@@ -6,14 +6,16 @@ For a denoiser in the released layout (``net(x [B, J, C, F], t [B], y)``)::
     x = sample_exact(net, (B, J, C, F), process=process, y=y, guidance=2.5,
                      generator=torch.manual_seed(10))
 
-Three things make samples differ in bits although the mathematics agrees, and are kept here:
+Four things make samples differ in bits although the mathematics agrees, and are kept here:
 
 * noise is drawn like the tensor it is added to. At the first step that is contiguous; later it has
   the layout of the network's output, whose memory order is F, B, J, C, and PyTorch fills such a
   tensor in memory order with another routine than a contiguous one;
 * noise is drawn at every step, also at the last and for DDIM without noise;
 * coefficients are computed in float64, cast to float32, and multiplied in float32 in one order;
-  guidance evaluates the conditional and the unconditional pass one after the other.
+  guidance evaluates the conditional and the unconditional pass one after the other;
+* the released code leaves ``requires_grad`` of the weights on, and PyTorch chooses by that flag how
+  it multiplies matrices, also where no gradient is recorded.
 
 :func:`released_noise` gives the same draws to ``loop.sample``, whose result then differs from
 :func:`sample_exact` by rounding only.
@@ -192,6 +194,28 @@ def released_noise(
     return draw
 
 
+def as_released(net: Denoiser) -> Denoiser:
+    """The network with the ``requires_grad`` of its weights on at each call, as released.
+
+    A pipeline clears the flags; results would then differ by rounding. What is no
+    :class:`torch.nn.Module` comes back as it is.
+    """
+    if not isinstance(net, torch.nn.Module):
+        return net
+
+    def call(x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
+        cleared = [p for p in net.parameters() if not p.requires_grad]
+        try:
+            for parameter in cleared:
+                parameter.requires_grad_(True)
+            return net(x, timesteps, y)
+        finally:
+            for parameter in cleared:
+                parameter.requires_grad_(False)
+
+    return call
+
+
 @torch.no_grad()
 def sample_exact(
     net: Denoiser,
@@ -237,7 +261,7 @@ def sample_exact(
         raise InvalidRequest(f"No exact mode for {sampler!r}.", f"Use {' or '.join(LOOPS)}.")
     device = torch.device(device)
     plain = isinstance(guidance, int | float) and guidance == 1
-    denoise = net if plain else two_pass(net, guidance)
+    denoise = as_released(net) if plain else two_pass(as_released(net), guidance)
     value = _Coefficients(process, shape, device)
     map_ = torch.tensor(process.timestep_map, device=device)
     condition = dict(y)

@@ -84,9 +84,7 @@ def process_of(schedule: Schedule | Flow, steps: Steps, sampler: str) -> Process
     return DiffusionProcess(schedule, resolve_timesteps(schedule, steps, sampler))
 
 
-def resolve_timesteps(
-    schedule: Schedule, steps: int | Sequence[int] | None, sampler: str = "ddim"
-) -> list[int]:
+def resolve_timesteps(schedule: Schedule, steps: Steps, sampler: str = "ddim") -> list[int]:
     """Decreasing time steps: all of them (None), that many, or the given ones.
 
     A number of steps is spread evenly over time, for DPM-Solver++ over the log signal-to-noise.

@@ -19,6 +19,10 @@ class Interval:
     low: float
     high: float
 
+    def times(self, factor: float) -> Interval:
+        """In another unit."""
+        return Interval(*(factor * v for v in (self.mean, self.low, self.high)))
+
     def __str__(self) -> str:
         half = (self.high - self.low) / 2
         return f"{self.mean:.3f} ± {half:.3f}"
@@ -35,6 +39,15 @@ def confidence_interval(values: Sequence[float] | np.ndarray) -> Interval:
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half))
 
 
+def around(value: float, redraws: Sequence[float] | np.ndarray) -> Interval:
+    """``value`` with 1.96 standard deviations of its redraws to both sides.
+
+    For estimates that redraws are biased against: their percentiles can leave the estimate out.
+    """
+    half = Z95 * float(np.std(redraws))
+    return Interval(value, value - half, value + half)
+
+
 def bootstrap(
     statistic: Callable[[np.ndarray], float],
     samples: int,
@@ -49,7 +62,7 @@ def bootstrap(
 
     Returns:
         The statistic on all samples, and the 2.5th and 97.5th percentile of the redraws. Distances
-        between distributions grow when samples repeat, so their interval lies above the value.
+        between distributions grow when samples repeat: use :func:`around` for those.
     """
     rng = rng or np.random.default_rng(0)
     draws = [statistic(rng.integers(0, samples, samples)) for _ in range(repeats)]

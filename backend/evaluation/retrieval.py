@@ -46,11 +46,19 @@ class Matching:
         return float(self.distance_sum.sum() / self.samples)
 
 
-def match(text: np.ndarray, motion: np.ndarray, *, top: int = 3, batch: int = BATCH) -> Matching:
+def match(
+    text: np.ndarray,
+    motion: np.ndarray,
+    *,
+    top: int = 3,
+    batch: int = BATCH,
+    groups: np.ndarray | None = None,
+) -> Matching:
     """Rank motions by Euclidean distance to each text, in consecutive galleries of ``batch`` rows.
 
     Args:
         text, motion: ``[N, D]``, row i of one belongs to row i of the other.
+        groups: ``[N]``; every motion of a text's group is right, and its nearest one counts.
 
     Raises:
         FormatError: different shapes, fewer rows than one gallery, or values not finite.
@@ -67,11 +75,14 @@ def match(text: np.ndarray, motion: np.ndarray, *, top: int = 3, batch: int = BA
     m = motion[: full * batch].reshape(full, batch, -1)
     squares = (t**2).sum(-1)[:, :, None] + (m**2).sum(-1)[:, None] - 2 * t @ m.swapaxes(1, 2)
     distance = np.sqrt(squares.clip(0))
-    own = np.diagonal(distance, axis1=1, axis2=2)
+    right = np.broadcast_to(np.eye(batch, dtype=bool), distance.shape)
+    if groups is not None:
+        g = np.asarray(groups)[: full * batch].reshape(full, batch)
+        right = g[:, :, None] == g[:, None]
     # ties rank by position, like the stable sort of the published code
-    nearer = distance < own[:, :, None]
-    before = np.tril(np.ones((batch, batch), bool), -1)
-    rank = (nearer | ((distance == own[:, :, None]) & before)).sum(-1)
+    place = np.argsort(np.argsort(distance, axis=-1, kind="stable"), axis=-1)
+    rank = np.where(right, place, batch).min(-1)
+    own = np.where(right, distance, np.inf).min(-1)
     hits = (rank[:, :, None] < np.arange(1, top + 1)).sum(1)
     return Matching(hits, own.sum(1), batch)
 

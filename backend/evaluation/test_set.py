@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import FormatError, InvalidRequest, KinetypeError
 from ..motion.io.load import SUFFIXES, read_clip
 from .hml3d_items import Caption, read_captions
+from .selected_captions import selected
 
 Check = Callable[[np.ndarray, str], np.ndarray]
 
@@ -46,6 +47,7 @@ def read(
     representation: str,
     fps: float,
     check: Check,
+    selected_only: bool = False,
 ) -> TestSet:
     """Read the motions of ``names``.
 
@@ -55,6 +57,7 @@ def read(
             have no captions when None.
         representation, fps: what the evaluator reads; a file at another rate is refused.
         check: the evaluator's :meth:`checked`.
+        selected_only: keep the caption that the leaderboards selected of each motion.
 
     Raises:
         FormatError: a file holds another representation; the message names both.
@@ -66,15 +69,17 @@ def read(
         texts: list[Caption] = []
         if captions is not None:
             texts, reason = _captions(captions / f"{name}.txt")
+            if selected_only and not reason:
+                texts, reason = selected(name, texts)
             if reason:
                 found.skipped[name] = reason
                 continue
-        real_path, predicted_path = _motion_file(gt, name), None
+        real_path, predicted_path = motion_file(gt, name), None
         if real_path is None:
             found.skipped[name] = "no ground truth"
             continue
         if predictions is not None:
-            predicted_path = _motion_file(predictions, name)
+            predicted_path = motion_file(predictions, name)
             if predicted_path is None:
                 found.skipped[name] = "no prediction"
                 found.missing.append(name)
@@ -128,7 +133,8 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"{name!r} in the split is not a file name.", "Use names, not paths.")
 
 
-def _motion_file(folder: Path, name: str) -> Path | None:
+def motion_file(folder: Path, name: str) -> Path | None:
+    """The file of a motion in a folder, of the first suffix that there is."""
     return next((p for s in SUFFIXES if (p := folder / f"{name}{s}").is_file()), None)
 
 

@@ -119,7 +119,8 @@ def tokenise(captions: Sequence[str]) -> list[list[str]]:
     """``word/TAG`` tokens of free text, as the data set's own text files were made.
 
     spaCy's ``en_core_web_sm``; hyphens removed, tokens that are no words dropped, nouns and verbs
-    as lemmas except "left". HumanML3D's text files carry their tokens and do not need this.
+    as lemmas except "left", all in lower case; a text without words is the unknown token.
+    HumanML3D's text files carry their tokens and do not need this.
 
     Raises:
         MissingDependency: spaCy or its English model is not installed.
@@ -144,6 +145,7 @@ def tokenise(captions: Sequence[str]) -> list[list[str]]:
             if not token.text.isalpha():
                 continue
             lemma = token.pos_ in ("NOUN", "VERB") and token.text != "left"
-            tokens.append(f"{token.lemma_ if lemma else token.text}/{token.pos_}")
-        found.append(tokens)
+            word = token.lemma_ if lemma else token.text
+            tokens.append(f"{word.lower()}/{token.pos_}")
+        found.append(tokens or [UNKNOWN])
     return found

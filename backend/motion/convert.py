@@ -8,91 +8,45 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import FormatError
-from . import ik, limb_twist, resample
-from .position_error import joint_positions, mpjpe_mm, pelvis_at_root
+from . import ik, limb_twist, native_bridge, resample, steps
+from .position_error import joint_positions, mpjpe_mm
 from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
 from .representations.spec import RepresentationSpec
-from .skeleton import forward_kinematics
+from .skeleton import forward_kinematics, pelvis_at_root
+from .steps import IK_PRESETS, Clip, IkOptions, Step, StepReport, Steps
 
-SPECS: dict[str, RepresentationSpec] = {
-    spec.name: spec
-    for spec in (
-        motion135.SPEC,
-        hml263.SPEC,
-        ms272.SPEC,
-        smplrifke205.SPEC,
-        smpl85.SPEC,
-        joints.SPEC,
-    )
-}
+__all__ = [
+    "IK_PRESETS",
+    "SPECS",
+    "STEPS",
+    "Clip",
+    "IkOptions",
+    "Step",
+    "StepReport",
+    "convert",
+    "hml263_to_joints",
+    "hml263_to_motion135",
+    "hml263_to_motion272",
+    "joints_to_motion135",
+    "motion135_to_hml263",
+    "motion135_to_motion272",
+    "motion272_to_hml263",
+    "motion272_to_motion135",
+    "route",
+]
+
+SPECS: dict[str, RepresentationSpec] = {name: m.SPEC for name, m in steps.modules().items()}
 """Every representation by name."""
 
 
 FREE_RATE: tuple[str, ...] = ("motion135", "joints")
 """Representations that exist at any frame rate."""
-
-
-@dataclass(frozen=True)
-class IkOptions:
-    """How joints become rotations.
-
-    Attributes:
-        refinement: None for the closed form alone.
-        mode: initialisation of :func:`backend.motion.ik.initial_rotations`.
-        floor_align: put the lowest joint of the clip at y = 0 first.
-        foot_align: see :func:`backend.motion.ik.fit`.
-        offsets: ``[22, 3]`` skeleton to fit; the neutral one when None. motion_135 holds the
-            pelvis, so the row of the pelvis moves nothing.
-        target_fps: rate of the fitted motion.
-        hinge_twist: turn upper arms to their elbows (:mod:`backend.motion.limb_twist`); changes no
-            position. The published chain leaves the twist to its solver.
-    """
-
-    refinement: ik.Refinement | None = field(default_factory=ik.Refinement)
-    mode: str = "bone"
-    floor_align: bool = True
-    foot_align: bool = True
-    offsets: np.ndarray | None = None
-    target_fps: float = motion135.SPEC.fps
-    hinge_twist: bool = True
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """One step of a conversion.
-
-    Attributes:
-        name: "source -> target".
-        loses: what cannot be got back, in words; empty for an exact step.
-        error_mm: mean distance between the joints before and after (MPJPE); None for an exact
-            step, and where only the file of the body could tell. Place and heading of the whole
-            clip do not count, except in inverse kinematics.
-    """
-
-    name: str
-    loses: str = ""
-    error_mm: float | None = None
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip on its way: its array, its representation, its rate and what happened so far."""
-
-    data: np.ndarray
-    representation: str
-    fps: float
-    steps: tuple[StepReport, ...] = ()
-
-    @property
-    def lossy_steps(self) -> tuple[StepReport, ...]:
-        """The steps that lost something."""
-        return tuple(step for step in self.steps if step.loses)
 
 
 # --------------------------------------------------------------------------- direct conversions
@@ -168,9 +122,16 @@ def motion272_to_motion135(x: np.ndarray) -> np.ndarray:
 
 
 def hml263_to_motion272(x: np.ndarray, options: IkOptions | None = None) -> np.ndarray:
-    """``[T, 263]`` at 20 fps to MS272 at 30 fps through joints, IK and FK."""
-    offsets = options.offsets if options else None
-    return motion135_to_motion272(hml263_to_motion135(x, options=options), offsets=offsets)
+    """``[T, 263]`` at 20 fps to MS272 at 30 fps: joints, IK and FK, or the native bridge."""
+    options = options or IkOptions()
+    if options.native_bridge:
+        return native_bridge.hml263_to_motion272(x, _offsets_272(options))
+    fitted = hml263_to_motion135(x, options=options)
+    return motion135_to_motion272(fitted, offsets=_offsets_272(options))
+
+
+def _offsets_272(options: IkOptions) -> np.ndarray | None:
+    return options.offsets if options.offsets_272 is None else options.offsets_272
 
 
 def motion135_to_hml263(x: np.ndarray, fps: float = motion135.SPEC.fps) -> np.ndarray:
@@ -188,24 +149,22 @@ def motion272_to_hml263(x: np.ndarray, fps: float = ms272.SPEC.fps) -> np.ndarra
 
 # --------------------------------------------------------------------------- routes
 
-Step = Callable[["Clip", IkOptions], "Clip"]
-
 
 def _motion135_from_joints(clip: Clip, options: IkOptions) -> Clip:
     fps = options.target_fps
     data, error = joints_to_motion135(clip.data, clip.fps, fps, options)
     lost = "bone lengths; twist is not in positions"
-    return _next(clip, "motion135", data, lost, float(error.mean()), fps)
+    return clip.to(SPECS["motion135"], data, lost, float(error.mean()), fps)
 
 
 def _joints_from_motion135(clip: Clip, options: IkOptions) -> Clip:
     points = motion135.joints(clip.data, pelvis_at_root(options.offsets))
-    return _next(clip, "joints", points, "rotations", fps=clip.fps)
+    return clip.to(SPECS["joints"], points, "rotations", fps=clip.fps)
 
 
 def _ms272_from_motion135(clip: Clip, options: IkOptions) -> Clip:
-    data = motion135_to_motion272(clip.data, clip.fps, options.offsets)
-    return _next(clip, "ms272", data, "heading and place of the first frame")
+    data = motion135_to_motion272(clip.data, clip.fps, _offsets_272(options))
+    return clip.to(SPECS["ms272"], data, "heading and place of the first frame")
 
 
 def _hml263_from_joints(clip: Clip, options: IkOptions) -> Clip:
@@ -215,7 +174,7 @@ def _hml263_from_joints(clip: Clip, options: IkOptions) -> Clip:
     error = np.linalg.norm(_rooted(hml263.uniform_skeleton(slow)) - _rooted(slow), axis=-1)
     lost = "bone lengths, heading and place of the first frame, the last pose"
     data = hml263.encode(slow).astype(np.float32)
-    return _next(clip, "hml263", data, lost, 1000.0 * float(error.mean()))
+    return clip.to(SPECS["hml263"], data, lost, 1000.0 * float(error.mean()))
 
 
 def _rooted(points: np.ndarray) -> np.ndarray:
@@ -229,15 +188,16 @@ def _from_smplrifke205(clip: Clip) -> np.ndarray:
 
 
 def _smpl85_to_motion135(clip: Clip, options: IkOptions) -> Clip:
-    rotations, trans, betas = smpl85.unpack(clip.data)
-    lost = "body shape" if np.any(betas) else ""
-    return _next(clip, "motion135", motion135.pack(trans, rotations), lost, fps=clip.fps)
+    lost = "body shape" if np.any(smpl85.unpack(clip.data)[2]) else ""
+    return clip.to(SPECS["motion135"], smpl85.to_motion135(clip.data), lost, fps=clip.fps)
 
 
 def _smpl85_from_motion135(clip: Clip, options: IkOptions) -> Clip:
     data = resample.resample_motion135(clip.data, clip.fps, smpl85.SPEC.fps)
     root, rotations = motion135.unpack(data)
-    return _next(clip, "smpl85", smpl85.pack(rotations, root), _between(clip.fps, smpl85.SPEC.fps))
+    return clip.to(
+        SPECS["smpl85"], smpl85.pack(rotations, root), _between(clip.fps, smpl85.SPEC.fps)
+    )
 
 
 def _between(fps: float, target_fps: float) -> str:
@@ -245,58 +205,56 @@ def _between(fps: float, target_fps: float) -> str:
     return "" if fps == target_fps else f"frames between {target_fps:g} fps"
 
 
-def _next(
-    clip: Clip,
-    representation: str,
-    data: np.ndarray,
-    loses: str = "",
-    error_mm: float | None = None,
-    fps: float | None = None,
-) -> Clip:
-    report = StepReport(f"{clip.representation} -> {representation}", loses, error_mm)
-    fps = SPECS[representation].fps if fps is None else fps
-    return Clip(data, representation, fps, (*clip.steps, report))
-
-
-STEPS: dict[tuple[str, str], Step] = {
-    ("hml263", "joints"): lambda c, o: _next(c, "joints", hml263_to_joints(c.data), fps=c.fps),
+STEPS: Steps = {
+    ("hml263", "joints"): lambda c, o: c.to(SPECS["joints"], hml263_to_joints(c.data), fps=c.fps),
     ("joints", "hml263"): _hml263_from_joints,
     ("joints", "motion135"): _motion135_from_joints,
     ("motion135", "joints"): _joints_from_motion135,
     ("motion135", "ms272"): _ms272_from_motion135,
-    ("ms272", "motion135"): lambda c, o: _next(
-        c,
-        "motion135",
+    ("ms272", "motion135"): lambda c, o: c.to(
+        SPECS["motion135"],
         motion272_to_motion135(c.data),
         "the stored positions' bone lengths",
         fps=c.fps,
     ),
-    ("ms272", "hml263"): lambda c, o: _next(
-        c, "hml263", motion272_to_hml263(c.data, c.fps), "rotations, bone lengths, frames"
+    ("ms272", "hml263"): lambda c, o: c.to(
+        SPECS["hml263"], motion272_to_hml263(c.data, c.fps), "rotations, bone lengths, frames"
     ),
-    ("ms272", "joints"): lambda c, o: _next(
-        c, "joints", ms272.decode_joints(c.data), "rotations", fps=c.fps
+    ("ms272", "joints"): lambda c, o: c.to(
+        SPECS["joints"], ms272.decode_joints(c.data), "rotations", fps=c.fps
     ),
-    ("motion135", "smplrifke205"): lambda c, o: _next(
-        c,
-        "smplrifke205",
+    ("motion135", "smplrifke205"): lambda c, o: c.to(
+        SPECS["smplrifke205"],
         smplrifke205.from_motion135(c.data, c.fps),
         "heading and place of the first frame, frames between 20 fps",
     ),
-    ("smplrifke205", "motion135"): lambda c, o: _next(
-        c, "motion135", _from_smplrifke205(c), "the stored joint positions"
+    ("smplrifke205", "motion135"): lambda c, o: c.to(
+        SPECS["motion135"], _from_smplrifke205(c), "the stored joint positions"
     ),
     ("smpl85", "motion135"): _smpl85_to_motion135,
     ("motion135", "smpl85"): _smpl85_from_motion135,
 }
 """The direct steps, (source, target) -> function of a clip and the IK options."""
+for _module in steps.modules().values():
+    STEPS |= getattr(_module, "STEPS", {})
 
 
-def route(source: str, target: str) -> tuple[str, ...]:
+def _natively(clip: Clip, options: IkOptions) -> Clip:
+    data = native_bridge.hml263_to_motion272(clip.data, _offsets_272(options))
+    return clip.to(SPECS["ms272"], data, "heading and place of the first frame, bone directions")
+
+
+_NATIVE: Steps = {("hml263", "ms272"): _natively}
+
+
+def route(source: str, target: str, known: Collection[tuple[str, str]] = STEPS) -> tuple[str, ...]:
     """Representations on the shortest way from ``source`` to ``target``, both included.
 
+    Args:
+        known: pairs with a direct step.
+
     Raises:
-        FormatError: an unknown representation.
+        FormatError: an unknown representation, or one that nothing leads to.
     """
     for name in (source, target):
         if name not in SPECS:
@@ -307,10 +265,15 @@ def route(source: str, target: str) -> tuple[str, ...]:
     queue = deque([source])
     while queue:
         here = queue.popleft()
-        for a, b in STEPS:
+        for a, b in known:
             if a == here and b not in came:
                 came[b] = here
                 queue.append(b)
+    if target not in came:
+        raise FormatError(
+            f"{target} can be read, but not made of {source}.",
+            f"Use one of: {', '.join(sorted(came))}.",
+        )
     way = [target]
     while way[-1] != source:
         way.append(came[way[-1]])
@@ -343,16 +306,17 @@ def convert(
         FormatError: unknown names, wrong shape, too few frames, values that are not finite, a
             target rate that the target cannot have.
     """
-    way = route(source, target)
+    options = options or IkOptions()
+    ways = STEPS | _NATIVE if options.native_bridge else STEPS
+    way = route(source, target, ways)
     check_target_rate(target, target_fps)
     data = joints.as_joints(x) if source == "joints" else SPECS[source].check(x)
     clip = Clip(data, source, SPECS[source].fps if fps is None else fps)
-    options = options or IkOptions()
     if target == "motion135":
         target_fps = motion135.SPEC.fps if target_fps is None else target_fps
         options = replace(options, target_fps=target_fps)
     for here, there in itertools.pairwise(way):
-        clip = _measured(clip, STEPS[here, there](clip, options), options.offsets)
+        clip = _measured(clip, ways[here, there](clip, options), options.offsets)
     if target_fps is None or target_fps == clip.fps:
         return clip
     return _measured(clip, _at_rate(clip, target_fps), options.offsets)
@@ -387,4 +351,4 @@ def _at_rate(clip: Clip, fps: float) -> Clip:
     else:
         points = joints.as_joints(clip.data)
         data = resample.linear(points, resample.phase_grid(len(points), clip.fps, fps))
-    return _next(clip, clip.representation, data, _between(clip.fps, fps), fps=fps)
+    return clip.to(SPECS[clip.representation], data, _between(clip.fps, fps), fps=fps)

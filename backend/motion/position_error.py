@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import resample
-from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
+from . import resample, steps
+from .representations import motion135
 from .rotations import rotation_about
-from .skeleton import NUM_JOINTS
+from .skeleton import pelvis_at_root
 
 
 def joint_positions(
@@ -30,36 +30,12 @@ def joint_positions(
         KeyError: no such representation.
         FormatError: wrong shape or values that are not finite.
     """
-    if representation in _STORED:
-        return np.asarray(_STORED[representation](x), dtype=np.float64)
-    if representation == smpl85.SPEC.name:
-        rotations, trans, _ = smpl85.unpack(x)
-        x = motion135.pack(trans, rotations)
-    elif representation != motion135.SPEC.name:
-        raise KeyError(representation)
+    module = steps.modules()[representation]
+    if hasattr(module, "stored_joints"):
+        return np.asarray(module.stored_joints(x), dtype=np.float64)
+    if module is not motion135:
+        x = module.to_motion135(x)
     return motion135.joints(np.asarray(x, dtype=np.float64), pelvis_at_root(offsets))
-
-
-def pelvis_at_root(offsets: np.ndarray | None) -> np.ndarray | None:
-    """Rest offsets ``[22, 3]`` (m) for motion_135, whose root is the pelvis: row 0 is zero."""
-    if offsets is None:
-        return None
-    out = np.array(offsets, dtype=np.float64)
-    out[0] = 0.0
-    return out
-
-
-def _joints_of_205(x: np.ndarray) -> np.ndarray:
-    _, _, points = smplrifke205.decode(x)
-    return points[:, :NUM_JOINTS] @ smplrifke205.Z_UP_FROM_Y_UP
-
-
-_STORED = {
-    joints.SPEC.name: joints.as_joints,
-    hml263.SPEC.name: hml263.decode_joints,
-    ms272.SPEC.name: ms272.decode_joints,
-    smplrifke205.SPEC.name: _joints_of_205,
-}
 
 
 def mpjpe_mm(before: np.ndarray, before_fps: float, after: np.ndarray, after_fps: float) -> float:

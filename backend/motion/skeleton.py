@@ -19,6 +19,7 @@ __all__ = [
     "global_rotations",
     "joint_index",
     "local_rotations_from_global",
+    "pelvis_at_root",
     "rest_offsets",
 ]
 
@@ -51,6 +52,15 @@ FOOT_JOINTS: tuple[int, ...] = tuple(
 def rest_offsets() -> np.ndarray:
     """A fresh ``[22, 3]`` float64 array of parent-relative rest offsets (metres, Y-up)."""
     return np.array(REST_OFFSETS, dtype=np.float64)
+
+
+def pelvis_at_root(offsets: np.ndarray | None) -> np.ndarray | None:
+    """Rest offsets ``[22, 3]`` (m) for motion_135, whose root is the pelvis: row 0 is zero."""
+    if offsets is None:
+        return None
+    out = np.array(offsets, dtype=np.float64)
+    out[0] = 0.0
+    return out
 
 
 def global_rotations(local_rotations: Array) -> Array:

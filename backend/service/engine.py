@@ -60,6 +60,10 @@ class Engine:
         """The models that requests can name; loads nothing."""
         return registry.list_models()
 
+    def load(self, model: str) -> None:
+        """Load a model ahead of its first request; the errors of :meth:`run`."""
+        self._pipeline(Request("", model=model), _ignore)
+
     def run(self, request: Request, on_progress: OnProgress | None = None) -> Result:
         """Generate, clean up if asked, and collect the warnings of all samples.
 

@@ -6,6 +6,8 @@ to ``emit`` on the worker thread (or on the caller's, for a job that never ran).
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import traceback
 from collections import deque
@@ -17,6 +19,8 @@ from ..wire.codec import Message
 from ..wire.messages import Failure, Progress, Request, Result
 
 MAX_QUEUED = 64
+
+_log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
@@ -108,7 +112,19 @@ class JobQueue:
             outcome = self._run(job)
             with self._changed:
                 self._running = None
+            self._deliver(job, outcome)
+
+    def _deliver(self, job: Request, outcome: Message) -> None:
+        """Hand out an outcome; where it cannot be sent (JSON too deep, no memory), say that."""
+        try:
             self._emit(outcome)
+        except BaseException as error:
+            _log.exception("the outcome of %s cannot be sent", job.id)
+            plain = InternalError(
+                f"The result cannot be sent: {type(error).__name__}.", "Look into the log."
+            )
+            with contextlib.suppress(Exception):
+                self._emit(Failure.from_error(job.id, plain))
 
     def _run(self, job: Request) -> Message:
         try:
@@ -120,8 +136,9 @@ class JobQueue:
             return result
         except KinetypeError as error:
             return Failure.from_error(job.id, error)
-        except (Exception, SystemExit) as error:
-            # a library that calls sys.exit must not end the worker either
+        except BaseException as error:
+            # also what is no Exception: a library that calls sys.exit, or whose Rust code panics,
+            # must not end the worker, which would leave every later request without an answer
             return Failure.from_error(job.id, internal_error(error))
 
     def _step(self, progress: Progress) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..errors import ArtifactError, MissingDependency
 from ..motion.io.atomic import atomic_path
-from ..store.model_folder import check_fit, load_tensors, read_json, sha256_of
+from ..store.model_folder import check_fit, load_tensors, read_json
 from . import clip_openai, clip_tokens
 from .cache import LRUCache
 from .clip_tokens import ClipTokens
@@ -157,21 +157,20 @@ class ClipTextEncoder:
         longest = int(ids.argmax(dim=-1).max()) + 1 if len(ids) else ids.shape[1]
         return self._tower(ids[:, :longest].to(self.device, torch.int64))
 
-    def save(self, folder: str | Path) -> dict[str, str]:
+    def save(self, folder: str | Path) -> list[str]:
         """Write ``clip.safetensors`` and the vocabulary into a folder.
 
         Matrices that float16 holds without loss are stored so, which halves the file.
 
         Returns:
-            The sha256 of every file written, by name.
+            The names of the files written.
         """
         folder = Path(folder)
         tensors = {k: _smallest(v.detach().cpu()) for k, v in self._tower.state_dict().items()}
         metadata = {"format": "pt", _HEADS_KEY: str(self._tower.size.heads)}
         with atomic_path(folder / WEIGHTS) as temporary:
             temporary.write_bytes(save(tensors, metadata=metadata))
-        names = [WEIGHTS] + ([] if self._tokens is None else self._tokens.save(folder))
-        return {name: sha256_of(folder / name) for name in names}
+        return [WEIGHTS] + ([] if self._tokens is None else self._tokens.save(folder))
 
     def _limit(self, context: int | None) -> int:
         limit = self.context if context is None else context

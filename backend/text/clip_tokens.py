@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..errors import ArtifactError, MissingDependency
 from ..motion.io.atomic import atomic_path
+from .panics import panics_are_errors
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WHOLE = "tokenizer.json"
@@ -76,7 +77,8 @@ class ClipTokens:
         files = [folder / name for name in kind]
         where = str(files[0])
         try:
-            return cls(_read(files), files, where)
+            with panics_are_errors():
+                return cls(_read(files), files, where)
         except ImportError as error:
             raise MissingDependency(
                 "The CLIP text encoder needs the package tokenizers.",
@@ -97,7 +99,8 @@ class ClipTokens:
     def words(self, text: str) -> list[int]:
         """Token ids of a text of any length, without start and end marks."""
         clean = re.sub(r"\s+", " ", html.unescape(html.unescape(_plain(text)))).strip().lower()
-        return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
+        with panics_are_errors():
+            return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
 
     def encode(self, texts: Sequence[str], context: int, width: int) -> tuple[Tensor, list[bool]]:
         """Rows of ids with start and end marks.

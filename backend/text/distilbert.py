@@ -7,31 +7,33 @@ in the Hugging Face cache, or on the hub where the network may be used.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ArtifactError, MissingDependency
-from ..store.model_folder import sha256_of
+from ..errors import MissingDependency
+from ..store.config_files import read_json
+from .bert import CONFIG, WEIGHTS, BertEncoder, encoder_of, load_encoder
+from .wordpiece import FILE, PAD, PLAIN, SETTINGS, WordPiece, cut
 
 HUB_ID = "distilbert/distilbert-base-uncased"
 FOLDER = "distilbert"
-_HUB_FILES = ("config.json", "model.safetensors", "tokenizer*.json", "vocab.txt")
+_HUB_FILES = (CONFIG, WEIGHTS, FILE, SETTINGS, PLAIN)
 FILES = tuple(f"{FOLDER}/{name}" for name in _HUB_FILES)
-"""Patterns of what a model folder may carry of the encoder."""
+"""What a model folder may carry of the encoder."""
 _log = logging.getLogger(__name__)
 
 
 class DistilBertEncoder:
     """Frozen encoder of token states. Build it with :meth:`load`."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model = model.float().eval().requires_grad_(False)
-        self._tokenizer = tokenizer
+    def __init__(self, net: BertEncoder, words: WordPiece, place: Path) -> None:
+        self._net = net
+        self._words = words
+        self._place = place
 
     @classmethod
     def load(
@@ -51,36 +53,32 @@ class DistilBertEncoder:
             MissingDependency: the files are nowhere on this computer and may not be fetched.
             ArtifactError: they are there but damaged.
         """
-        try:
-            from transformers import AutoTokenizer, DistilBertModel
-        except ImportError as error:
-            raise MissingDependency(
-                "DistilBERT needs the package transformers.",
-                "Install it with: python -m pip install transformers",
-            ) from error
-        place = _inside(folder)
-        if place is None:
-            place = _from_hub(name, local_files_only)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                place, local_files_only=True, trust_remote_code=False
-            )
-            with _quiet():
-                model, told = DistilBertModel.from_pretrained(
-                    place,
-                    local_files_only=True,
-                    dtype=torch.float32,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                )
-        except Exception as error:  # transformers raises many kinds for a damaged folder
-            raise ArtifactError(
-                f"The DistilBERT in {place} cannot be loaded.",
-                "Copy or download it again.",
-                str(error),
-            ) from error
-        _check_weights(model, told, place)
-        return cls(model.to(device or "cpu"), tokenizer)
+        place = _inside(folder) or _from_hub(name, local_files_only)
+        return cls._of(load_encoder(place), place, device)
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+    ) -> DistilBertEncoder:
+        """The encoder from its tensors, with ``config.json`` and the tokenizer of a folder.
+
+        Raises:
+            ArtifactError: they are no DistilBERT, or a file is missing or damaged.
+        """
+        net = encoder_of(tensors, read_json(folder / CONFIG), str(folder))
+        return cls._of(net, folder, device)
+
+    @classmethod
+    def _of(
+        cls, net: BertEncoder, folder: Path, device: str | torch.device | None
+    ) -> DistilBertEncoder:
+        words = WordPiece.load(folder)
+        words.check_fits(net.size.vocabulary, folder)
+        return cls(net.to(device or "cpu"), words, folder)
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -91,59 +89,25 @@ class DistilBertEncoder:
         """
         if isinstance(captions, str):
             raise TypeError("encode takes a list of captions, not one caption")
-        tokens = self._tokenizer(list(captions), return_tensors="pt", padding=True, truncation=True)
-        device = self._model.device
-        ids, mask = tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
-        states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
-        return states.permute(1, 0, 2).contiguous(), ~mask.bool()
+        rows = [cut(ids, self._net.size.positions) for ids in self._words.encode(captions)]
+        longest = max((len(ids) for ids in rows), default=0)
+        pad, device = self._words.vocabulary[PAD], self._net.norm.weight.device
+        ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows], device=device)
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        real = torch.arange(longest, device=device) < lengths[:, None]
+        return self._net(ids, real).permute(1, 0, 2).contiguous(), ~real
 
     def truncated(self, captions: Sequence[str], context: int | None = None) -> list[bool]:
         """For each caption, whether it is longer than what is read of it."""
-        limit = self._model.config.max_position_embeddings
-        return [len(ids) > limit for ids in self._tokenizer(list(captions))["input_ids"]]
+        return [len(ids) > self._net.size.positions for ids in self._words.encode(captions)]
 
-    def save(self, folder: str | Path) -> dict[str, str]:
-        """Write the sub-folder ``distilbert``; returns the sha256 of every file by name."""
-        place = Path(folder) / FOLDER
-        with _quiet():
-            self._model.save_pretrained(place)
-            self._tokenizer.save_pretrained(place)
-        for path in place.iterdir():  # weights are written for their owner only
-            path.chmod((place / "config.json").stat().st_mode)
-        return {f"{FOLDER}/{path.name}": sha256_of(path) for path in sorted(place.iterdir())}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's bars, and its report on the language head that is left out here."""
-    from transformers.utils import logging as told
-
-    level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
-    told.set_verbosity_error()
-    told.disable_progress_bar()
-    try:
-        yield
-    finally:
-        told.set_verbosity(level)
-        if bars:
-            told.enable_progress_bar()
-
-
-def _check_weights(model: Any, told: Mapping[str, Any], place: Path) -> None:
-    """:class:`ArtifactError` where weights are missing (random ones stand in) or not finite."""
-    problems = [f"missing {name}" for name in sorted(told["missing_keys"])]
-    problems += [f"{entry[0]} has another shape" for entry in told.get("mismatched_keys") or ()]
-    problems += [
-        f"{name} holds NaN or infinite values"
-        for name, value in model.state_dict().items()
-        if not torch.isfinite(value).all()
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ArtifactError(
-            f"The DistilBERT in {place} cannot be used: {'; '.join(problems[:5])}{more}.",
-            f"Take the files of {HUB_ID}.",
-        )
+    def save(self, folder: str | Path) -> list[str]:
+        """Copy the files into the sub-folder ``distilbert``; returns their names."""
+        (Path(folder) / FOLDER).mkdir(parents=True, exist_ok=True)
+        names = [name for name in _HUB_FILES if (self._place / name).is_file()]
+        for name in names:
+            shutil.copyfile(self._place / name, Path(folder) / FOLDER / name)
+        return [f"{FOLDER}/{name}" for name in names]
 
 
 def has_weights(folder: Path) -> bool:
@@ -156,7 +120,7 @@ def _inside(folder: str | Path | None) -> Path | None:
         return None
     root = Path(folder).expanduser()
     for place in (root / FOLDER, root):
-        weights, config = place / "model.safetensors", place / "config.json"
+        weights, config = place / WEIGHTS, place / CONFIG
         if weights.is_file() and config.is_file() and "distilbert" in config.read_text("utf-8"):
             return place
     return None
@@ -170,7 +134,7 @@ def _from_hub(name: str, local_files_only: bool) -> Path:
         folder = snapshot_download(
             name, allow_patterns=list(_HUB_FILES), local_files_only=local_files_only
         )
-        if (Path(folder) / "model.safetensors").is_file():
+        if (Path(folder) / WEIGHTS).is_file():
             return Path(folder)
     except Exception as error:  # each version of the hub client has its own errors
         problem = str(error)

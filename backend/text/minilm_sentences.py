@@ -37,6 +37,6 @@ class MiniLMSentences:
         """Which captions were read only in part."""
         return self._encoder.encode(list(captions)).truncated.tolist()
 
-    def save(self, folder: str | Path) -> dict[str, str]:
+    def save(self, folder: str | Path) -> list[str]:
         """Writes nothing: every Kinetype has this encoder."""
-        return {}
+        return []

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import ArtifactError, MissingDependency
 from .motion_prompts import MOTION_TOKENS
+from .panics import panics_are_errors
 
 MAX_TOKENS = 256
 """Longest prompt, its end mark included; what is beyond is cut."""
@@ -72,7 +73,8 @@ class MotionTextTokenizer:
         if not path.is_file():
             raise ArtifactError(f"{path} is missing.", _HINT)
         try:
-            tokenizer = Tokenizer.from_file(str(path))
+            with panics_are_errors():
+                tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the Rust library raises plain Exception
             raise ArtifactError(f"{path} cannot be read: {error}.", _HINT) from error
         found = {token: tokenizer.token_to_id(token) for token in SPECIAL}
@@ -101,7 +103,8 @@ class MotionTextTokenizer:
 
     def encode(self, prompts: Sequence[str], limit: int = MAX_TOKENS) -> EncodedPrompts:
         """Prompts to ids with the end mark; longer ones keep it and lose what stands before."""
-        found = [encoding.ids for encoding in self._tokenizer.encode_batch(list(prompts))]
+        with panics_are_errors():
+            found = [encoding.ids for encoding in self._tokenizer.encode_batch(list(prompts))]
         cut = [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in found]
         width = max((len(ids) for ids in cut), default=0)
         padded = torch.tensor([ids + [0] * (width - len(ids)) for ids in cut], dtype=torch.long)
@@ -115,7 +118,8 @@ class MotionTextTokenizer:
         Args:
             clean_up: close the gaps before punctuation, as published captions were.
         """
-        text = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        with panics_are_errors():
+            text = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         if clean_up:
             for gap, closed in _CLEAN_UP:
                 text = text.replace(gap, closed)

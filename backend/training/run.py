@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..errors import ArtifactError, KinetypeError
+from ..errors import ArtifactError, InvalidRequest, KinetypeError
 from ..motion.io.atomic import atomic_path
 
 STATE, LOG = "state.pt", "log.jsonl"
@@ -43,6 +43,14 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every group of an optimiser this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def check_folder(run: Path, *, resume: bool) -> None:
+    """Raise :class:`InvalidRequest` for a folder that holds a run, unless it is to go on."""
+    if not resume and any(any(run.glob(name)) for name in (STATE, LOG, "model*.pt")):
+        raise InvalidRequest(
+            f"{run} holds a run already.", "Add --resume to go on with it, or choose another --run."
+        )
 
 
 def append_row(run: Path, row: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,15 @@ from typing import NamedTuple
 from ..backend_access import package_folder
 
 _SITE_FOLDERS = {"site-packages", "dist-packages"}
+
+
+def _program(python: Path | str) -> str:
+    """The interpreter, findable from the child's working folder as from the caller's."""
+    written = str(python)
+    if not {os.sep, os.altsep} & set(written):
+        return written
+    # not resolve(): the link in an environment's bin is what makes it that environment
+    return str(Path(written).expanduser().absolute())
 
 
 class BackendCommand(NamedTuple):
@@ -37,7 +47,8 @@ def default_command(
     not leak into another one.
 
     Args:
-        python: interpreter with torch; the running one when None.
+        python: interpreter with torch; the running one when None. A relative path is meant from
+            the caller's working folder, a bare name is looked for in PATH.
         device, threads, offline: options of ``kinetype serve``.
         cwd: working folder; the user's home when None. Never the extension's folder: Windows
             could not update an extension that a process works in.
@@ -56,5 +67,5 @@ def default_command(
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
     }
-    command = [str(python or sys.executable), "-m", package.name, "serve", *options]
+    command = [_program(python or sys.executable), "-m", package.name, "serve", *options]
     return BackendCommand(command, env, Path(cwd) if cwd else Path.home())

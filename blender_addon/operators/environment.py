@@ -4,16 +4,13 @@ import bpy
 
 from .. import environment, installing, pump
 from ..backend_access import package_root
+from ..backend_settings import preferences_of
 from ..fixes import OfflineError
+from ..folders import base_python, environment_folder, log_folder
 from ..jobs import board
-from ..preferences import (
-    INSTALL_LOG_NAME,
-    base_python,
-    environment_folder,
-    log_folder,
-    preferences_of,
-)
 from .base import KinetypeOperator
+
+INSTALL_LOG_NAME = "install.log"
 
 
 def offline_error() -> OfflineError:

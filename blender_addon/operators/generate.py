@@ -7,8 +7,8 @@ from bpy.props import BoolProperty, FloatProperty
 
 from .. import model_list, placement, pump
 from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
+from ..backend_settings import backend_settings
 from ..jobs import board
-from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
 from ..sessions import open_session
 from .base import KinetypeOperator

@@ -3,8 +3,9 @@
 import bpy
 
 from .. import model_list, pump
+from ..backend_settings import backend_settings
+from ..folders import PACKAGE
 from ..jobs import board
-from ..preferences import PACKAGE, backend_settings
 from ..sessions import open_session
 from .base import KinetypeOperator
 

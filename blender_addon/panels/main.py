@@ -8,9 +8,9 @@ import bpy
 
 from .. import installing, placement, sessions
 from ..backend_access import KinetypeError, limits
+from ..backend_settings import backend_settings
 from ..jobs import Notice, board
 from ..operators.generate import model_of, problem_with
-from ..preferences import backend_settings
 from ..properties import KinetypeSettings, settings_of
 from . import status
 

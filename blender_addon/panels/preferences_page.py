@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import bpy
 
-from .. import environment, installing, preferences
+from .. import environment, folders, installing
 from ..jobs import board
 from . import status
 
-if TYPE_CHECKING:
-    from ..preferences import KinetypePreferences
-
 
 def draw(
-    layout: bpy.types.UILayout, settings: KinetypePreferences, context: bpy.types.Context
+    layout: bpy.types.UILayout, settings: bpy.types.AddonPreferences, context: bpy.types.Context
 ) -> None:
     """The page: which backend, what it needs, and where things are."""
     layout.use_property_split = True
@@ -28,7 +23,7 @@ def draw(
     if settings.backend != "COMMAND":
         layout.prop(settings, "device")
     layout.prop(settings, "log_directory")
-    layout.label(text=str(preferences.log_folder(settings)), translate=False)
+    layout.label(text=str(folders.log_folder(settings)), translate=False)
     row = layout.row(align=True)
     row.operator("kinetype.restart_backend", icon="FILE_REFRESH")
     row.operator("kinetype.stop_backend", icon="QUIT")
@@ -39,8 +34,8 @@ def draw(
         layout.label(text=board.message, icon="CHECKMARK")
 
 
-def _draw_environment(layout: bpy.types.UILayout, settings: KinetypePreferences) -> None:
-    folder = preferences.environment_folder()
+def _draw_environment(layout: bpy.types.UILayout, settings: bpy.types.AddonPreferences) -> None:
+    folder = folders.environment_folder()
     ready = environment.is_ready(folder)
     box = layout.box()
     box.label(text=environment.describe(folder), icon="CHECKMARK" if ready else "INFO")

@@ -97,7 +97,7 @@ class Addon:
     def preferences(self) -> Any:
         import bpy
 
-        from blender_addon.preferences import preferences_of
+        from blender_addon.backend_settings import preferences_of
 
         return preferences_of(bpy.context)
 
@@ -112,12 +112,11 @@ class Addon:
 @pytest.fixture
 def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[Addon]:
     """Board, settings and preferences of the enabled add-on; the backend is stopped afterwards."""
-    from blender_addon import jobs
+    from blender_addon import registration
 
     found = Addon()
     yield found
-    found.pump.stop()
-    jobs.shut_down()
+    registration.shut_down()
     for name in ("backend", "command", "device", "python_path", "log_directory", "torch_build"):
         found.preferences.property_unset(name)
 

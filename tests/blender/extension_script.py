@@ -33,14 +33,14 @@ def fake_environment(folder: Path, python: str) -> None:
 
 def choose_backend(python: str, model: str, fake_server: str | None) -> None:
     """Managed environment for the real model, own command for a made-up one."""
-    from bl_ext.user_default.kinetype import preferences
+    from bl_ext.user_default.kinetype import folders
 
     chosen = bpy.context.preferences.addons[MODULE].preferences
     if fake_server is None:
-        fake_environment(preferences.environment_folder(), python)
+        fake_environment(folders.environment_folder(), python)
         chosen.backend = "MANAGED"
     else:
-        os.environ["PYTHONPATH"] = str(Path(preferences.__file__).parent)
+        os.environ["PYTHONPATH"] = str(Path(folders.__file__).parent)
         chosen.backend = "COMMAND"
         chosen.command = f'"{python}" "{fake_server}"'
     bpy.context.scene.kinetype.custom_model = model

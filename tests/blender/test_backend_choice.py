@@ -8,7 +8,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from blender_addon import preferences  # noqa: E402
+from blender_addon import backend_settings, folders  # noqa: E402
 
 from .pressing import UNTIL, generate  # noqa: E402
 
@@ -41,7 +41,7 @@ def test_a_tilde_is_the_home_folder(addon, fake_backend, tmp_path, monkeypatch) 
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     addon.preferences.command = "~/kinetype serve ~/there"
     addon.preferences.log_directory = "~/logs"
-    settings = preferences.backend_settings(bpy.context)
+    settings = backend_settings.backend_settings(bpy.context)
     assert Path(settings.command[0]) == tmp_path / "kinetype"
     assert settings.command[1:] == ("serve", "~/there")
     assert settings.log.parent == tmp_path / "logs"
@@ -53,8 +53,8 @@ def test_a_path_counts_from_no_file(addon, tmp_path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"), check_existing=False)
     addon.preferences.log_directory, addon.preferences.python_path = "//logs", "//bin/python"
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    assert preferences.log_folder(addon.preferences) == tmp_path / "logs"
-    assert preferences.base_python(addon.preferences) == tmp_path / "bin" / "python"
+    assert folders.log_folder(addon.preferences) == tmp_path / "logs"
+    assert folders.base_python(addon.preferences) == tmp_path / "bin" / "python"
 
 
 def test_a_backend_that_never_answers_is_left_at_once(

@@ -262,12 +262,12 @@ def test_the_buttons_install_cancel_and_remove(
 ) -> None:
     import bpy
 
-    from blender_addon import installing, preferences
+    from blender_addon import backend_settings, installing
 
     folder = tmp_path / "environment"
     slow = python("Waiting", "import time; time.sleep(600)")
     steps: list[Step] = [make_venv(folder), slow]
-    monkeypatch.setattr(preferences, "environment_folder", lambda: folder)
+    monkeypatch.setattr(backend_settings, "environment_folder", lambda: folder)
     monkeypatch.setattr("blender_addon.operators.environment.environment_folder", lambda: folder)
     monkeypatch.setattr(
         environment, "make_plan", lambda *_, **__: Plan(folder, tuple(steps), tmp_path / "log")
@@ -283,7 +283,7 @@ def test_the_buttons_install_cancel_and_remove(
     assert bpy.ops.kinetype.install_environment() == {"FINISHED"}
     assert addon.pump.wait(PATIENCE)
     assert addon.board.message == "The backend is installed."
-    assert preferences.environment_is_ready()
+    assert backend_settings.environment_is_ready()
     assert not installing.running()
     assert bpy.ops.kinetype.remove_environment() == {"FINISHED"}
     assert not folder.exists()

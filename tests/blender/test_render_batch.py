@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -286,11 +287,12 @@ def test_a_backend_that_cannot_start_names_the_options(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prompts, out = write(tmp_path / "p.txt", "walk"), tmp_path / "out"
-    missing = tmp_path / "no-such-python"
-    words = ["--prompts", prompts, "--out", out, "--backend-python", missing]
+    ends = write(tmp_path / "ends", "#!/bin/sh\necho nothing here >&2\nexit 3\n")
+    ends.chmod(0o755)
+    words = ["--prompts", prompts, "--out", out, "--backend-python", ends]
     assert script.main(list(map(str, words))) == 1
     (result,) = json.loads((out / "results.json").read_text())["results"]
-    assert "no-such-python" in result["error"]["message"]
+    assert result["error"]["code"] == "service"
     assert "--backend-python" in result["error"]["hint"]
     assert "--backend-python" in capsys.readouterr().err
 
@@ -302,3 +304,30 @@ def test_a_python_without_blender_is_told_so() -> None:
     assert done.returncode == 1
     assert "has no Blender" in done.stderr and "blender -b" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_command_works_from_any_folder(tmp_path: Path, backend_python: str) -> None:
+    """Interpreter, prompts, model and output are relative paths there."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    write(python, f'#!/bin/sh\nexec "{backend_python}" "$@"\n').chmod(0o755)
+    shutil.copytree(REPO / "backend" / "assets" / "starter", tmp_path / "models/mine")
+    write(tmp_path / "prompts.txt", "a person walks\n")
+    options = "--prompts prompts.txt --out renders/ --backend-python .venv/bin/python"
+    quick = (
+        "--model models/mine --offline --seconds 1.5 --width 32 --height 32 --fps 8 --format png"
+    )
+    command = [sys.executable, str(SCRIPT), *options.split(), *quick.split()]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [entry] = json.loads((tmp_path / "renders" / "results.json").read_text())["results"]
+    assert entry["status"] == "ok" and entry["request"]["model"] == "models/mine"
+    assert (tmp_path / "renders" / "000_a_person_walks.npz").is_file()
+
+    python.unlink()
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 2 and "no program .venv/bin/python" in done.stderr

@@ -54,6 +54,16 @@ def test_a_named_program_comes_first(program: Program) -> None:
     assert "--background" in found.command
 
 
+def test_a_named_program_may_be_a_relative_path(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started with another working folder."""
+    path = program()
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setenv(blender.PROGRAM_VARIABLE, f"./{path.name}")
+    assert blender.find().command[0] == str(path)
+
+
 @pytest.mark.parametrize("version", ["2.79", "3.6.11", "4.1.1"])
 def test_an_old_blender_is_refused(program: Program, version: str) -> None:
     program(version=version)

@@ -25,7 +25,9 @@ def test_the_value_follows_from_what_is_recorded(
     sizes = ("--mm-captions", 2, "--mm-samples", 4, "--mm-pairs", 3)
     done = kinetype_here(*common, "with", "--multimodality", *sizes)
     assert done.returncode == 0, done.stderr
-    header, first, second, *_ = done.stdout.splitlines()
+    physical, tables = done.stdout.split("\n\n")[:2]
+    assert "planted foot" in physical
+    header, first, second, *_ = tables.splitlines()
     assert header.split()[-1] == "MultiModality"
     assert first.startswith("ground truth") and first.split()[-1] == "-"
     assert "varying" in done.stderr

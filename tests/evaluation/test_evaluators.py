@@ -17,11 +17,11 @@ from backend.evaluation.evaluators import (
     MotionCLIP135Evaluator,
     MotionStreamer272Evaluator,
     TMREvaluator,
-    base,
 )
-from backend.evaluation.evaluators.actor import ActorConfig, ActorEncoder
-from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
-from backend.evaluation.evaluators.motionclip135_network import MotionCLIP, TowerConfig
+from backend.evaluation.evaluators.parts import base
+from backend.evaluation.evaluators.parts.actor import ActorConfig, ActorEncoder
+from backend.evaluation.evaluators.parts.hml263_network import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.parts.motionclip135_network import MotionCLIP, TowerConfig
 from backend.evaluation.hml3d_items import Caption
 from backend.evaluation.words import TAGS
 from backend.motion.representations import motion135
@@ -121,8 +121,8 @@ def test_motions_of_another_representation_are_named(hml263: Path) -> None:
     evaluator = HumanML263Evaluator.from_pretrained(hml263)
     with pytest.raises(FormatError, match=r"ms272.*reads hml263"):
         evaluator.embed_motions(random_motions(272))
-    with pytest.raises(FormatError, match="needs 40"):
-        evaluator.embed_motions(random_motions(263, (30,)))
+    with pytest.raises(FormatError, match="needs 4"):
+        evaluator.embed_motions(random_motions(263, (3,)))
     bad = random_motions(263)
     bad[1][3, 3] = np.nan
     with pytest.raises(FormatError, match="motion 1"):
@@ -156,6 +156,10 @@ def test_ms272(tmp_path: Path, distilbert: DistilBertModel) -> None:
     apart = np.concatenate([evaluator.embed_motions([m]) for m in motions])
     assert np.abs(together - apart).max() < 1e-5
     assert evaluator.embed_texts(CAPTIONS).shape == (2, 16)
+    assert np.array_equal(evaluator.embed_texts([c.text for c in CAPTIONS]),
+                          evaluator.embed_texts(CAPTIONS))  # fmt: skip
+    with pytest.raises(TypeError, match="list of captions"):
+        evaluator.embed_texts("a person walks")
     with pytest.raises(FormatError, match="hml263"):
         evaluator.embed_motions(random_motions(263))
 
@@ -183,39 +187,32 @@ def test_motionclip135_reports_other_names(tmp_path: Path) -> None:
     size = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "projection": 8}
     torch.manual_seed(4)
     net = MotionCLIP(
-        TowerConfig(**size, vocabulary=50, positions=256), TowerConfig(**size, positions=512)
+        TowerConfig(**size, inputs=50, positions=256), TowerConfig(**size, inputs=135, positions=50)
     )
-    tower = {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
-    config = {
-        "text_config": tower | {"vocab_size": 50},
-        "motion_config": tower,
-        "projection_dim": 8,
-    }
+    heads = {"num_attention_heads": 2}
+    config = {"text_config": heads, "motion_config": heads, "projection_dim": 8}
     (tmp_path / "bundle_config.json").write_text(json.dumps(config))
-    stats = {"mean": [0.0] * 135, "std": [1.0] * 135}
-    (tmp_path / "mean_std.json").write_text(json.dumps(stats))
     state = {k: v.contiguous() for k, v in net.state_dict().items()}
     save_file(state, tmp_path / "motionclip_model.safetensors")
-    with pytest.raises(ArtifactError, match="tokenizer"):
-        MotionCLIP135Evaluator.from_pretrained(tmp_path)
-
-    evaluator = MotionCLIP135Evaluator(net, None, np.zeros(135), np.ones(135))
     rotations = np.broadcast_to(np.eye(3), (40, 22, 3, 3))
     x = motion135.pack(np.zeros((40, 3)), rotations)
+    with pytest.raises(ArtifactError, match="no statistics") as caught:
+        MotionCLIP135Evaluator.from_pretrained(tmp_path).embed_motions([x])
+    assert "mean_std.json" in caught.value.hint
+    stats = {"mean": [0.0] * 135, "std": [1.0] * 135}
+    (tmp_path / "mean_std.json").write_text(json.dumps(stats))
+
+    evaluator = MotionCLIP135Evaluator.from_pretrained(tmp_path)
+    assert evaluator.net.motion_model.encoder.layers[0].heads == 2
     column = evaluator.checked(x, "m")[0, 3:9]
     assert column.tolist() == [1, 0, 0, 0, 1, 0]
     together = evaluator.embed_motions([x, x[:30]])
     apart = np.concatenate([evaluator.embed_motions([m]) for m in (x, x[:30])])
     assert together.shape == (2, 8) and np.abs(together - apart).max() < 1e-5
 
-    state["tower.other"] = state.pop("motion_projection.weight")
+    state["tower.other"] = state.pop("motion_model.post_layernorm.weight")
     save_file(state, tmp_path / "motionclip_model.safetensors")
-    with pytest.raises(ArtifactError, match=r"motion_projection\.weight.*tower\.other") as caught:
+    with pytest.raises(ArtifactError, match=r"post_layernorm\.weight.*tower\.other") as caught:
         MotionCLIP135Evaluator.from_pretrained(tmp_path)
     assert "expected:" in caught.value.detail and "found:" in caught.value.detail
 

@@ -134,7 +134,7 @@ def test_physical_command(folders: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--evaluator", "physical"], "no folder of real motions"),
         (["--evaluator", "hml263", "--gt", "gt", "--pred", "pred"], "need captions"),
-        (["--evaluator", "ms272", "--gt", "gt", "--pred", "pred", "--captions", "captions"],
+        (["--evaluator", "tmr", "--gt", "gt", "--pred", "pred", "--captions", "captions"],
          "needs its published files"),
         (["--gt", "gt"], "no folder of predictions"),
         (["--model", "starter", "--evaluator", "hml263"], "own captions"),

@@ -148,7 +148,7 @@ def small_evaluator(folder: Path) -> Path:
 
     import torch
 
-    from backend.evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+    from backend.evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
     from backend.store.model_folder import save_tensors, write_json
 
     folder.mkdir()

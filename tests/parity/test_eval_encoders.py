@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from backend.evaluation.evaluators.actor import (
+from backend.evaluation.evaluators.parts.actor import (
     ActorConfig,
     ActorDecoder,
     ActorEncoder,
     encoder_config,
     from_motionstreamer,
 )
-from backend.evaluation.evaluators.hml263_network import T2MEvaluator, T2MEvaluatorConfig
+from backend.evaluation.evaluators.parts.hml263_network import T2MEvaluator, T2MEvaluatorConfig
 from tests.parity.formula import formula_array, formula_weight
 
 GOLDEN = Path(__file__).parent / "golden" / "evaluators"

@@ -19,6 +19,7 @@ from backend.pipelines.mdm.folder import MDMPipelineConfig
 from backend.store.model_folder import Stats
 from backend.text.clip import ClipTextEncoder
 from backend.wire.messages import Progress, Request
+from scripts.plain_mdm import PlainMDM, plain_sample
 from tests.mdm_files import STEPS, tiny_net, tiny_pipeline, walking_stats
 
 CAPTIONS, LENGTHS = ["walk", "an old man runs", "bow"], [44, 80, 56]
@@ -166,6 +167,28 @@ def test_exact_mode_is_the_released_loop(pipeline: MDMPipeline) -> None:
     for row, (clip, length) in enumerate(zip(clips, LENGTHS, strict=True)):
         expected = pipeline.denormalise(x[row, :, 0, :length].T)
         np.testing.assert_array_equal(clip, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_exact_mode_has_the_bits_of_the_plain_network_as_its_authors_run_it(
+    pipeline: MDMPipeline, threads: int
+) -> None:
+    """The authors keep requires_grad of the weights, which decides how PyTorch multiplies."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        clips = pipeline.infer_t2m(CAPTIONS, LENGTHS, seed=5, exact=True)
+        c = pipeline.net.config
+        plain = PlainMDM(pipeline.net.state_dict(), layers=c.layers, positions=c.max_positions)
+        assert all(weight.requires_grad for weight in plain.parameters())
+        y = {"text_embed": pipeline.encode_text(CAPTIONS)}
+        torch.manual_seed(5)
+        x = plain_sample(plain, (3, 263, 1, 80), y, steps=c.diffusion_steps, guidance=2.5)
+    finally:
+        torch.set_num_threads(before)
+    for row, (clip, length) in enumerate(zip(clips, LENGTHS, strict=True)):
+        np.testing.assert_array_equal(clip, pipeline.denormalise(x[row, :, 0, :length].T))
+    assert not any(weight.requires_grad for weight in pipeline.net.parameters())
 
 
 def test_exact_mode_makes_the_golden_sample(kit: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from backend.errors import InvalidRequest
 from backend.evaluation.evaluators import StarterEvaluator
-from backend.evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from backend.evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
 from backend.motion import skeleton
 from backend.motion.representations import motion135, smplrifke205
 from backend.motion.rotations import rotation_about

@@ -117,6 +117,7 @@ class Editor(FakePipeline):
     """Makes noise of what is not kept, and leaves the rest alone."""
 
     edit_seconds = (0.5, 60.0)
+    continues_by = "editing"
 
     def edit(
         self,

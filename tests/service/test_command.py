@@ -77,6 +77,20 @@ def test_an_installed_distribution_does_not_leak_into_another_python(
     assert built.env["PYTHONPATH"] is None
 
 
+def test_a_relative_interpreter_is_meant_from_the_callers_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = Path(".venv") / "bin" / "python"
+    assert default_command(relative).command[0] == str(tmp_path / relative)
+    relative.parent.mkdir(parents=True)
+    relative.symlink_to(sys.executable)  # resolving it would leave the environment
+    assert default_command(str(relative)).command[0] == str(tmp_path / relative)
+    assert default_command("python3").command[0] == "python3"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_command("~/env/bin/python").command[0] == str(tmp_path / "env/bin/python")
+
+
 def test_importing_the_client_loads_neither_bpy_nor_torch() -> None:
     script = (
         "import sys, blender_addon.client, blender_addon.backend_access as access\n"

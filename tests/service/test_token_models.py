@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +57,20 @@ def test_mogents_reports_every_step_and_stops_between_two(
     served.cancel(running)
     failure, _ = outcome(served, running)
     assert isinstance(failure, Failure) and failure.code == "cancelled"
+
+
+def test_a_damaged_tokenizer_is_a_sentence_and_the_service_goes_on(
+    served: ProcessSession, tmp_path: Path
+) -> None:
+    """The tokenizers library panics on it, which is no Exception."""
+    damaged = tmp_path / "damaged"
+    shutil.copytree(MOTIONGPT, damaged)
+    [path] = damaged.rglob("tokenizer.json")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    path.write_text(json.dumps(values), encoding="utf-8")
+    failure, _ = outcome(served, served.submit(Request("a person walks", model=str(damaged))))
+    assert isinstance(failure, Failure), failure
+    assert "tokenizer.json cannot be read" in failure.message and failure.hint
+    result, _ = outcome(served, served.submit(Request("a person walks", model=str(MOTIONGPT))))
+    assert isinstance(result, Result), result

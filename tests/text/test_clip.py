@@ -59,8 +59,8 @@ def test_context_limits_what_is_read(folder: Path) -> None:
 
 def test_save_and_load_give_the_same(folder: Path, tmp_path: Path) -> None:
     encoder = ClipTextEncoder.load(folder)
-    digests = encoder.save(tmp_path / "copy")
-    assert sorted(digests) == ["clip.safetensors", "merges.txt", "vocab.json"]
+    names = encoder.save(tmp_path / "copy")
+    assert sorted(names) == ["clip.safetensors", "merges.txt", "vocab.json"]
     again = ClipTextEncoder.load(tmp_path / "copy")
     assert torch.equal(again.encode(CAPTIONS), encoder.encode(CAPTIONS))
 

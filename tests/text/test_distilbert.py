@@ -26,14 +26,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def change(folder: Path, value: torch.Tensor | None) -> str:
-    """Replace one matrix of the encoder, or leave it out; returns its name."""
+def change(folder: Path, value: torch.Tensor | None) -> None:
+    """Replace one matrix of the encoder, or leave it out."""
     path = folder / "model.safetensors"
     tensors = load_file(path)
     name = next(n for n in tensors if n.endswith("q_lin.weight"))
     del tensors[name]
     save_file(tensors if value is None else {**tensors, name: value}, path, {"format": "pt"})
-    return name.removeprefix("distilbert.")
 
 
 def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -48,17 +47,17 @@ def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (None, "missing {}"),
-        (torch.full((16, 16), float("nan")), "{} holds NaN"),
+        (None, "missing layers.0.query.weight"),
+        (torch.full((16, 16), float("nan")), "q_lin.weight holds NaN"),
     ],
 )
 def test_weights_that_are_not_all_there(
     folder: Path, value: torch.Tensor | None, problem: str
 ) -> None:
-    name = change(folder, value)
+    change(folder, value)
     with pytest.raises(ArtifactError) as caught:
         DistilBertEncoder.load(folder, local_files_only=True)
-    assert problem.format(name) in caught.value.message
+    assert problem in caught.value.message
 
 
 def test_weights_of_another_shape(folder: Path) -> None:
@@ -72,10 +71,10 @@ def test_saved_files_are_as_readable_as_each_other(
 ) -> None:
     encoder = DistilBertEncoder.load(folder, local_files_only=True)
     capfd.readouterr()
-    digests = encoder.save(tmp_path / "model")
+    names = encoder.save(tmp_path / "model")
     assert capfd.readouterr().err == ""
     place = tmp_path / "model" / "distilbert"
-    assert set(digests) == {f"distilbert/{path.name}" for path in place.iterdir()}
+    assert set(names) == {f"distilbert/{path.name}" for path in place.iterdir()}
     assert len({path.stat().st_mode for path in place.iterdir()}) == 1
     again = DistilBertEncoder.load(tmp_path / "model", local_files_only=True)
     assert torch.equal(again.encode(["walk"])[0], encoder.encode(["walk"])[0])

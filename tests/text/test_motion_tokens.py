@@ -36,6 +36,10 @@ def test_files_that_are_no_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be read"):
         MotionTextTokenizer.load(path)
     values = json.loads(TOKENIZER.read_text(encoding="utf-8"))
+    normalizer = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    path.write_text(json.dumps({**values, "normalizer": normalizer}))  # the library panics
+    with pytest.raises(ArtifactError, match="cannot be read: the tokenizers library gave up"):
+        MotionTextTokenizer.load(path)
     for token in values["added_tokens"]:
         if token["id"] == 2:
             token["content"] = "[UNK]"

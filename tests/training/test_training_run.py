@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend.cli.main import main
 from backend.errors import ArtifactError
 from backend.training.run import (
     STATE,
@@ -66,3 +67,19 @@ def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
             (tmp_path / STATE).write_bytes(content)
         with pytest.raises(ArtifactError, match=r"state\.pt cannot be read"):
             load_state(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["dit", "tmr", "tokenizer", "action-mdm"])
+@pytest.mark.parametrize("holds", [STATE, "log.jsonl", "model000000100.pt"])
+def test_a_folder_that_holds_a_run_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, holds: str
+) -> None:
+    """Before the data is looked for, and nothing of the run is touched."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / holds).write_bytes(b"hours of work")
+    command = ["train", what, "--data", str(tmp_path / "none"), "--run", str(run)]
+    assert main([*command, "--minutes", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "holds a run already" in said and "--resume" in said
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == {holds: b"hours of work"}

@@ -11,26 +11,34 @@ from torch import Tensor
 
 from ...errors import ArtifactError
 from ...store.model_folder import sha256_of
-from ..hml3d_items import MIN_FRAMES, PADDED_FRAMES, Caption
+from ..hml3d_items import PADDED_FRAMES, Caption
 from ..words import GLOVE_FILES, Vocabulary, tokenise
-from . import base
-from .hml263_network import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
+from .parts import base
+from .parts.hml263_network import UNIT_FRAMES, T2MEvaluator, T2MEvaluatorConfig
 
 CHECKPOINTS = (
-    "text_mot_match/model/finest.tar",
-    "t2m/text_mot_match/model/finest.tar",
+    "model.safetensors",
+    *(f"{place}text_mot_match/model/finest.tar" for place in ("", "t2m/", "checkpoints/t2m/")),
     "finest.tar",
+    "text_mot_match.tar",
 )
 MEANS = (
+    "stats/mean.npy",
     "t2m_mean.npy",
-    "t2m/Comp_v6_KLD01/meta/mean.npy",
-    "Comp_v6_KLD01/meta/mean.npy",
+    *(
+        f"{place}Comp_v6_{kind}/meta/mean.npy"
+        for place in ("t2m/", "checkpoints/t2m/", "")
+        for kind in ("KLD01", "KLD005")
+    ),
     "meta/mean.npy",
     "mean.npy",
 )
+GLOVES = ("glove", "vocab")
+HUB_FILES = ("model.safetensors", "stats/*", "glove/*")
 _HINT = (
-    "It is the folder of t2m.zip (text_mot_match, Comp_v6_KLD01) with glove/ and t2m_mean.npy,"
-    " t2m_std.npy, as MDM's README links them."
+    "It is the published folder (model.safetensors, stats/, glove/), or that of t2m.zip"
+    " (text_mot_match, Comp_v6_KLD01) with glove/ and t2m_mean.npy, t2m_std.npy, as MDM's README"
+    " links them."
 )
 _ROOT_HEIGHT = 3
 _TRAINING_DEVIATION = 0.05
@@ -41,10 +49,11 @@ class HumanML263Evaluator(base.Evaluator):
     """Movement and motion encoders over 263 features, GRU text encoder over GloVe and tags."""
 
     name = "hml263"
-    representation = "hml263"
+    hub_id = "ZeyuLing/motius-evaluator-humanml3d-official"
+    representation = native = "hml263"
     dim = 263
     fps = 20.0
-    min_frames = MIN_FRAMES
+    min_frames = UNIT_FRAMES
     max_frames = PADDED_FRAMES
 
     def __init__(
@@ -64,13 +73,16 @@ class HumanML263Evaluator(base.Evaluator):
     def from_pretrained(
         cls, folder: str | Path, *, device: str | None = None, local_files_only: bool = False
     ) -> HumanML263Evaluator:
-        """Load ``finest.tar``, ``glove/`` and the evaluator's own mean and std from a folder.
+        """Load weights, ``glove/`` and the evaluator's own mean and std.
+
+        Args:
+            folder: the published one or its hub id, or the release of text-to-motion.
 
         Raises:
             ArtifactError: a file is missing or of another model, or the statistics are those of
                 the training data (their root deviations are 25 times larger).
         """
-        root = Path(folder).expanduser()
+        root = base.folder_of(folder, HUB_FILES, local_files_only=local_files_only)
         checkpoint = base.first_file(root, CHECKPOINTS, "the checkpoint", _HINT)
         weights = base.read_checkpoint(checkpoint)
         parts = {
@@ -93,7 +105,7 @@ class HumanML263Evaluator(base.Evaluator):
                 f" root height deviates by {std[_ROOT_HEIGHT]:.3f} m instead of about 0.006.",
                 "Take t2m_mean.npy and t2m_std.npy, or mean.npy and std.npy of Comp_v6_KLD01/meta.",
             )
-        glove = root / "glove"
+        glove = next((root / g for g in GLOVES if (root / g).is_dir()), root / GLOVES[0])
         hashes = {
             str(path.relative_to(root)): sha256_of(path)
             for path in (checkpoint, mean_file, std_file, *(glove / n for n in GLOVE_FILES))

@@ -31,8 +31,8 @@ from ...store.model_folder import (
 from ...text import minilm
 from ...text.sides import named_sides
 from ..hml3d_items import Caption
-from . import base
-from .starter_network import SentenceTMR, TMRConfig
+from .parts import base
+from .parts.starter_network import SentenceTMR, TMRConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "starter_evaluator"
 REFERENCE_JSON, REFERENCE = "reference.json", "reference.safetensors"
@@ -60,7 +60,8 @@ class StarterEvaluator(base.Evaluator):
     """Reads motion_135 at 30 fps; distances are those of unit vectors."""
 
     name = "starter"
-    representation = "motion135"
+    unit = tmr_score = True
+    representation = native = "motion135"
     dim = 135
     fps = 30.0
     min_frames = 12
@@ -110,6 +111,11 @@ class StarterEvaluator(base.Evaluator):
         }
         net = net.to(device or "cpu")
         return cls(net, stats, read_reference(root), hashes=hashes)
+
+    @classmethod
+    def loaded(cls, weights: str | Path | None, *, device: str | None = None) -> StarterEvaluator:
+        """The evaluator from ``weights``, else the bundled one."""
+        return cls.from_pretrained(weights, device=device)
 
     @property
     def reader(self) -> Any:

@@ -11,9 +11,9 @@ from torch import Tensor
 from ...errors import ArtifactError
 from ...store.model_folder import sha256_of
 from ...text.distilbert import DistilBertEncoder
-from . import base
-from .actor import ActorEncoder, encoder_config
-from .actor_pair import ActorPairEvaluator
+from .parts import base
+from .parts.actor import ActorEncoder, encoder_config
+from .parts.actor_pair import ActorPairEvaluator
 
 WEIGHTS = ("last_weights", "latest_weights", ".")
 MEANS = ("stats/humanml3d/guoh3dfeats/mean.pt", "mean.pt", "mean.npy")
@@ -29,7 +29,8 @@ class TMREvaluator(ActorPairEvaluator):
     """
 
     name = "tmr"
-    representation = "hml263"
+    unit = tmr_score = True
+    representation = native = "hml263"
     dim = 263
     fps = 20.0
     min_frames = 20

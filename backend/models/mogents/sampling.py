@@ -24,6 +24,9 @@ OnStep = Callable[[], None]
 _COMMITTED = 1e5
 """Score of tokens that are never masked again: those of earlier steps, and padding."""
 _SMALLEST = 1e-20
+_COLDEST = 1e-10
+_REWORKED = 0.16
+"""Share of a whole clip that each step draws again where nothing says which part to edit."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,11 @@ class MaskOptions:
     Attributes:
         timesteps: decoding steps.
         guidance_scale: 1 is the conditional network alone.
-        temperature: only has an effect with ``gumbel``, as in the released code.
+        temperature: only has an effect with ``gumbel`` or ``tempered``, as in the released codes.
         threshold: the best ``ceil((1 - threshold) * classes)`` classes are drawn from.
         gumbel: draw by Gumbel noise instead of multinomially.
         unconditional: ignore the text.
+        tempered: the temperature divides the logits of a multinomial draw too, as in MoMask.
     """
 
     timesteps: int = 10
@@ -45,6 +49,7 @@ class MaskOptions:
     threshold: float = 0.9
     gumbel: bool = False
     unconditional: bool = False
+    tempered: bool = False
 
     def __post_init__(self) -> None:
         if self.timesteps < 1:
@@ -148,10 +153,38 @@ def gumbel_choice(filtered: Tensor, uniform: Tensor, temperature: float) -> Tens
     """``argmax(filtered / temperature + G)`` with Gumbel noise G from ``uniform``."""
     surprise = -torch.log(uniform.clamp(min=_SMALLEST))
     noise = -torch.log(surprise.clamp(min=_SMALLEST))
-    return (filtered / max(temperature, 1e-10) + noise).argmax(dim=-1)
+    return (filtered / max(temperature, _COLDEST) + noise).argmax(dim=-1)
 
 
 # ---------------------------------------------------------------- loops
+
+
+@dataclass(frozen=True)
+class KeptTokens:
+    """The base tokens of a clip that is edited (MoMask's editing in time).
+
+    Attributes:
+        ids: ``[B, S]`` of the clip; padding does not matter.
+        edited: ``[B, S]`` bool, True where tokens are made anew, at least one a clip. None draws
+            the least certain 16 % of the whole clip again at every step.
+    """
+
+    ids: Tensor
+    edited: Tensor | None = None
+
+    def start(self, net: MaskNet, live: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """First ids, scores, and how many tokens of each clip are open."""
+        changed = live if self.edited is None else self.edited.to(live.device) & live
+        if self.ids.shape != live.shape or not bool(changed.any(dim=1).all()):
+            raise FormatError(
+                f"Tokens of shape {list(self.ids.shape)} to edit do not fit, or a clip has none "
+                "to make anew.",
+                f"Give {list(live.shape)} ids and at least one token of each clip.",
+            )
+        ids = torch.where(live, self.ids.to(live.device), net.pad_id)
+        if self.edited is not None:
+            ids = torch.where(changed, net.mask_id, ids)
+        return ids, torch.where(changed, 0.0, _COMMITTED), changed.sum(dim=1)
 
 
 @torch.no_grad()
@@ -162,10 +195,14 @@ def sample_masked(
     draws: Draws,
     options: MaskOptions | None = None,
     on_step: OnStep | None = None,
+    kept: KeptTokens | None = None,
 ) -> Tensor:
     """Base token ids ``[B, T]`` or ``[B, T, 6]``; padding is -1.
 
     Each step masks the least certain tokens again, fewer each time (cosine), the last step one.
+
+    Args:
+        kept: a clip of which only a part is made anew.
     """
     options = options or MaskOptions()
     groups, batch = net.groups, len(layout.lengths)
@@ -174,8 +211,12 @@ def sample_masked(
     counts = layout.counts * groups
     ids = torch.where(live, net.mask_id, net.pad_id)
     score = torch.where(live, 0.0, _COMMITTED)
+    if kept is not None:
+        ids, score, counts = kept.start(net, live)
     for tau in torch.linspace(0, 1, options.timesteps):
         share = torch.cos(tau * math.pi * 0.5).to(counts.device)
+        if kept is not None and kept.edited is None:
+            share = torch.full_like(share, _REWORKED)
         masked = torch.round(share * counts).clamp(min=1)
         rank = score.argsort(dim=1).argsort(dim=1)
         where = (rank < masked[:, None]).flatten().nonzero().squeeze(1)
@@ -195,6 +236,8 @@ def sample_masked(
             chosen = gumbel_choice(filtered, _at(noise, where), options.temperature)
         else:
             noise = draws.exponential(tokens, net.codes).to(logits.device)
+            if options.tempered:
+                filtered = filtered / max(options.temperature, _COLDEST)
             chosen = (torch.softmax(filtered, dim=-1) / _at(noise, where)).argmax(dim=-1)
         ids = ids.flatten().index_copy(0, where, chosen).view(batch, -1)
         certainty = torch.softmax(logits, dim=-1).gather(1, chosen[:, None]).squeeze(1)

@@ -19,7 +19,7 @@ SOURCES: tuple[str, ...] = (AUTO, AMASS, BVH, *sorted(SPECS))
 SUFFIXES: tuple[str, ...] = (".npz", ".bvh", ".npy")
 """Suffixes of files that can be read."""
 
-_BY_WIDTH = {spec.dim: name for name, spec in SPECS.items()}
+_BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
 _EXPECTED = (
     "Expected .npz with motion_135 or the AMASS keys, .bvh, or .npy of shape "
     + ", ".join(f"[T, {width}] ({name})" for width, name in sorted(_BY_WIDTH.items()))

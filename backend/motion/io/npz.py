@@ -16,7 +16,8 @@ kinetype_meta        ()                          JSON: prompt, seed, model, para
 
 AMASS (Mahmood et al., 2019) is Z-up and adds the rest pelvis of the body to ``trans`` without
 turning it. Files without ``motion_135`` are read from the AMASS keys. A file of HFTrainer's IK
-(``motion_135`` with ``target_fps`` and ``rot6d_convention``) is read as well.
+(``motion_135`` with ``target_fps`` and ``rot6d_convention``) is read as well; its translation is
+SMPL's, from which the pelvis is 22 cm down.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ _UNREADABLE = (
 """What NumPy and zipfile raise for a damaged archive, or one that claims more than there is."""
 _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."
 _SMPLH_POSE = 156
+_SAME = 1e-4  # m: translations that are one and the same
 _BODY_POSE = 3 * NUM_JOINTS
 _RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps")
 
@@ -132,9 +134,31 @@ def _read(path: Path) -> tuple[Motion, bool]:
         data = motion135.SPEC.check(_named(path, arrays, "motion_135"))
         if "rot6d_convention" in arrays:
             data = _interleaved(path, data, str(arrays["rot6d_convention"]))
+        data = _at_pelvis(data, arrays)
         return Motion(data, fps, _meta(path, arrays)), True
     meta = {"source": path.name, "source_fps": fps}
     return Motion(_from_amass(path, arrays), fps, meta), False
+
+
+def _at_pelvis(data: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """motion_135 of the same IK, whose first columns are SMPL's translation, with the pelvis there.
+
+    Told by its ``transl``, which Kinetype does not write, or by the fitted joints beside it.
+    """
+    root = data[:, motion135.SPEC.columns("root_translation")]
+    shift = np.zeros(3)
+    fitted, transl = (arrays.get(key, np.empty(0)) for key in ("fitted_joints", "transl"))
+    if fitted.ndim == 3 and fitted.shape[::2] == (len(data), 3) and fitted.shape[1] >= NUM_JOINTS:
+        apart = fitted[:, 0] - root
+        if np.ptp(apart, axis=0).max() < _SAME:
+            shift = apart.mean(axis=0)
+    elif transl.shape == root.shape and np.abs(transl - root).max(initial=0.0) < _SAME:
+        shift = REST_PELVIS
+    if not np.isfinite(shift).all() or np.linalg.norm(shift) < _SAME:
+        return data
+    out = data.copy()
+    out[:, motion135.SPEC.columns("root_translation")] += shift.astype(data.dtype)
+    return out
 
 
 def _interleaved(path: Path, data: np.ndarray, order: str) -> np.ndarray:

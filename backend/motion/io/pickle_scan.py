@@ -1,12 +1,16 @@
-"""How much memory a pickle asks for, known before it is loaded.
+"""How much memory and time a pickle asks for, known before it is loaded.
 
 Loading reserves what an opcode names: a length of text or bytes, or a place in the memo, whether or
-not the file goes on that far. Nothing is loaded or imported here; opcodes are only read.
+not the file goes on that far. Loading also hashes the keys of dictionaries and the members of sets,
+in C and without an end in sight: tuples a hundred thousand deep overflow the stack, tuples that
+hold one another twice take 2^depth steps, and numbers can be chosen so that all of them collide.
+So opcodes are read here with a stack of sizes in place of values. Nothing is loaded or imported.
 """
 
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,17 @@ more (a sparse joint regressor is 5 MB when dense)."""
 
 _DEEPEST = 64
 """Dimensions of an array of NumPy."""
+
+MAX_KEY_PARTS = 64
+"""Parts of a tuple that is a key, those of the tuples in it included."""
+MAX_OTHER_KEYS = 10_000
+"""Keys of a file that are no texts: even if all collide, that is a second. Hashes of texts are
+random, so their number is not limited."""
+
+_TEXTS = frozenset(
+    ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
+     "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
+)  # fmt: skip
 
 _HINT = "It is damaged, or made to fill the memory; get the file from its official site."
 
@@ -41,20 +56,100 @@ class Budget:
         if self.left < 0:
             raise TooMuch("it asks for far more memory than the file's size.", _HINT)
 
-    def spend_nested(self, value: Any) -> None:
-        """Charge 8 bytes for every number that nested lists would become, shared ones again."""
-        self.spend(8 * _expanded(value, {}, 0))
+    def spend_nested(self, value: Any) -> bool:
+        """Charge 8 bytes for every number that nested lists would become, shared ones again.
+
+        False, and nothing is charged, where they hold something else than numbers.
+        """
+        count = _expanded(value, {}, 0)
+        if count is not None:
+            self.spend(8 * count)
+        return count is not None
 
 
-def _expanded(value: Any, known: dict[int, int], depth: int) -> int:
-    """How many numbers nested lists stand for; each list is looked at once."""
+def _expanded(value: Any, known: dict[int, int | None], depth: int) -> int | None:
+    """How many numbers nested lists stand for; None with other things. Each list is seen once."""
     if not isinstance(value, list | tuple):
-        return 1
+        return 1 if isinstance(value, bool | int | float) else None
     if depth > _DEEPEST:
         raise TooMuch("lists of it are nested too deeply, or hold themselves.", _HINT)
     if id(value) not in known:
-        known[id(value)] = sum(_expanded(part, known, depth + 1) for part in value)
+        parts = [_expanded(part, known, depth + 1) for part in value]
+        known[id(value)] = None if None in parts else sum(part for part in parts if part)
     return known[id(value)]
+
+
+def check_key(key: Any) -> None:
+    """Raise :class:`TooMuch` for a key of more parts than keys have, before it is hashed."""
+    waiting, parts = [key], 0
+    while waiting:
+        value = waiting.pop()
+        parts += 1
+        if parts > MAX_KEY_PARTS:
+            raise _too_deep()
+        if isinstance(value, tuple):
+            waiting.extend(value[: MAX_KEY_PARTS + 1])
+
+
+def _too_deep() -> TooMuch:
+    return TooMuch("keys of it are made of too many parts.", _HINT)
+
+
+class _Keys:
+    """Follows the opcodes with the number of parts in place of each value; a text counts 0."""
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, int] = {}
+        self.others = 0
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: int) -> None:
+        """Take one step; ``IndexError`` where the stack does not hold what it needs."""
+        name = opcode.name
+        if name == "MARK":
+            self.marks.append(len(self.stack))
+        elif name == "POP" and self.marks and self.marks[-1] == len(self.stack):
+            self.marks.pop()
+        elif name == "DUP":
+            self.stack.append(self.stack[-1])
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = self.stack[-1]
+        elif name == "MEMOIZE":
+            self.memo[len(self.memo)] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo.get(argument, 1))
+        else:
+            self._replace(opcode)
+
+    def _replace(self, opcode: pickletools.OpcodeInfo) -> None:
+        """Any other opcode: what it takes from the stack, and what it leaves there."""
+        name, before = opcode.name, opcode.stack_before
+        marked = pickletools.markobject in before
+        count = before.index(pickletools.markobject) if marked else len(before)
+        start = (self.marks.pop() if marked else len(self.stack)) - count
+        if start < (self.marks[-1] if self.marks else 0):
+            raise IndexError("the stack of the pickle holds less than it takes")
+        taken = self.stack[start:]
+        del self.stack[start:]
+        if name in ("SETITEM", "SETITEMS"):
+            self._hash(taken[1::2])
+        elif name == "DICT":
+            self._hash(taken[::2])
+        elif name in ("ADDITEMS", "FROZENSET"):
+            self._hash(taken[count:])
+        if name.startswith("TUPLE"):
+            parts = 1 + sum(max(1, part) for part in taken)
+            self.stack.append(min(parts, MAX_KEY_PARTS + 1))  # it could grow to 2^operations
+        else:
+            self.stack += [0 if name in _TEXTS else 1] * len(opcode.stack_after)
+
+    def _hash(self, keys: Sequence[int]) -> None:
+        if any(parts > MAX_KEY_PARTS for parts in keys):
+            raise _too_deep()
+        self.others += sum(parts > 0 for parts in keys)
+        if self.others > MAX_OTHER_KEYS:
+            raise TooMuch(f"more than {MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
 
 
 def read_checked(path: Path) -> bytes:
@@ -62,12 +157,14 @@ def read_checked(path: Path) -> bytes:
 
     Raises:
         FormatError: no complete pickle.
-        TooMuch: it is too large, or an opcode names a length or memo place beyond the file.
+        TooMuch: it is too large, an opcode names a length or memo place beyond the file, or its
+            keys would take long to hash.
         OSError: of reading the file.
     """
     if path.stat().st_size > MAX_BYTES:
         raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
     data = path.read_bytes()
+    keys = _Keys()
     try:
         for count, (opcode, value, position) in enumerate(pickletools.genops(data)):
             argument = value if isinstance(value, int) else 0
@@ -76,6 +173,9 @@ def read_checked(path: Path) -> bytes:
             # picklers number what they memoise one by one, from 0 or 1
             if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= count + 1:
                 raise TooMuch(f"it wants {argument} places in the memo.", _HINT)
+            if opcode.name.startswith("EXT"):
+                raise ValueError("it names something by a number")
+            keys.follow(opcode, argument)
     # what genops raises depends on the damage; int() of a text opcode adds the rest
     except (ValueError, IndexError, EOFError, OverflowError, TypeError) as error:
         raise FormatError(

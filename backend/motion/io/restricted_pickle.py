@@ -14,6 +14,7 @@ times.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import FormatError
-from .pickle_scan import Budget, TooMuch, read_checked
+from .pickle_scan import Budget, TooMuch, check_key, read_checked
 
 _HINT = (
     "Only files that hold arrays are opened; this one may be able to harm the computer. "
@@ -118,18 +119,33 @@ def _load(path: Path) -> tuple[Any, Budget]:
         ) from error
 
 
+class _Ordered:
+    """``OrderedDict``: makes plain dictionaries; nothing can be set on it."""
+
+    __slots__ = ("_budget",)
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def __call__(self, items: Any = ()) -> dict[Any, Any]:
+        self._budget.spend(100 * (1 + len(items)))
+        pairs = list(items.items() if isinstance(items, dict) else items)
+        for key, _ in pairs:
+            check_key(key)
+        return dict(pairs)
+
+    def __setstate__(self, state: Any) -> None:
+        raise ValueError("a state for a class")
+
+
 class _Restricted(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, budget: Budget) -> None:
         super().__init__(file, encoding="latin1")
-        self._budget = budget
-
-    def _dictionary(self, items: Any = ()) -> dict[Any, Any]:
-        self._budget.spend(100 * len(items))
-        return dict(items)
+        self._ordered = _Ordered(budget)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
-            return self._dictionary
+            return self._ordered
         made = _KNOWN.get(f"{module}.{name}")
         if made is None:
             raise FormatError(
@@ -225,6 +241,28 @@ for _kind, _class in (("csc", _Sparse), ("csr", _Csr)):
         _KNOWN |= {f"{_module}.{_kind}_{shape}": _class for shape in ("matrix", "array")}
 
 
+_CONVERSION, _ENTRY = 500, 100
+"""Bytes charged for each conversion, as a few objects can name one another thousands of times, and
+for each entry of a list of arrays."""
+
+
+def _shape(value: Any, size: int, budget: Budget) -> tuple[int, ...]:
+    """The shape of an array of ``size`` numbers, with whole numbers only and none left open."""
+    shape = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) != size:
+        raise ValueError(f"its shape does not hold {size} numbers")
+    if size == 0:
+        budget.spend(8 * sum(shape))  # rows of nothing are rows for whoever walks through them
+    return shape
+
+
+def _whole(value: Any) -> np.ndarray:
+    """A row of whole numbers."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "iu":
+        raise ValueError("counts of it are no row of whole numbers")
+    return value
+
+
 def _bytes(value: Any) -> bytes:
     if isinstance(value, _Encoded):
         value = value.arguments[0]
@@ -244,6 +282,7 @@ def _to_array(value: Any, budget: Budget) -> np.ndarray | None:
         return (
             _plain(value, budget) if isinstance(value, bool | int | float | list | tuple) else None
         )
+    budget.spend(_CONVERSION)
     try:
         return convert(value, budget)
     except TooMuch:
@@ -257,6 +296,7 @@ def _to_array(value: Any, budget: Budget) -> np.ndarray | None:
 
 def _to_list(value: Any, budget: Budget) -> list[np.ndarray] | None:
     if isinstance(value, list | tuple):
+        budget.spend(_ENTRY * len(value))
         arrays = [_to_array(entry, budget) for entry in value]
     else:
         whole = _to_array(value, budget)
@@ -268,7 +308,8 @@ def _to_list(value: Any, budget: Budget) -> list[np.ndarray] | None:
 
 
 def _plain(value: Any, budget: Budget) -> np.ndarray | None:
-    budget.spend_nested(value)
+    if not budget.spend_nested(value):
+        return None
     try:
         array = np.asarray(value)
     except ValueError:  # a ragged list
@@ -297,6 +338,7 @@ def _build(dtype: Any, shape: Any, order: str, content: Any, budget: Budget) -> 
     raw = _bytes(content)
     budget.spend(len(raw))
     flat = np.frombuffer(raw, dtype=plain)
+    shape = _shape(shape, flat.size, budget)
     return np.array(flat.reshape(shape, order="F" if order == "F" else "C"))
 
 
@@ -304,17 +346,21 @@ def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
     state = value.state
     parts = [_to_array(state[k], budget) for k in ("data", "indices", "indptr")]
     shape = state["_shape"] if "_shape" in state else state["shape"]
-    data, indices, starts = (np.asarray(p) for p in parts)
-    rows, columns = (int(n) for n in shape)
-    steps = np.diff(starts)
-    if rows < 0 or columns < 0 or (steps < 0).any() or not len(data) == len(indices) == steps.sum():
+    data, indices, starts = parts[0], _whole(parts[1]), _whole(parts[2])
+    rows, columns = shape
+    if not all(type(side) is int and side >= 0 for side in (rows, columns)):
+        raise ValueError("the sides of a sparse matrix are no whole numbers")
+    major, minor = (rows, columns) if isinstance(value, _Csr) else (columns, rows)
+    # compared, not subtracted or summed: numbers of a fixed width wrap around
+    fits = data is not None and data.shape == indices.shape and len(starts) == major + 1
+    if not (fits and starts[0] == 0 and starts[-1] == len(indices)):
         raise ValueError("the parts of a sparse matrix do not fit together")
+    if (starts[1:] < starts[:-1]).any() or (indices < 0).any() or (indices >= minor).any():
+        raise ValueError("the places in a sparse matrix lie outside it")
     budget.spend(8 * rows * columns)
-    dense = np.zeros((rows, columns))
-    major = np.repeat(np.arange(len(steps)), steps)
-    at = (major, indices) if isinstance(value, _Csr) else (indices, major)
-    np.add.at(dense, at, data)
-    return dense
+    dense = np.zeros((major, minor))
+    np.add.at(dense, (np.repeat(np.arange(major), np.diff(starts)), indices), data)
+    return dense if isinstance(value, _Csr) else np.ascontiguousarray(dense.T)
 
 
 def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
@@ -325,8 +371,8 @@ def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
     if inner is None or chosen is None:
         return None
     budget.spend(chosen.size * inner.itemsize)
-    shape = state.get("preferred_shape", chosen.shape)
-    return inner.reshape(-1)[chosen.reshape(-1)].reshape(tuple(int(n) for n in shape))
+    picked = inner.reshape(-1)[chosen.reshape(-1)]
+    return picked.reshape(_shape(state.get("preferred_shape", chosen.shape), picked.size, budget))
 
 
 _CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {

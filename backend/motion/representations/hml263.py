@@ -333,6 +333,9 @@ def decode_joints(x: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndarray:
     return np.concatenate([root[..., None, :], joints], axis=-2).astype(x.dtype)
 
 
+stored_joints = decode_joints
+
+
 def decode_rotations(x: np.ndarray, skeleton: Hml3dSkeleton = HML22) -> np.ndarray:
     """The rotation block with the root in front: ``[..., T, 263]`` -> ``[..., T, 22, 3, 3]``.
 

@@ -27,3 +27,6 @@ def as_joints(x: np.ndarray) -> np.ndarray:
             "Check which representation the array is in.",
         )
     return check_shape(x[:, :NUM_JOINTS], (NUM_JOINTS, 3), "The joints")
+
+
+stored_joints = as_joints

@@ -122,6 +122,9 @@ def decode_joints(x: np.ndarray) -> np.ndarray:
     return joints
 
 
+stored_joints = decode_joints
+
+
 def _recover_root(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Heading ``[T, 3, 3]`` (from canonical to world) and pelvis ``[T, 3]``."""
     changes = rot6d_rows_to_matrix(x[:, SPEC.columns("heading_change")])

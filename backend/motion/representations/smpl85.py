@@ -13,6 +13,7 @@ import numpy as np
 from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..mirror import mirror_positions, mirror_rotations
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from . import motion135
 from .spec import RepresentationSpec, check_shape
 
 SPEC = RepresentationSpec(
@@ -46,6 +47,12 @@ def pack(
     if betas is not None:
         out[:, SPEC.columns("betas")] = betas
     return out
+
+
+def to_motion135(x: np.ndarray) -> np.ndarray:
+    """``[T, 85]`` to motion_135 ``[T, 135]``; betas and hands are left out."""
+    rotations, trans, _ = unpack(x)
+    return motion135.pack(trans, rotations)
 
 
 def mirror(x: np.ndarray) -> np.ndarray:

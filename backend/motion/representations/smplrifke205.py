@@ -211,3 +211,9 @@ def to_motion135(
     root[:, 1] += SOLE_HEIGHT
     fast = resample_motion135(motion135.pack(root, rotations), SPEC.fps, target_fps, frames)
     return fast.astype(x.dtype)
+
+
+def stored_joints(x: np.ndarray) -> np.ndarray:
+    """``[T, 205]`` to joints ``[T, 22, 3]`` (m, Y-up): the stored ones without the hands."""
+    _, _, points = decode(x)
+    return points[:, :NUM_JOINTS] @ Z_UP_FROM_Y_UP

@@ -18,11 +18,13 @@ class RepresentationSpec:
         name: short machine name, as the command line and ``convert`` spell it.
         fps: frame rate that models of this representation are trained at.
         blocks: ``(block name, width)`` pairs in column order.
+        guessed: whether an array of this width is taken for it; False where another is likelier.
     """
 
     name: str
     fps: float
     blocks: tuple[tuple[str, int], ...]
+    guessed: bool = True
 
     @property
     def dim(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ...evaluation.evaluators import starter
-from ...evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from ...evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
 from ...evaluation.physical import physical_metrics
 from ...motion.io.atomic import atomic_path
 from ...motion.representations import motion135

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ...evaluation.evaluators.starter_network import SentenceTMR, TMRConfig
+from ...evaluation.evaluators.parts.starter_network import SentenceTMR, TMRConfig
 from ...motion.io.atomic import atomic_path
 from ..data.batches import Batch, BatchSampler
 from ..run import (

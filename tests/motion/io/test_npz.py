@@ -154,6 +154,23 @@ def test_files_of_hftrainers_ik(tmp_path: Path, motion: Motion, order: str) -> N
         npz.read_motion(path)
 
 
+def test_smpl_translations_of_that_ik_become_the_pelvis(tmp_path: Path, motion: Motion) -> None:
+    transl = motion.data.copy()
+    transl[:, :3] -= npz.REST_PELVIS.astype(np.float32)
+    path = tmp_path / "fit.npz"
+    common = {"target_fps": 30, "rot6d_convention": "row"}
+    np.savez(path, motion_135=transl, transl=transl[:, :3], **common)
+    np.testing.assert_allclose(npz.read_motion(path).data, motion.data, atol=1e-6)
+    # with the fitted joints beside it, the body's own pelvis counts
+    fitted = motion135.joints(motion.data) + np.float32([0.0, -0.1, 0.0])
+    np.savez(path, motion_135=transl, transl=transl[:, :3], fitted_joints=fitted, **common)
+    expected = motion.data - np.float32([0.0, 0.1, 0.0, *[0.0] * 132])
+    np.testing.assert_allclose(npz.read_motion(path).data, expected, atol=1e-5)
+    # a pelvis stays where it is, whatever else lies in the file
+    np.savez(path, motion_135=motion.data, transl=transl[:, :3], **common)
+    np.testing.assert_allclose(npz.read_motion(path).data, motion.data, atol=1e-6)
+
+
 def _claim(shape: tuple[int, ...]) -> bytes:
     """A .npy file that announces an array of ``shape`` and holds four frames."""
     stream = io.BytesIO()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import json
 import pickle
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -187,13 +190,29 @@ def _array(dtype: bytes, count: int, content: bytes) -> bytes:
     return _ARRAY + b"(K\x01" + number + b"\x85" + dtype + b"\x89T" + size + content + b"tb"
 
 
-def _sparse(rows: bytes, starts: np.ndarray) -> bytes:
-    parts = (
-        b"U\x04data" + _array(_FLOATS, 1, bytes(8)) + b"U\x07indices" + _array(_INT, 1, bytes(8))
-    )
-    index = _array(_INT, len(starts), starts.astype("<i8").tobytes())
-    parts += b"U\x06indptr" + index + b"U\x05shape" + rows + b"K\x01\x86"
+def _sparse(sides: bytes, starts: list[int], index: int = 0, dtype: bytes = _INT) -> bytes:
+    parts = b"U\x04data" + _array(_FLOATS, 1, bytes(8))
+    parts += b"U\x07indices" + _array(_INT, 1, np.array([index], "<i8").tobytes())
+    # as the file would hold them, whatever they wrap around to
+    content = np.array([n % 2**64 for n in starts], "<u8").tobytes()
+    parts += b"U\x06indptr" + _array(dtype, len(starts), content)
+    parts += b"U\x05shape" + sides + b"\x86"
     return b"\x80\x02}U\x01acscipy.sparse.csr\ncsr_matrix\n)\x81}(" + parts + b"ubs."
+
+
+def _shaped(shape: bytes, content: bytes = b"") -> bytes:
+    size = len(content).to_bytes(4, "little")
+    return (
+        b"\x80\x02}U\x01a"
+        + _ARRAY
+        + b"(K\x01"
+        + shape
+        + _FLOATS
+        + b"\x89T"
+        + size
+        + content
+        + b"tbs."
+    )
 
 
 _HUGE = (2**40).to_bytes(8, "little")
@@ -218,8 +237,10 @@ MEMORY_BOMBS = {
     + b"q\x00"
     + b"".join(b"J" + n.to_bytes(4, "little") + b"h\x00" for n in range(2000))
     + b"u.",
-    "rows of a sparse matrix": _sparse(b"J\xff\xff\xff\x7f", np.array([0, 1])),
-    "repeats of a sparse matrix": _sparse(b"K\x01", np.array([0, 2**40])),
+    "rows of a sparse matrix": _sparse(b"J\xff\xff\xff\x7fK\x01", [0, 1]),
+    "columns of a sparse matrix": _sparse(b"K\x01J\xff\xff\xff\x7f", [0, 1]),
+    "repeats of a sparse matrix": _sparse(b"K\x01K\x01", [0, 2**40]),
+    "rows of nothing": _shaped(b"J\xff\xff\xff\x7fK\x00\x86"),
     "copies of a dictionary": b"\x80\x02ccollections\nOrderedDict\nq\x00]q\x01("
     + b"".join(b"J" + n.to_bytes(4, "little") + b"K\x01\x86" for n in range(10000))
     + b"e0}U\x01a]("
@@ -252,3 +273,112 @@ def test_plain_values_that_contain_themselves(tmp_path: Path) -> None:
     assert restricted_pickle.read_plain(path)[:2] == [1, "text"]
     path.write_bytes(pickle.dumps(collections.OrderedDict(a=1)))
     assert restricted_pickle.read_plain(path) == {"a": 1}
+
+
+_TWICE = b"".join(b"q" + bytes([n % 200]) + b"h" + bytes([n % 200]) + b"\x86" for n in range(60))
+_MODULUS = 2**61 - 1
+"""Of Python's hashes of numbers: its multiples collide."""
+
+
+def _whole(value: int) -> bytes:
+    raw = value.to_bytes(20, "little", signed=True)
+    return b"\x8a" + bytes([len(raw)]) + raw
+
+
+CRASHES = {
+    "counts that wrap around": _sparse(b"K\x03K\x01", [0, 2**63 - 1, 2**64 - 2, 1]),
+    "counts that wrap to the number": _sparse(
+        b"K\x04K\x01", [0, 2**63 - 1, 2**64 - 2, 2**64 + 1, 1]
+    ),
+    "counts without a sign": _sparse(
+        b"K\x03K\x01", [0, 2**63 + 5, 3, 1], dtype=_INT.replace(b"i8", b"u8")
+    ),
+    "falling counts": _sparse(b"K\x02K\x01", [0, 5, 1]),
+    "counts that are real": _sparse(b"K\x01K\x01", [0, 1], dtype=_FLOATS),
+    "counts that do not start at 0": _sparse(b"K\x01K\x01", [-1, 0]),
+    "too few counts": _sparse(b"K\x09K\x01", [0, 1]),
+    "a place beyond": _sparse(b"K\x01K\x01", [0, 1], index=2**62),
+    "a place before": _sparse(b"K\x01K\x01", [0, 1], index=-1),
+    "sides that are texts": _sparse(b"U\x011U\x011", [0, 1]),
+    "an open shape": _shaped(b"J\xff\xff\xff\xff\x85", bytes(8)),
+    "a shape that wraps around": _shaped(_whole(2**32) * 2 + b"\x86"),
+    "deep tuple as key": b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s.",
+    "deep tuple in a set": b"\x80\x04\x8f(" + b")" + b"\x85" * 200_000 + b"\x90.",
+    "deep tuple in a frozenset": b"\x80\x04(" + b")" + b"\x85" * 200_000 + b"\x91.",
+    "deep tuple in DICT": b"\x80\x02(" + b")" + b"\x85" * 200_000 + b"K\x01d.",
+    "deep tuple in an OrderedDict": b"\x80\x02ccollections\nOrderedDict\n](("
+    + b")" + b"\x85" * 200_000 + b"K\x01te\x85R.",
+    "tuples of tuples as key": b"\x80\x02}K\x01" + _TWICE + b"K\x01s.",
+    "colliding keys": b"\x80\x02}("
+    + b"".join(_whole(n * _MODULUS) + b"N" for n in range(20_000))
+    + b"u.",
+    "chumpy arrays that name each other": b"\x80\x02}U\x01acchumpy.ch\nCh\n)\x81}U\x01xK\x00sb"
+    + b"".join(
+        b"q" + bytes([n]) + b"0cchumpy.ch\nCh\n)\x81}(U\x01ah" + bytes([n])
+        + b"U\x04idxsh" + bytes([n]) + b"ub"
+        for n in range(50)
+    )
+    + b"s.",
+    "texts of which one is long": b"\x80\x02}U\x01a](X\x00\x00\x10\x00" + b"x" * 2**20
+    + b"X\x01\x00\x00\x00yq\x00" + b"h\x00" * 200_000 + b"es.",
+    "a state for a class": b"\x80\x02ccollections\nOrderedDict\n}U\x01aK\x01sb.",
+    "an extension": b"\x80\x02\x82\x01.",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def read_in_a_child(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Name of each hostile file -> [what reading it as arrays, lists and values said, seconds]."""
+    folder = tmp_path_factory.mktemp("crashes")
+    for name, content in CRASHES.items():
+        (folder / name).write_bytes(content)
+    script = (
+        "import json, sys, time\n"
+        "from pathlib import Path\n"
+        "from backend.errors import FormatError\n"
+        "from backend.motion.io import restricted_pickle as r\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    print(json.dumps(path.name), flush=True)\n"
+        "    started, said = time.process_time(), []\n"
+        "    for read in (r.read_arrays, r.read_array_lists, r.read_plain):\n"
+        "        try:\n"
+        "            said.append(sorted(read(path)))\n"
+        "        except FormatError as error:\n"
+        "            said.append(error.message + ' ' + error.hint)\n"
+        "    print(json.dumps([said, time.process_time() - started]), flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[3],
+        timeout=500,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"{lines[-1:]} ended it with {done.returncode}: {done.stderr}"
+    return dict(zip(lines[::2], lines[1::2], strict=True))
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_no_file_crashes_or_hangs_the_process(
+    read_in_a_child: dict[str, list[Any]], name: str
+) -> None:
+    said, seconds = read_in_a_child[name]
+    arrays = said[0]
+    # of the file with texts nothing is an array; all others are refused in a sentence
+    assert arrays == [] if name.startswith("texts") else "crashes" in arrays, said
+    assert seconds < 10
+
+
+def test_keys_of_real_files_are_read(tmp_path: Path) -> None:
+    content = {"a": 1, 2: [3], (4, "b"): None, 1.5: {"c"}, None: frozenset((5, 6))}
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        plain = {k: v for k, v in content.items() if not isinstance(v, set | frozenset)}
+        kept = content if protocol >= 4 else plain  # older ones name the class set
+        path = tmp_path / "a.pkl"
+        path.write_bytes(pickle.dumps(kept, protocol=protocol))
+        assert restricted_pickle.read_plain(path) == kept
+    words = {f"word{n}": n for n in range(50_000)}
+    path.write_bytes(pickle.dumps(words))
+    assert restricted_pickle.read_plain(path) == words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,9 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import ArtifactError, FormatError
-from ...motion.representations.spec import check_finite
-from ..hml3d_items import Caption
+from ....errors import ArtifactError, FormatError, InvalidRequest
+from ....motion.representations.spec import check_finite
+from ....store.model_folder import resolve
+from ... import embedding_report
+from ...hml3d_items import Caption
+from ...protocol import Protocol, preset
+from ...settings import EvaluationSettings
+from .judge import Judge, Report
 
 NORMALISED_RATIO = 3.0
 """Columns that vary this many times more than the statistics say were left normalised."""
@@ -22,18 +27,22 @@ _NAMES_SHOWN = 12
 Batch = TypeVar("Batch")
 
 
-class Evaluator(ABC):
+class Evaluator(Judge):
     """Motions and captions to embeddings; made by ``from_pretrained`` of a subclass.
 
     Attributes:
-        name: as ``kinetype evaluate --evaluator`` names it.
         representation, dim, fps: what :meth:`embed_motions` takes, un-normalised.
         min_frames, max_frames: lengths that the protocol admits; longer motions are cut.
         mean, std: ``[dim]`` of the evaluator, applied inside.
         hashes: sha256 of every file that decides the numbers.
+        hub_id: where its published files are; None where nobody published any.
+        unit, unit_l1, tmr_score: of its :class:`~backend.evaluation.protocol.Protocol`.
     """
 
-    name: str
+    hub_id: str | None = None
+    unit = False
+    unit_l1 = False
+    tmr_score = False
     representation: str
     dim: int
     fps: float
@@ -45,6 +54,51 @@ class Evaluator(ABC):
     ) -> None:
         self.mean, self.std = mean.astype(np.float32), std.astype(np.float32)
         self.hashes = dict(hashes or {})
+
+    @classmethod
+    @abstractmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, device: str | None = None, local_files_only: bool = False
+    ) -> Evaluator:
+        """Load the evaluator's files from a folder or hub id."""
+
+    @classmethod
+    def loaded(cls, weights: str | Path | None, *, device: str | None = None) -> Evaluator:
+        """The evaluator from ``weights``, else from its hub id.
+
+        Raises:
+            InvalidRequest: no weights, and nobody published any.
+        """
+        place = weights or cls.hub_id
+        if place is None:
+            raise InvalidRequest(
+                f"The evaluator {cls.name!r} needs its published files.",
+                "Give their folder with --weights; docs/evaluation.md says where they come from.",
+            )
+        return cls.from_pretrained(place, device=device)
+
+    @classmethod
+    def protocol(cls, settings: EvaluationSettings) -> Protocol:
+        """How this evaluator's tables are made, with what the settings ask for."""
+        asked = preset(
+            settings.preset,
+            repeats=settings.repeats,
+            seed=settings.seed,
+            caption=settings.caption,
+        )
+        return Protocol(
+            cls.name,
+            equal_captions=settings.equal_captions,
+            unit=cls.unit,
+            unit_l1=cls.unit_l1,
+            tmr_score=cls.tmr_score,
+            **asked,
+        )
+
+    @classmethod
+    def report(cls, settings: EvaluationSettings) -> Report:
+        """Ground truth first, then predictions; see :mod:`backend.evaluation.embedding_report`."""
+        return embedding_report.evaluate(cls, settings)
 
     def embed_motions(
         self,
@@ -72,12 +126,15 @@ class Evaluator(ABC):
                 on_batch(min(start + batch, len(order)), len(order))
         return np.stack([rows[i] for i in range(len(checked))])
 
-    def embed_texts(self, captions: Sequence[Caption], *, batch: int = 64) -> np.ndarray:
-        """Captions -> ``[N, D]`` float32."""
+    def embed_texts(self, captions: Sequence[Caption | str], *, batch: int = 64) -> np.ndarray:
+        """Captions, or plain texts -> ``[N, D]`` float32."""
+        if isinstance(captions, str):
+            raise TypeError("embed_texts takes a list of captions, not one caption")
+        read = [c if isinstance(c, Caption) else Caption(c, ()) for c in captions]
         found = []
-        for start in range(0, len(captions), batch):
+        for start in range(0, len(read), batch):
             with torch.inference_mode():
-                found.append(self._embed_text_batch(captions[start : start + batch]).float().cpu())
+                found.append(self._embed_text_batch(read[start : start + batch]).float().cpu())
         return torch.cat(found).numpy()
 
     @abstractmethod
@@ -122,6 +179,11 @@ class Evaluator(ABC):
         for row, motion in zip(out, motions, strict=True):
             row[: len(motion)] = (motion - self.mean) / self.std
         return torch.from_numpy(out)
+
+
+def folder_of(place: str | Path, files: Sequence[str], *, local_files_only: bool = False) -> Path:
+    """The folder of an evaluator: a directory, or that of a hub id with ``files`` (patterns)."""
+    return resolve(place, (), optional=files, local_files_only=local_files_only)
 
 
 def lengths_of(motions: Sequence[np.ndarray]) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...models.positions import interleaved_positions
+from ....models.positions import interleaved_positions
 
 HEADS = 4
 """Attention heads of every released model of this family; no file records it."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hml3d_items import Caption
+from ...hml3d_items import Caption
 from . import base
 from .actor import ActorEncoder
 

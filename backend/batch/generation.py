@@ -1,0 +1,272 @@
+"""``kinetype batch generate``: many requests to one npz a sample, by any engine and any number.
+
+Every request goes through the engine of :mod:`backend.service`, alone and on one thread, so a
+sample has the same bits as from ``kinetype generate`` on one thread, whoever makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..errors import FormatError, InvalidRequest, KinetypeError
+from ..motion.io.atomic import atomic_path, remove_leftovers
+from ..pipelines import registry
+from ..store.folder_lock import folder_lock
+from ..wire.messages import Request
+from . import drive, engine, journal
+from .job_file import Job, sample_names
+from .work import DONE, FAILED, KEPT, Outcome, cut
+
+if TYPE_CHECKING:
+    from ..service.engine import Engine as Service
+
+SUMMARY = "run_summary.json"
+JOURNAL = ".kinetype-generate.jsonl"
+SHOWN_FAILURES = 100
+
+
+@dataclass(frozen=True)
+class Item:
+    """A job of the plan with the digest of all that its motions depend on."""
+
+    job: Job
+    key: str
+
+    @property
+    def name(self) -> str:
+        """Stem of the files."""
+        return self.job.name
+
+
+@dataclass
+class GenerateWork:
+    """Makes the motions of jobs and writes ``out/NAME.npz``.
+
+    Attributes:
+        out: run folder, absolute.
+        device: as for ``kinetype generate``.
+        offline: never use the network.
+        models: what to load before the first chunk.
+    """
+
+    out: Path
+    device: str | None = None
+    offline: bool = False
+    models: tuple[str, ...] = ()
+    _engine: Service | None = field(default=None, repr=False)
+
+    def load(self) -> None:
+        """See :class:`backend.batch.work.Work`."""
+        from ..service.engine import Engine as Service
+
+        self._engine = Service(device=self.device, threads=1, local_files_only=self.offline)
+        for model in self.models[:1]:
+            self._engine.load(model)
+
+    def run(self, items: Sequence[Item]) -> list[Outcome]:
+        """See :class:`backend.batch.work.Work`."""
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Item) -> Outcome:
+        from ..motion.io import npz
+
+        assert self._engine is not None
+        started = time.perf_counter()
+        names = tuple(f"{name}.npz" for name in sample_names(item.job))
+        try:
+            result = self._engine.run(request_of(item.job))
+            # a request that keeps the best of its samples has one motion and one file
+            written = names if len(result.motions) == len(names) else (f"{item.name}.npz",)
+            for name, motion in zip(written, result.motions, strict=True):
+                npz.write_motion(self.out / name, motion)
+        except KinetypeError as error:
+            return Outcome(
+                item.name, FAILED, item.key, message=error.message, hint=error.hint,
+                seconds=round(time.perf_counter() - started, 4),
+            )  # fmt: skip
+        return Outcome(
+            item.name, DONE, item.key, written, round(time.perf_counter() - started, 4),
+            tuple(result.warnings),
+        )  # fmt: skip
+
+
+def request_of(job: Job) -> Request:
+    """The request of a job, checked; :class:`InvalidRequest` says what to change."""
+    return Request.from_dict(dict(job.request)).validated()
+
+
+def plan(jobs: Sequence[Job]) -> tuple[list[Item], list[str]]:
+    """Items in the order of the jobs, and the models that they name; nothing is loaded.
+
+    Raises:
+        InvalidRequest: a job asks for what cannot be; the message names it.
+        ModelNotFound, ArtifactError: a model that is not there.
+    """
+    identities: dict[str, str] = {}
+    items = []
+    for job in jobs:
+        try:
+            request = request_of(job)
+            if request.model not in identities:
+                registry.check(request.model)
+                identities[request.model] = model_identity(request.model)
+            info = registry.model_info(request.model)
+            if info is not None and request.edit is None:
+                info.check_seconds(request.seconds)
+        except (InvalidRequest, FormatError) as error:
+            raise InvalidRequest(f"Job {job.name!r}: {error.message}", error.hint) from error
+        values = {**request.to_dict(), "model": identities[request.model], "version": __version__}
+        del values["id"]
+        text = json.dumps(values, sort_keys=True)
+        items.append(Item(job, hashlib.blake2b(text.encode(), digest_size=16).hexdigest()))
+    return items, list(identities)
+
+
+def model_identity(name: str) -> str:
+    """A text that changes when the files behind a model's name change.
+
+    Of a model folder the digest of its small files, which record the checksums of the large ones,
+    and the sizes and times of the rest; of a hub model its id.
+    """
+    info = registry.model_info(name)
+    place = Path(name if info is None or not info.path else info.path).expanduser()
+    if not place.is_dir():
+        return name
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(place.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(place).as_posix().encode())
+            if path.suffix == ".json" and path.stat().st_size < 1_000_000:
+                digest.update(path.read_bytes())
+            else:
+                stat = path.stat()
+                digest.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is done; nothing here changes a motion.
+
+    Attributes:
+        engine: "local" or "ray".
+        workers: processes or actors.
+        gpus: GPUs to share among them.
+        address: of a Ray cluster ("auto": the one of this machine); one of its own when None.
+        collect: the machines of the cluster share no storage with this one.
+        chunk: jobs that a worker takes at a time.
+        patience: seconds that one job may take before its worker is ended.
+        device, offline: as for ``kinetype generate``.
+    """
+
+    engine: str = "local"
+    workers: int = 1
+    gpus: int = 0
+    address: str | None = None
+    collect: bool = False
+    chunk: int = 4
+    patience: float | None = None
+    device: str | None = None
+    offline: bool = False
+
+
+def run(
+    jobs: Sequence[Job],
+    out: Path,
+    settings: Settings,
+    *,
+    on_progress: Callable[[drive.Progress], None] = lambda _: None,
+    on_failure: Callable[[Outcome], None] = lambda _: None,
+) -> dict[str, object]:
+    """Make what an earlier run into ``out`` has not made with the same settings; the summary.
+
+    A job's files are kept if the journal says that the same request, model and version made them
+    and they are there; jobs of other runs into the same folder stay and stay in the journal.
+
+    Raises:
+        InvalidRequest, ModelNotFound, ArtifactError: see :func:`plan`; before anything is written.
+        OutputError: the folder cannot be written, or another run holds it.
+        ServiceError: no worker could start.
+    """
+    items, models = plan(jobs)
+    out = out.absolute()
+    started = time.monotonic()
+    with folder_lock(out):
+        log = out / JOURNAL
+        known = journal.read(log, Outcome)
+        journal.end_torn_line(log)
+        remove_leftovers(out, {f"{n}.npz" for item in items for n in sample_names(item.job)})
+        found = {item.name: kept for item in items if (kept := _kept(item, known, out))}
+        waiting = [item for item in items if item.name not in found]
+
+        def note(outcomes: Sequence[Outcome]) -> None:
+            for outcome in outcomes:
+                found[outcome.name] = outcome
+                journal.append(log, outcome)
+                if outcome.status == FAILED:
+                    on_failure(outcome)
+
+        progress = drive.Progress(0)
+        if waiting:
+            work = GenerateWork(out, settings.device, settings.offline, tuple(models))
+            workers = engine.local_or_ray(
+                settings.engine,
+                work,
+                settings.workers,
+                settings.gpus,
+                settings.address,
+                collect=settings.collect,
+            )
+            progress = drive.execute(
+                workers,
+                list(cut(waiting, settings.chunk)),
+                on_outcomes=note,
+                on_progress=on_progress,
+                patience=settings.patience,
+            )
+        summary = summarise([found[item.name] for item in items], progress, settings)
+        summary["wall_seconds"] = round(time.monotonic() - started, 2)
+        with atomic_path(out / SUMMARY) as temporary:
+            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    return summary
+
+
+def _kept(item: Item, known: dict[str, Outcome], out: Path) -> Outcome | None:
+    record = known.get(item.name)
+    if record is None or record.key != item.key or record.status == FAILED or not record.files:
+        return None
+    if not all((out / name).is_file() for name in record.files):
+        return None
+    return Outcome(item.name, KEPT, item.key, record.files, warnings=record.warnings)
+
+
+def summarise(
+    outcomes: Sequence[Outcome], progress: drive.Progress, settings: Settings
+) -> dict[str, object]:
+    """Counts, speed and failures, as plain JSON values."""
+    count = {s: sum(o.status == s for o in outcomes) for s in (DONE, KEPT, FAILED)}
+    failures = [
+        {"name": o.name, "message": o.message, "hint": o.hint, "quarantined": o.quarantined}
+        for o in outcomes
+        if o.status == FAILED
+    ]
+    return {
+        "jobs": len(outcomes),
+        **count,
+        "files": sum(len(o.files) for o in outcomes),
+        "engine": settings.engine,
+        "workers": settings.workers,
+        "start_seconds": round(progress.started, 2),
+        "seconds": round(progress.seconds, 2),
+        "jobs_per_second": round(progress.rate, 3),
+        "by_worker": {str(w): n for w, n in sorted(progress.by_worker.items())},
+        "failures": failures[:SHOWN_FAILURES],
+        "version": __version__,
+    }

@@ -1,0 +1,240 @@
+"""What a batch is asked to do: one prompt a line, or a job file in JSON, CSV or YAML.
+
+Standard library only, apart from YAML: Blender's own Python reads the same files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import FormatError, InvalidRequest, MissingDependency
+from ..wire import limits
+
+SLUG_LENGTH = 40
+MAX_NAME_BYTES = 200
+"""File systems allow 255; suffixes and temporary names need some of them."""
+MAX_FILE_BYTES = 64_000_000
+MAX_JOBS = 1_000_000
+SUFFIXES = (".json", ".csv", ".yaml", ".yml")
+
+Value = str | int | float | bool | None
+
+KEYS: dict[str, str] = {
+    "prompt": "what the person does (required)",
+    "name": "stem of the files; made of the place and the prompt when left out",
+    "seconds": "length of the motion",
+    "seed": "sample i uses seed + i",
+    "samples": "motions of this prompt",
+    "model": "name, folder or hub id",
+    "guidance_scale": "how strictly the prompt is followed",
+    "steps": "denoising steps",
+    "sampler": f"one of {', '.join(limits.SAMPLERS)}",
+    "cleanup": "true or false: foot lock and smoothing",
+}
+"""The keys of a job, with what each means. All but the prompt may be left out."""
+
+_NUMBERS = {"seconds": float, "seed": int, "samples": int, "guidance_scale": float, "steps": int}
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+_OWN_SUFFIXES = (".npz", ".blend", ".mp4", ".json")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request and the stem of its files."""
+
+    name: str
+    request: dict[str, Value]  # fields of ``wire.messages.Request`` without its id
+
+
+def key_help() -> str:
+    """One line that lists the keys of a job file."""
+    return "; ".join(f"{key}: {meaning}" for key, meaning in KEYS.items())
+
+
+def read_jobs(prompts: Path | None, jobs: Path | None, defaults: Mapping[str, Value]) -> list[Job]:
+    """Jobs of a file of prompts and of a job file, in that order.
+
+    A prompt that is there more than once, with no seed of its own, gets a new seed each time: its
+    copies would be the same motion.
+
+    Args:
+        prompts: UTF-8, one prompt a line; blank lines and lines that start with # are skipped.
+        jobs: a list of objects with :data:`KEYS` (JSON, YAML), or a table with a header of them
+            (CSV); by suffix.
+        defaults: values of keys that a job does not give; ``seed`` and ``samples`` among them.
+
+    Raises:
+        InvalidRequest: nothing to do, unknown keys, a name that cannot be a file's, or the same
+            name twice. FormatError: a file that cannot be read.
+    """
+    entries: list[dict[str, Value]] = []
+    if prompts is not None:
+        # splitlines would also break at characters that may stand in a prompt (U+2028)
+        lines = (line.strip() for line in _read(prompts).replace("\r\n", "\n").split("\n"))
+        entries += [{"prompt": line} for line in lines if line and not line.startswith("#")]
+    if jobs is not None:
+        entries += _read_job_file(jobs)
+    if not entries:
+        raise InvalidRequest(
+            "There is nothing to do.",
+            "Give prompts, one a line, or a job file.",
+        )
+    if len(entries) > MAX_JOBS:
+        raise InvalidRequest(f"{len(entries)} jobs are too many.", f"Use at most {MAX_JOBS}.")
+    made = _named(entries, defaults)
+    names = Counter(name.casefold() for job in made for name in sample_names(job))
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise InvalidRequest(
+            f"Two jobs are named {twice[0]!r} (capitals do not count).", "Give each its own name."
+        )
+    return made
+
+
+def _named(entries: Iterable[dict[str, Value]], defaults: Mapping[str, Value]) -> list[Job]:
+    made: list[Job] = []
+    repeated: Counter[str] = Counter()
+    for index, entry in enumerate(entries):
+        request: dict[str, Value] = {**defaults, **entry}
+        given = request.pop("name", None)
+        prompt = str(request["prompt"])
+        if "seed" not in entry:
+            like = json.dumps({**request, "seed": None}, sort_keys=True, default=str)
+            seed, samples = request.get("seed", 0), request.get("samples", 1)
+            if isinstance(seed, int) and isinstance(samples, int):
+                request["seed"] = seed + repeated[like] * samples
+            repeated[like] += 1
+        name = f"{index:03d}_{slug(prompt)}" if given is None else given
+        check_name(name)
+        made.append(Job(str(name), request))
+    return made
+
+
+def check_name(name: object) -> None:
+    """:class:`InvalidRequest` unless a name can be the stem of files on every system.
+
+    Blender takes a backslash for a folder everywhere, so it would write outside the output folder.
+    """
+    if not isinstance(name, str) or not name.isprintable() or set(name) & _NOT_IN_NAMES:
+        raise InvalidRequest(
+            f"The name {name!r} is not a file name.",
+            'Give a text without folders or " * : < > ? |.',
+        )
+    if not name.strip() or name.startswith("."):
+        raise InvalidRequest(f"The name {name!r} is not a file name.", "Begin it with a letter.")
+    if len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
+        raise InvalidRequest(
+            f"The name {name[:20]!r}… is too long.", f"Use at most {MAX_NAME_BYTES} bytes."
+        )
+    if name.endswith((".", " ")) or Path(name).suffix.lower() in _OWN_SUFFIXES:
+        raise InvalidRequest(
+            f"The name {name!r} ends like a file of the batch.", "Leave the suffix out."
+        )
+
+
+def _read(path: Path) -> str:
+    hint = "Give a UTF-8 text file."
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise FormatError(f"{path} has {size / 1e6:.0f} MB.", "Split it into several runs.")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read: {error}.", hint) from error
+
+
+def _read_job_file(path: Path) -> list[dict[str, Value]]:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        entries: object = _csv(path)
+    elif suffix in (".yaml", ".yml"):
+        entries = _yaml(path)
+    else:
+        try:
+            entries = json.loads(_read(path), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"{path} is not JSON: {error}.", "Correct it there.") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FormatError(f"{path} must hold a list of objects.", f"Keys: {key_help()}.")
+    for number, entry in enumerate(entries):
+        unknown = sorted(map(str, set(entry) - set(KEYS)))
+        if unknown or "prompt" not in entry:
+            problem = f"unknown keys {unknown}" if unknown else "no prompt"
+            raise InvalidRequest(
+                f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(KEYS)}."
+            )
+    return entries
+
+
+def _csv(path: Path) -> list[dict[str, Value]]:
+    """Rows under a header; an empty cell leaves the key to its default."""
+    try:
+        table = list(csv.DictReader(io.StringIO(_read(path)), strict=True))
+    except csv.Error as error:
+        raise FormatError(f"{path} is not CSV: {error}.", "Correct it there.") from error
+    rows: list[dict[str, Value]] = []
+    for number, row in enumerate(table, start=2):
+        if None in row:
+            raise FormatError(
+                f"Line {number} of {path.name} has more cells than the header.",
+                "Put texts with commas in double quotes.",
+            )
+        filled = {key: cell.strip() for key, cell in row.items() if cell and cell.strip()}
+        rows.append({key: _cell(key, cell, number, path) for key, cell in filled.items()})
+    return rows
+
+
+def _cell(key: str, text: str, line: int, path: Path) -> Value:
+    """The value that a text of a table stands for."""
+    try:
+        if key in _NUMBERS:
+            return _NUMBERS[key](text)
+        return _TRUTH[text.lower()] if key == "cleanup" else text
+    except (ValueError, KeyError) as error:
+        raise FormatError(
+            f"Line {line} of {path.name}: {text!r} is not a {key}.", f"{key}: {KEYS[key]}."
+        ) from error
+
+
+def _yaml(path: Path) -> object:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingDependency(
+            "YAML files cannot be read with this Python.", "Install PyYAML, or use JSON or CSV."
+        ) from error
+    try:
+        return yaml.safe_load(_read(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise FormatError(f"{path} is not YAML: {error}.", "Correct it there.") from error
+
+
+def _no_constant(word: str) -> float:
+    """Python would read NaN and Infinity, and result files would hold them."""
+    raise ValueError(f"{word} is no number")
+
+
+def slug(prompt: str) -> str:
+    """A prompt as part of a file name; letters of every script stay."""
+    words = re.sub(r"[\W_]+", "_", unicodedata.normalize("NFC", prompt).lower()).strip("_")
+    cut = words[:SLUG_LENGTH]
+    while len(cut.encode("utf-8", "replace")) > 3 * SLUG_LENGTH:
+        cut = cut[:-1]
+    return cut.rstrip("_") or "motion"
+
+
+def sample_names(job: Job) -> list[str]:
+    """The stem of the files of each sample of a job."""
+    samples = job.request.get("samples", 1)
+    if not isinstance(samples, int) or samples <= 1:
+        return [job.name]
+    return [f"{job.name}_{index:02d}" for index in range(min(samples, limits.MAX_SAMPLES))]

@@ -1,0 +1,111 @@
+"""``kinetype batch generate``: a list of prompts or a job file to one npz a sample."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..wire import limits
+from . import console
+
+if TYPE_CHECKING:
+    from ..batch.drive import Progress
+    from ..batch.work import Outcome
+
+HELP = "prompts or a job file to one npz a sample, with several workers, GPUs or machines"
+LINE_SECONDS = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    from ..batch import job_file
+
+    parser.epilog = f"Keys of a job file (JSON or YAML list, CSV table): {job_file.key_help()}."
+    parser.add_argument("--prompts", type=Path, metavar="FILE",
+                        help="one prompt a line, or a job file (.json, .csv, .yaml)")  # fmt: skip
+    parser.add_argument("--jobs", type=Path, metavar="FILE", help="a job file, whatever its suffix")
+    parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--check", action="store_true",
+                        help="read and check everything, make nothing")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=limits.DEFAULT_SECONDS,
+                        help="of jobs that do not say it (default %(default)g)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0,
+                        help="likewise; a prompt that is repeated gets new ones")  # fmt: skip
+    parser.add_argument("--samples", type=int, default=1, help="likewise")
+    parser.add_argument("--model", default=limits.DEFAULT_MODEL, help="likewise")
+    parser.add_argument("--chunk", type=int, default=4, help="jobs that a worker takes at a time")
+    add_engine(parser)
+    parser.add_argument("--device", help="cpu, cuda ... (default: the best a worker sees)")
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument("--quiet", action="store_true", help="no progress lines")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """The options that say who does the work."""
+    parser.add_argument("--engine", choices=("local", "ray"), default="local",
+                        help="processes of this machine, or actors of a Ray cluster")  # fmt: skip
+    parser.add_argument("--workers", type=int, default=1, help="how many, one thread each")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs to share among the workers")
+    parser.add_argument("--address", help="Ray cluster to join, 'auto' for this machine's "
+                        "(default: start one for this run)")  # fmt: skip
+    parser.add_argument("--collect", action="store_true",
+                        help="for machines that do not see --out: bring the files")  # fmt: skip
+    parser.add_argument("--patience", type=float, metavar="SECONDS",
+                        help="end a worker that takes longer over one job")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, make, count; 1 when a job failed."""
+    from ..batch import generation, job_file
+    from .main import EXIT_FAILED
+    from .outputs import check_writable
+
+    defaults: dict[str, job_file.Value] = {
+        name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
+    }
+    prompts, jobs = options.prompts, options.jobs
+    if prompts is not None and prompts.suffix.lower() in job_file.SUFFIXES and jobs is None:
+        prompts, jobs = None, prompts
+    listed = job_file.read_jobs(prompts, jobs, defaults)
+    check_writable(options.out / generation.SUMMARY)
+    if options.check:
+        items, models = generation.plan(listed)
+        samples = sum(len(job_file.sample_names(item.job)) for item in items)
+        print(json.dumps({"jobs": len(items), "samples": samples, "models": len(models)}))
+        return 0
+    settings = generation.Settings(
+        engine=options.engine, workers=options.workers, gpus=options.gpus,
+        address=options.address, collect=options.collect, chunk=options.chunk,
+        patience=options.patience, device=options.device, offline=options.offline,
+    )  # fmt: skip
+    tell = _Teller(options.quiet)
+    summary = generation.run(
+        listed, options.out, settings, on_progress=tell.progress, on_failure=_tell_failure
+    )
+    console.note(
+        f"{summary['done']} made, {summary['kept']} kept, {summary['failed']} failed; "
+        f"{summary['jobs_per_second']} jobs/s after {summary['start_seconds']} s of start-up"
+    )
+    print(options.out / generation.SUMMARY)
+    return EXIT_FAILED if summary["failed"] else 0
+
+
+class _Teller:
+    """A line now and then; a terminal and a log file are served alike."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.last, self.line = quiet, time.monotonic(), ""
+
+    def progress(self, progress: Progress) -> None:
+        line = progress.line()
+        if self.quiet or line == self.line or time.monotonic() - self.last < LINE_SECONDS:
+            return
+        self.last, self.line = time.monotonic(), line
+        console.note(line)
+
+
+def _tell_failure(outcome: Outcome) -> None:
+    console.error(f"{outcome.name}: {outcome.message}", outcome.hint)

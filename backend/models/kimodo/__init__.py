@@ -1,0 +1,1 @@
+"""Kimodo (NVIDIA): text and constraints to motion by two transformers in sequence."""
