@@ -241,6 +241,7 @@ def _decode_sample(values: Any) -> Sample:
         and _is_maybe(values["action"], (str,))
         and _is_maybe(values["number"], (int,))
         and _is_maybe(values["frames"], (int,))
+        and _is(values["rig"], (bool,))
         and _is(values["names"], (bool,))
     )
     if not valid:

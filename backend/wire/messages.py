@@ -329,12 +329,14 @@ class Sample:
         action: a name (the closest one is taken), or None: of the ``number``.
         number: of the class, or None: for a model that was trained without actions.
         frames: at the model's own rate; the longest that it makes when None.
+        rig: also make motion_135 of the joints, which takes a fit for most models.
         names: only tell which actions there are.
     """
 
     action: str | None = None
     number: int | None = None
     frames: int | None = None
+    rig: bool = True
     names: bool = False
 
     def check(self) -> None:
@@ -348,8 +350,9 @@ class Sample:
 class Result:
     """A finished job: one motion per sample, and warnings for the person who asked.
 
-    ``texts`` are the answers of a ``describe`` (one a clip) or the names of actions; ``clips`` are
-    the joints of a ``sample`` at the model's own rate.
+    ``texts`` are the answers of a ``describe`` (one a clip), or of a ``sample`` the number and name
+    of its action (the names of all, if those were asked for); ``clips`` are its joints at the
+    model's own rate.
     """
 
     id: str

@@ -110,7 +110,7 @@ def test_texts_and_clips_come_back_beside_motions() -> None:
         ("describe", {"clips": [{"frames": 2}], "with_length": False}),
         ("describe", {"clips": [], "with_length": 1}),
         ("describe", []),
-        ("sample", {"action": 3, "number": None, "frames": None, "names": False}),
+        ("sample", {"action": 3, "number": None, "frames": None, "rig": True, "names": False}),
         ("sample", {"action": "jump"}),
     ],
 )

@@ -308,6 +308,25 @@ class ActionMDMPipeline:
             device=self.device,
         )
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of its classes."""
+        return self.config.actions
+
+    @property
+    def fps(self) -> float:
+        """Rate of what :meth:`infer` returns."""
+        return self.config.fps
+
+    def joints_of(self, clip: np.ndarray) -> np.ndarray:
+        """Joint positions ``[T, 22, 3]`` of a clip of :meth:`infer`: it is that already."""
+        return clip
+
+    def rigged(self, clip: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """A clip of :meth:`infer` as motion_135, and what was lost."""
+        data, error = to_motion135(clip, self.fps)
+        return data, {"ik_error_mm": error}
+
     def used(
         self, guidance_scale: float | None, steps: int | None, sampler: str | None
     ) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from torch import Tensor
 from ...errors import ArtifactError
 from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
 from ...store.model_folder import Stats
+from .card import FINAL
 from .names import HUMANACT12
 
-FINAL = "mdm_final.pth"
 STATS = "norm_stats.pt"
 _HINT = f"Give the .pth file of the released training code, with {STATS} beside it."
 _LAYER = re.compile(r"transformer\.layers\.(\d+)\.")

@@ -355,8 +355,6 @@ def _params(model: Any, how: Drawing) -> dict[str, Any]:
     return {**used, "greedy": True} if how.greedy else used
 
 
-def _take(
-    given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]
-) -> Take:
+def _take(given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]) -> Take:
     meta = {**origin_of(given), "prompt": "", **note, "warnings": list(warnings)}
     return Take(Motion(data, given.fps, meta), warnings)

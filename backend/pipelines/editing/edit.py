@@ -182,9 +182,7 @@ def edit(
         _meeting(space, model.stats, reference, rows, kept),
         tuple(restarts),
     )
-    how = EditSampling(
-        seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step
-    )
+    how = EditSampling(seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step)
     sample, raw = model.sample_edit(
         split_prompt(prompt) if prompt else [""], len(reference), known, how
     )

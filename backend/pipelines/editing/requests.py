@@ -9,6 +9,7 @@ import numpy as np
 
 from ...diffusion.loop import StepCallback
 from ...errors import InvalidRequest
+from ...motion import seams
 from ...motion.joint_sets import joint_mask
 from ...motion.skeleton import JOINT_NAMES
 from ...wire.messages import Edit, Motion, Progress, Request
@@ -27,11 +28,10 @@ def check(request: Request) -> None:
 
 def kept_by(edit: Edit) -> tuple[list[tuple[int, int]], list[str]]:
     """What an edit keeps: ranges of frames, and names of joints."""
-    made = np.zeros(len(edit.motion.data), dtype=bool)
+    kept = np.ones(len(edit.motion.data), dtype=bool)
     for start, end in edit.ranges:
-        made[start:end] = True
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], made.astype(int), [1]])))
-    ranges = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        kept[start:end] = False
+    ranges = seams.kept_stretches(kept)
     anew = joint_mask(edit.joints) if edit.joints else np.ones(len(JOINT_NAMES), dtype=bool)
     return ranges, [name for name, made in zip(JOINT_NAMES, anew, strict=True) if not made]
 
@@ -48,10 +48,9 @@ def edit_motions(
         InvalidRequest: the model cannot make this edit.
     """
     assert request.edit is not None
-    on_steps = Stages(request, on_step).steps()
-    if request.edit.verb == "edit":
-        return _edited(pipeline, request, request.edit, on_steps)
-    return _continued(pipeline, request, request.edit, on_steps)
+    stage = {"continue": "going on", "in_between": "filling in"}.get(request.edit.verb, "sampling")
+    make = _edited if request.edit.verb == "edit" else _continued
+    return make(pipeline, request, request.edit, Stages(request, on_step).steps(stage))
 
 
 def _edited(
