@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help="also a row of the real motions through this representation and back",
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="print the leaderboard's rows of this evaluator too, by what may be compared",
+    )
     parser.add_argument("--limit", type=int, help="use so many motions, the first ones")
     parser.add_argument("--no-cleanup", action="store_true", help="with --model: as sampled")
     parser.add_argument(
@@ -95,6 +100,10 @@ def run(options: argparse.Namespace) -> int:
 
         found = report.evaluate(settings)
     show(found, options.out)
+    if options.published:
+        from ..evaluation import published
+
+        print(f"\n{published.beside(found)}")
     return 0
 
 

@@ -27,11 +27,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train data``, ``train dit``, ``train export`` and the other trainers."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
 
-    data = _parser(kinds, "data", "BVH files and captions to a dataset folder")
-    data.add_argument("--bvh", type=Path, required=True, help="folder that holds the BVH files")
+    data = _parser(kinds, "data", "motion files and captions to a dataset folder")
+    files = data.add_mutually_exclusive_group(required=True)
+    files.add_argument("--bvh", type=Path, help="folder that holds the BVH files")
+    files.add_argument("--clips", type=Path, help="folder that holds npz motions (AMASS keys)")
     data.add_argument("--captions", type=Path, required=True, help="captions.json")
     data.add_argument("--split", type=Path, help="split.json with the train and val clip names")
     data.add_argument("--profile", type=Path, help="JSON that maps the files' skeleton to SMPL-22")
+    data.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with --clips: only clips whose entry says so, for example tier=A",
+    )
+    data.add_argument("--phrases", type=Path, help="with --clips: JSON of more sentences per label")
+    data.add_argument(
+        "--with",
+        type=Path,
+        action="append",
+        default=[],
+        dest="others",
+        metavar="DATASET",
+        help="another dataset folder that is to be part of this one",
+    )
+    data.add_argument("--joined", type=int, default=0, help="pairs of clips to join (default 0)")
     data.add_argument("--out", type=Path, required=True, help="dataset folder to write")
     data.add_argument("--seed", type=int, default=0, help="of the sentences drawn (default 0)")
     data.set_defaults(action=_data)
@@ -54,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dit.add_argument("--resume", action="store_true", help="go on from the run's last save")
     dit.add_argument("--init", type=Path, help="model folder to start from (same network)")
     dit.add_argument("--seed", type=int, default=0, help="of weights and batches (default 0)")
+    dit.add_argument(
+        "--save-every", type=float, default=5.0, metavar="MINUTES", help="default %(default)s"
+    )
     dit.set_defaults(action=_dit)
 
     export = _parser(kinds, "export", "make a model folder of a training run")
@@ -84,12 +107,40 @@ def run(options: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..training.data import starter_data, text_cache
+    from ..training.data import described_clips, text_cache
+    from ..training.data.conditioned import vocabulary_of
+    from ..training.data.dataset import MotionDataset
+    from ..training.data.made_examples import add_made
+
+    dataset = _from_bvh(options) if options.bvh else _from_clips(options)
+    others = [MotionDataset.load(folder) for folder in options.others]
+    known: dict[str, text_cache.Known] = {}
+    for folder, other in zip(options.others, others, strict=True):
+        known |= text_cache.sentences_of(other.pools, text_cache.load(folder))
+    dataset = described_clips.merge([dataset, *others]) if others else dataset
+    if options.clips:
+        dataset = add_made(dataset, joined=options.joined, seed=options.seed)
+    dataset.save(options.out)
+    vocabulary_of(dataset).save(options.out)
+    with tqdm(desc="captions", unit="caption") as bar:
+        text = text_cache.embed_captions(dataset.pools, _bar_update(bar), known)
+    text_cache.save(text, options.out)
+    minutes = dataset.motion135.shape[0] / 30 / 60
+    console.note(
+        f"{len(dataset.clips)} clips, {minutes:.0f} minutes, {len(dataset.items)} items, "
+        f"{sum(map(len, dataset.pools))} captions -> {options.out}"
+    )
+
+
+def _from_bvh(options: argparse.Namespace) -> Any:
+    from tqdm import tqdm
+
+    from ..training.data import starter_data
 
     split = options.split or options.captions.with_name("split.json")
     paraphrases = json.loads(starter_data.PARAPHRASES.read_text(encoding="utf-8"))
     with tqdm(desc="clips", unit="clip") as bar:
-        dataset = starter_data.build(
+        return starter_data.build(
             options.bvh,
             options.captions,
             split,
@@ -98,14 +149,26 @@ def _data(options: argparse.Namespace) -> None:
             seed=options.seed,
             on_clip=_bar_update(bar),
         )
-    dataset.save(options.out)
-    with tqdm(desc="captions", unit="caption") as bar:
-        text_cache.save(text_cache.embed_captions(dataset.pools, _bar_update(bar)), options.out)
-    minutes = dataset.motion135.shape[0] / 30 / 60
-    console.note(
-        f"{len(dataset.clips)} clips, {minutes:.0f} minutes, {len(dataset.items)} items, "
-        f"{sum(map(len, dataset.pools))} captions -> {options.out}"
-    )
+
+
+def _from_clips(options: argparse.Namespace) -> Any:
+    from tqdm import tqdm
+
+    from ..training.data import described_clips
+
+    for pair in options.only:
+        if "=" not in pair:
+            raise InvalidRequest(f"--only {pair} has no value.", "Write it as KEY=VALUE.")
+    split = options.split or options.captions.with_name("split.json")
+    with tqdm(desc="clips", unit="clip") as bar:
+        return described_clips.build(
+            options.clips,
+            options.captions,
+            split if split.is_file() else None,
+            only=dict(pair.split("=", 1) for pair in options.only),
+            phrases=_overrides(options.phrases),
+            on_clip=_bar_update(bar),
+        )
 
 
 def _bar_update(bar: Any) -> Any:
@@ -119,9 +182,7 @@ def _bar_update(bar: Any) -> Any:
 def _dit(options: argparse.Namespace) -> None:
     import torch
 
-    from ..store import model_folder
-    from ..training.data import batches, text_cache
-    from ..training.data.dataset import MotionDataset
+    from ..training.dit.setup import sampler_for
     from ..training.dit.trainer import Trainer
     from ..training.run import check_folder
 
@@ -129,14 +190,9 @@ def _dit(options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     config = _train_config(options)
-    dataset = MotionDataset.load(options.data)
-    text = text_cache.load(options.data)
-    mean, std = batches.feature_statistics(dataset)
-    if options.init and not options.resume:
-        # the weights speak the statistics that they were trained with
-        stats = model_folder.load_stats(options.init / model_folder.STATS, len(mean))
-        mean, std = stats.mean.numpy(), stats.std.numpy()
-    sampler = batches.BatchSampler(dataset, text, mean, std, config.sampling, config.seed)
+    config, sampler = sampler_for(
+        config, options.data, options.run_dir, init=options.init, resume=options.resume
+    )
     trainer = Trainer(
         options.run_dir, config, sampler, device=options.device, precision=options.precision
     )
@@ -148,7 +204,8 @@ def _dit(options: argparse.Namespace) -> None:
     console.note(f"{size / 1e6:.2f} M parameters, {len(sampler.items)} training items")
     with console.training_bar() as move:
         trainer.fit(
-            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}")
+            save_every=60 * options.save_every,
+            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}"),
         )
     console.note(f"{trainer.step} steps -> {options.run_dir}")
 

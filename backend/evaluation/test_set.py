@@ -68,7 +68,7 @@ def read(
         check_name(name)
         texts: list[Caption] = []
         if captions is not None:
-            texts, reason = _captions(captions / f"{name}.txt")
+            texts, reason = captions_of(captions / f"{name}.txt")
             if selected_only and not reason:
                 texts, reason = selected(name, texts)
             if reason:
@@ -142,7 +142,7 @@ def _motion(
     path: Path, representation: str, fps: float, check: Check
 ) -> tuple[np.ndarray | None, str]:
     try:
-        clip = read_clip(path)
+        clip = read_clip(path, prefer=representation)
     except KinetypeError as error:
         return None, error.message
     if clip.representation != representation:
@@ -160,7 +160,8 @@ def _motion(
     return clip.data, ""
 
 
-def _captions(path: Path) -> tuple[list[Caption], str]:
+def captions_of(path: Path) -> tuple[list[Caption], str]:
+    """The captions of the whole clip in a file, or none and the reason."""
     if not path.is_file():
         return [], "no captions"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

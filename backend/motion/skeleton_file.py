@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError
+from .body_model import BodyModel
+from .io.load import read_array
 from .representations import ms272
 from .skeleton import NUM_JOINTS, PARENTS, global_rotations, pelvis_at_root
 
@@ -39,14 +41,8 @@ def load_offsets(path: str | Path) -> np.ndarray:
         return load_offsets(named) if named else _solved(path)
     if not path.is_file():
         raise FormatError(f"There is no skeleton {path}.", _HINT)
-    if path.suffix.lower() != ".npy":
-        from .body_model import BodyModel
-
-        offsets = BodyModel.load(path).offsets()
-    else:
-        from .io.load import read_array
-
-        offsets = read_array(path)
+    own = path.suffix.lower() == ".npy"
+    offsets = read_array(path) if own else BodyModel.load(path).offsets()
     if offsets.shape != (NUM_JOINTS, 3) or offsets.dtype.kind != "f":
         raise FormatError(f"{path} holds {offsets.dtype} of shape {list(offsets.shape)}.", _HINT)
     lengths = np.linalg.norm(offsets[1:], axis=-1)
@@ -58,8 +54,6 @@ def load_offsets(path: str | Path) -> np.ndarray:
 
 
 def _solved(folder: Path) -> np.ndarray:
-    from .io.load import read_array
-
     clips = []
     for path in sorted(folder.glob("*.npy"))[:CLIPS]:
         data = read_array(path)

@@ -1,12 +1,12 @@
 """CLIP's text encoder (Radford et al. 2021): captions to the vectors that MDM and MoGenTS read.
 
-A folder holds ``clip.safetensors`` and the vocabulary beside it; a folder in Hugging Face's layout
-(``config.json``, ``model.safetensors`` or ``pytorch_model.bin``) and one with OpenAI's own
-``ViT-B-32.pt`` do as well. What a folder lacks is found by name: in the Hugging Face cache, or on
-the hub where the network may be used.
+A folder holds ``clip.safetensors``, and a vocabulary where it is not CLIP's own, which ships with
+Kinetype; a folder in Hugging Face's layout (``config.json``, ``model.safetensors`` or
+``pytorch_model.bin``) and one with OpenAI's own ``ViT-B-32.pt`` do as well. Weights that a folder
+lacks are found by name: in the Hugging Face cache, or on the hub where the network may be used.
 
 Everything is computed in float32. The released research code runs CLIP in float16, so its
-embeddings differ from these by float16 rounding.
+embeddings differ from these by float16 rounding; :meth:`ClipTextEncoder.half` does as it does.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class ClipTextEncoder:
         name: str = HUB_ID,
         device: str | torch.device | None = None,
         local_files_only: bool = False,
+        half: bool = False,
     ) -> ClipTextEncoder:
         """Load from a folder, and what it lacks from the hub's copy of ``name``.
 
@@ -73,6 +74,7 @@ class ClipTextEncoder:
             name: hub id of the encoder that the model was trained with.
             device: CPU when None.
             local_files_only: never use the network.
+            half: see :meth:`half`.
 
         Raises:
             MissingDependency: the files are nowhere on this computer and may not be fetched.
@@ -84,13 +86,9 @@ class ClipTextEncoder:
         else:
             source = place
         tower = _load_tower(source)
-        if place is None or not ClipTokens.found_in(place):
-            vocabulary = source
-            if not ClipTokens.found_in(source):
-                vocabulary = _from_hub(name, clip_tokens.FILES, place, local_files_only)
-        else:
-            vocabulary = place
-        return cls(tower.to(device or "cpu"), ClipTokens.load(vocabulary))
+        found = cls(tower.to(device or "cpu"), _vocabulary_for(tower, name, place, source,
+                                                               local_files_only))  # fmt: skip
+        return found.half() if half else found
 
     @classmethod
     def from_weights(cls, folder: str | Path) -> ClipTextEncoder:
@@ -115,6 +113,16 @@ class ClipTextEncoder:
     def to(self, device: str | torch.device) -> ClipTextEncoder:
         """Move the weights; returns self."""
         self._tower.to(device)
+        self._cache = LRUCache(self._cache.capacity)
+        return self
+
+    def half(self) -> ClipTextEncoder:
+        """Compute in float16 as the released research code does, on any device; returns self.
+
+        For comparison with it from captions on; embeddings are float32 as before. Weights beyond
+        float16's digits are rounded for good.
+        """
+        self._tower.halve()
         self._cache = LRUCache(self._cache.capacity)
         return self
 
@@ -155,7 +163,9 @@ class ClipTextEncoder:
     def features(self, ids: Tensor) -> Tensor:
         """Embed rows of token ids ``[B, L]``; each row's largest id is its end mark."""
         longest = int(ids.argmax(dim=-1).max()) + 1 if len(ids) else ids.shape[1]
-        return self._tower(ids[:, :longest].to(self.device, torch.int64))
+        if self._tower.text_projection.dtype == torch.float16:
+            longest = ids.shape[1]  # the released code's sums run over all places
+        return self._tower(ids[:, :longest].to(self.device, torch.int64)).float()
 
     def save(self, folder: str | Path) -> list[str]:
         """Write ``clip.safetensors`` and the vocabulary into a folder.
@@ -214,6 +224,18 @@ def has_weights(folder: Path) -> bool:
     if (folder / WEIGHTS).is_file() or (folder / clip_openai.FILE).is_file():
         return True
     return _is_hub_layout(folder) and any((folder / name).is_file() for name in HUB_WEIGHTS)
+
+
+def _vocabulary_for(
+    tower: ClipTextTower, name: str, place: Path | None, source: Path, local_files_only: bool
+) -> ClipTokens:
+    """The vocabulary of a folder or of the weights' source, the bundled one, or the hub's."""
+    for folder in (place, source):
+        if folder is not None and ClipTokens.found_in(folder):
+            return ClipTokens.load(folder)
+    if tower.size.vocabulary == clip_tokens.BUNDLED_SIZE:
+        return ClipTokens.load(clip_tokens.BUNDLED)
+    return ClipTokens.load(_from_hub(name, clip_tokens.FILES, place, local_files_only))
 
 
 def _is_hub_layout(folder: Path) -> bool:

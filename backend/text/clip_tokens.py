@@ -29,6 +29,9 @@ VOCABULARY, MERGES = "vocab.json", "merges.txt"
 OPENAI = "bpe_simple_vocab_16e6.txt.gz"
 KINDS = ((WHOLE,), (VOCABULARY, MERGES), (OPENAI,))
 FILES = (WHOLE, VOCABULARY, MERGES, OPENAI)
+BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "clip_vocabulary"
+"""CLIP's own vocabulary, which ships with Kinetype (MIT, see its README)."""
+BUNDLED_SIZE = 49408
 MAX_MERGES_BYTES = 50_000_000
 _OPENAI_MERGES = 49152 - 256 - 2
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"

@@ -100,12 +100,19 @@ class _MLP(nn.Module):
         return self.c_proj(inner * torch.sigmoid(1.702 * inner))
 
 
+class _Norm(nn.LayerNorm):
+    """Layer norm in float32 whatever comes in, as OpenAI's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
 class _Block(nn.Module):
     def __init__(self, size: TowerSize) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(size.width)
+        self.ln_1 = _Norm(size.width)
         self.attn = _Attention(size.width, size.heads)
-        self.ln_2 = nn.LayerNorm(size.width)
+        self.ln_2 = _Norm(size.width)
         self.mlp = _MLP(size.width, size.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,8 +131,15 @@ class ClipTextTower(nn.Module):
         self.transformer = nn.Module()
         self._blocks = [_Block(size) for _ in range(size.layers)]
         self.transformer.resblocks = nn.ModuleList(self._blocks)
-        self.ln_final = nn.LayerNorm(size.width)
+        self.ln_final = _Norm(size.width)
         self.text_projection = nn.Parameter(torch.empty(size.width, size.output))
+
+    def halve(self) -> None:
+        """Matrices and their biases to float16, as OpenAI loads them; norms and tables stay."""
+        for block in self._blocks:
+            block.attn.half()
+            block.mlp.half()
+        self.text_projection.data = self.text_projection.data.half()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Features of texts.
@@ -137,7 +151,9 @@ class ClipTextTower(nn.Module):
         Returns:
             ``[B, output]``: the state at the end mark, projected, not normalised.
         """
-        x = self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]
+        dtype = self.text_projection.dtype
+        x = self.token_embedding(ids).to(dtype)
+        x = x + self.positional_embedding[: ids.shape[1]].to(dtype)
         for block in self._blocks:
             x = block(x)
         ends = x[torch.arange(len(x), device=x.device), ids.argmax(dim=-1)]

@@ -131,7 +131,7 @@ def test_a_torn_journal_and_leftovers_of_a_kill(folder: Path) -> None:
     assert [r.error_mm is None for r in records] == [False, False, True]
     foreign.unlink()
     assert contents(out) == before
-    assert len(journal.read(log)) == 2
+    assert len(journal.read(log, journal.Record)) == 2
 
 
 def test_a_kill_between_record_and_rename_leaves_nothing_stale(

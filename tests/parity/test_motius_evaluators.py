@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import types
@@ -15,8 +16,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backend.cli.main import main
+from backend.evaluation import protocol, selected_captions
 from backend.evaluation.evaluators import (
     HumanML263Evaluator,
+    Joints66Evaluator,
     MotionCLIP135Evaluator,
     MotionStreamer272Evaluator,
 )
@@ -115,6 +119,103 @@ def test_ms272_embeddings(motius: Path) -> None:
     assert np.abs(made - golden["motion_embeddings"]).max() < 1e-5
     captions = [str(c) for c in golden["captions"]]
     assert np.abs(evaluator.embed_texts(captions) - golden["text_embeddings"]).max() < 1e-5
+
+
+def test_joints66_embeddings(motius: Path) -> None:
+    evaluator = Joints66Evaluator.from_pretrained(motius / "joints66_artifact")
+    golden = arrays(motius / "joints66_golden.npz")
+    for name, prefix in (("motion_embeddings", "motion"), ("pred_embeddings", "pred")):
+        made = evaluator.embed_motions(numbered(golden, prefix))
+        assert np.abs(made - golden[name]).max() < 1e-5
+    captions = [str(c) for c in golden["captions"]]
+    assert np.abs(evaluator.embed_texts(captions) - golden["text_embeddings"]).max() < 1e-5
+
+
+def write_set(folder: Path, golden: dict[str, np.ndarray], kinds: dict[str, str]) -> None:
+    """Motions and captions of a golden as the folders that the command reads."""
+    (folder / "captions").mkdir()
+    for i, caption in enumerate(golden["captions"]):
+        (folder / "captions" / f"c{i:02}.txt").write_text(f"{caption}\n")
+    for kind, prefix in kinds.items():
+        (folder / kind).mkdir()
+        for i, motion in enumerate(numbered(golden, prefix)[: len(golden["captions"])]):
+            np.save(folder / kind / f"c{i:02}.npy", motion)
+
+
+def check_row(report: dict, expected: dict, *, fid_tolerance: float = 1e-8) -> None:
+    """A row of predictions against the published aggregate."""
+    real, row = report["table"]["ground truth"], report["table"]["predictions"]
+    for k, share in enumerate(expected["r_precision"], 1):
+        assert row[f"R@{k}"]["mean"] == pytest.approx(share, abs=1e-12)
+        half = row[f"R@{k}"]["high"] - row[f"R@{k}"]["mean"]
+        n = expected["n_repeats"]
+        assert half == pytest.approx(1.96 * expected["r_precision_std"][k - 1] / n**0.5, abs=1e-9)
+    assert row["MM-Dist"]["mean"] == pytest.approx(expected["matching_score"], abs=1e-5)
+    assert row["FD (unit length)"]["mean"] == pytest.approx(expected["fid"], abs=fid_tolerance)
+    assert row["Diversity"]["mean"] == pytest.approx(expected["diversity_predicted"], abs=1e-5)
+    assert real["Diversity"]["mean"] == pytest.approx(expected["diversity_reference"], abs=1e-5)
+    assert report["n_in_galleries"] == expected["n_samples_used"]
+
+
+def test_joints66_metrics_from_the_command_line(motius: Path, tmp_path: Path) -> None:
+    golden = arrays(motius / "joints66_golden.npz")
+    expected = json.loads((motius / "joints66_metrics.json").read_text())
+    write_set(tmp_path, golden, {"gt": "motion", "pred": "pred"})
+    command = ["evaluate", "--evaluator", "joints66", "--preset", "leaderboard"]
+    command += ["--weights", str(motius / "joints66_artifact"), "--gt", str(tmp_path / "gt")]
+    command += ["--pred", str(tmp_path / "pred"), "--captions", str(tmp_path / "captions")]
+    cases = [([], expected["evaluate"][0])] + [
+        (["--repeats", str(repeats), "--seed", str(seed)], found)
+        for (repeats, seed), found in zip(
+            expected["n_repeats_seed"][1:], expected["evaluate"][1:], strict=True
+        )
+    ]
+    cases.append((["--equal-captions"], expected["positive_groups_by_caption_repeats1_seed0"]))
+    for options, found in cases:
+        assert main([*command, *options, "--out", str(tmp_path / "out")]) == 0
+        report = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+        check_row(report, found)
+        assert report["protocol"]["caption"] == "selected"
+
+
+def test_aggregates(motius: Path) -> None:
+    """The table of embeddings alone, for numbers of samples around a gallery and with groups."""
+    inputs = arrays(motius / "t2m_metrics_inputs.npz")
+    for name, expected in json.loads((motius / "t2m_metrics.json").read_text()).items():
+        if name == "groups_of_3_seed0":
+            n, seed, repeats, batch, groups = 100, 0, 1, 32, inputs["groups"]
+        else:
+            n, seed, repeats, batch = map(int, re.findall(r"\d+", name))
+            groups = None
+        asked = protocol.Protocol("t", repeats, seed, batch=batch, small_galleries=True)
+        text, real, pred = (inputs[key][:n] for key in ("text", "real", "pred"))
+        texts = protocol.Texts.from_counts(text, [1] * n)
+        table = protocol.as_json(protocol.evaluate(asked, texts, real, pred, groups=groups))
+        report = {"table": table, "n_in_galleries": n // asked.gallery(n) * asked.gallery(n)}
+        check_row(report, expected)
+
+
+def test_ms272_from_the_command_line(motius: Path, tmp_path: Path) -> None:
+    """A folder in the published layout: the ground truth's distance from its texts."""
+    golden = arrays(motius / "ms272_golden.npz")
+    write_set(tmp_path, golden, {"gt": "motion"})
+    command = ["evaluate", "--evaluator", "ms272", "--preset", "leaderboard", "--gt-only"]
+    command += ["--weights", str(motius / "ms272_artifact"), "--gt", str(tmp_path / "gt")]
+    command += ["--captions", str(tmp_path / "captions"), "--out", str(tmp_path)]
+    assert main(command) == 0
+    report = json.loads((tmp_path / "evaluation.json").read_text())
+    count = len(golden["captions"])
+    apart = golden["text_embeddings"] - golden["motion_embeddings"][:count]
+    expected = np.linalg.norm(apart.astype(np.float64), axis=-1).mean()
+    assert report["table"]["ground truth"]["MM-Dist"]["mean"] == pytest.approx(expected, abs=1e-5)
+    assert report["n"] == count and set(report["sha256"]["evaluator"]) >= {"model.safetensors"}
+
+
+def test_selected_captions(motius: Path) -> None:
+    found = json.loads((motius / "selected_captions.json").read_text())["captions"]
+    shipped = json.loads(selected_captions.PATH.read_text())["captions"]
+    assert shipped == {name: digest for name, (_, digest) in found.items()}
+    assert len(shipped) == 4042
 
 
 def test_motionclip_towers(motius: Path) -> None:

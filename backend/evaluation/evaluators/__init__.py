@@ -15,6 +15,7 @@ from .parts.judge import Judge
 
 if TYPE_CHECKING:
     from .hml263 import HumanML263Evaluator as HumanML263Evaluator
+    from .joints66 import Joints66Evaluator as Joints66Evaluator
     from .motionclip135 import MotionCLIP135Evaluator as MotionCLIP135Evaluator
     from .ms272 import MotionStreamer272Evaluator as MotionStreamer272Evaluator
     from .parts.base import Evaluator as Evaluator

@@ -27,12 +27,15 @@ _EXPECTED = (
 )
 
 
-def read_clip(path: str | Path, source: str = AUTO, *, fps: float | None = None) -> Clip:
+def read_clip(
+    path: str | Path, source: str = AUTO, *, fps: float | None = None, prefer: str = ""
+) -> Clip:
     """Read a file as ``source``, or as what it looks like.
 
     Args:
         path: ``.npz`` (Kinetype, AMASS), ``.bvh`` (SMPL-22, MotionStreamer, CMU-style) or ``.npy``.
         source: one of :data:`SOURCES`; ``"auto"`` goes by suffix, keys and shape.
+        prefer: the representation that an array of its width is taken for, with ``"auto"``.
         fps: frame rate where the file does not say it (``.npy``) or says it wrongly.
 
     Returns:
@@ -54,7 +57,7 @@ def read_clip(path: str | Path, source: str = AUTO, *, fps: float | None = None)
         kind = "a motion" if source == AUTO else source
         raise FormatError(f"{path} cannot be read as {kind}.", expected)
     if suffix == ".npy":
-        return _clip_of_array(path, source, fps)
+        return _clip_of_array(path, source, fps, prefer)
     if source not in (AUTO, AMASS, BVH, motion135.SPEC.name):
         raise FormatError(
             f"{path} cannot be read as {source}.",
@@ -70,12 +73,14 @@ def _motion_of_file(path: Path, suffix: str) -> Motion:
     return npz.read_at_own_rate(path)
 
 
-def _clip_of_array(path: Path, source: str, fps: float | None) -> Clip:
+def _clip_of_array(path: Path, source: str, fps: float | None, prefer: str) -> Clip:
     data = read_array(path)
     name = source
     if source == AUTO:
         flat = data.ndim == 2
         known = _BY_WIDTH.get(data.shape[1]) if flat else None
+        if flat and prefer in SPECS and data.shape[1] == SPECS[prefer].dim:
+            known = prefer
         if data.ndim == 3 and data.shape[1] >= 22 and data.shape[2] == 3:
             known = joints.SPEC.name
         if known is None:

@@ -47,6 +47,8 @@ from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .short_clips import frames_to_make, liveliest
+from .vocabulary import FILE as VOCABULARY
+from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
 
 class DiTPipeline:
@@ -62,6 +64,8 @@ class DiTPipeline:
         stats: Stats,
         *,
         knowledge: Knowledge | None = None,
+        vocabulary: Vocabulary | None = None,
+        reader: WishReader | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
         local_files_only: bool = False,
@@ -71,6 +75,8 @@ class DiTPipeline:
         self.net = frozen(net, self.device)
         self.stats = stats
         self.knowledge = knowledge
+        self.vocabulary = fitting(vocabulary, config.network)
+        self.reader = reader
         self._encoder = encoder
         self._local_files_only = local_files_only
 
@@ -93,7 +99,7 @@ class DiTPipeline:
         """
         folder = model_folder.resolve(
             registry.bundled_folder(name_or_path),
-            optional=KNOWLEDGE_FILES,
+            optional=(*KNOWLEDGE_FILES, VOCABULARY),
             revision=revision,
             local_files_only=local_files_only,
         )
@@ -111,6 +117,7 @@ class DiTPipeline:
             net,
             stats,
             knowledge=Knowledge.load(folder) if has_knowledge else None,
+            vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
             device=device,
             local_files_only=local_files_only,
         )
@@ -135,13 +142,17 @@ class DiTPipeline:
         """Write the model's files into a folder that is the caller's own."""
         if self.knowledge is not None:
             self.knowledge.save(folder)
+        beside = () if self.knowledge is None else KNOWLEDGE_FILES
+        if self.vocabulary is not None:
+            self.vocabulary.save(folder)
+            beside = (*beside, VOCABULARY)
         model_folder.save_model(
             folder,
             self.config.to_dict(),
             self.net.state_dict(),
             self.stats,
             half=half,
-            beside=() if self.knowledge is None else KNOWLEDGE_FILES,
+            beside=beside,
         )
 
     # ------------------------------------------------------------------ atoms
@@ -155,17 +166,29 @@ class DiTPipeline:
             )
         return self._encoder
 
-    def encode_text(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """The part of the network's condition that comes from text, one row per caption."""
+    def encode_text(
+        self, captions: Sequence[str], wishes: Sequence[Wished] | None = None
+    ) -> dict[str, Tensor]:
+        """The network's condition except lengths, one row per caption.
+
+        Args:
+            wishes: what each caption asks for; None asks the pipeline's ``reader``.
+        """
         embedding = self.encoder.encode(list(captions))
         y = {"sentence": embedding.sentence.to(self.device)}
-        if self.config.network.side_words:
+        network = self.config.network
+        if network.side_words:
             y["sides"] = named_sides(captions).to(self.device)
-        if self.config.network.action_words:
+        if network.action_words:
             y["actions"] = named_actions(captions).to(self.device)
-        if self.config.network.text_tokens:
+        if network.reads_tokens:
             y["tokens"] = embedding.tokens.to(self.device)
             y["token_mask"] = embedding.mask.to(self.device)
+        if self.vocabulary is not None:
+            if wishes is None and self.reader is not None:
+                wishes = [self.reader.read_part(caption) for caption in captions]
+            rows = wish_rows(self.vocabulary, wishes or [Wish()] * len(captions))
+            y |= {name: torch.from_numpy(row).to(self.device) for name, row in rows.items()}
         return y
 
     def decode(self, x: Tensor) -> np.ndarray:
@@ -183,6 +206,7 @@ class DiTPipeline:
         guidance_scale: float | None = None,
         steps: int | None = None,
         sampler: str | None = None,
+        wishes: Sequence[Wished] | None = None,
         on_step: StepCallback | None = None,
     ) -> list[np.ndarray]:
         """One clip per caption, as it stands, in the native representation.
@@ -193,6 +217,8 @@ class DiTPipeline:
                 of several overlapping ones.
             seed: caption ``i`` uses ``seed + i``; drawn at random when None.
             guidance_scale, steps, sampler: the model's defaults when None.
+            wishes: the action, manner and numbers of each caption, where the caller knows them;
+                read from the captions when None. Only for clips of one window.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
 
         Returns:
@@ -211,6 +237,7 @@ class DiTPipeline:
             guidance_scale=guidance_scale,
             steps=steps,
             sampler=sampler,
+            wishes=wishes,
             on_step=on_step,
         )
 
@@ -312,12 +339,13 @@ class DiTPipeline:
         steps: int | None,
         sampler: str | None,
         on_step: StepCallback | None,
+        wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
         """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
         if not plans:
             return []
         c = self.config
-        net, y = self._denoiser(plans, lengths, guidance_scale)
+        net, y = self._denoiser(plans, lengths, guidance_scale, wishes)
         x = sample(
             net,
             (len(plans), max(lengths), SPEC.dim),
@@ -338,10 +366,11 @@ class DiTPipeline:
         plans: Sequence[Sequence[Window]],
         lengths: Sequence[int],
         guidance_scale: float | None,
+        wishes: Sequence[Wished] | None = None,
     ) -> tuple[Denoiser, dict[str, Any]]:
         """The guided network of whole canvases, and its condition."""
         windows = [window for plan in plans for window in plan]
-        y: dict[str, Any] = self.encode_text([w.text for w in windows])
+        y: dict[str, Any] = self.encode_text([w.text for w in windows], wishes)
         y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
         net = guided(self.net, checked_guidance(scale))

@@ -12,7 +12,7 @@ from ..humanml3d.published import HUMANML3D, of_kit
 
 _MODEL = replace(
     HUMANML3D,
-    text_encoder="CLIP ViT-B/32 (in the model's folder; its vocabulary from the hub)",
+    text_encoder="CLIP ViT-B/32 (in the model's folder)",
     abilities=("generate", "estimate_length"),
     options=("guidance_scale", "steps"),
     size_bytes=1_200_000_000,

@@ -14,6 +14,8 @@ from .text_cache import CaptionEmbeddings
 CYCLIC = ("walk", "run", "dash", "wave")
 """Contents that start with these repeat a cycle: any window of them is a whole example."""
 FADE_FRAMES = 8
+LEAST_SCALE = 1e-4
+"""Of a column that never changes: nothing is divided by zero."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,11 @@ class SamplingConfig:
     least share that a content gets, ``emphasis`` a factor for the contents, or
     ``content/style`` pairs, that it names (after both).
     ``crop`` and ``stitch`` are the chances of a random window and of joining two takes of the same
-    label; ``frames_per_batch`` bounds the padded size.
+    label; ``frames_per_batch`` bounds the padded size. The rest is for
+    :class:`.conditioned.ConditionedSampler`: the chances of a change of speed by up to 15 %
+    (``retime``) or up to 1.6 times (``retime_wide``) and of cutting still ends (``trim``); the
+    weight of clips keyed by hand beside captured ones and of poses that were kept, and the share of
+    joined clips.
     """
 
     balance: float = 0.5
@@ -36,13 +42,20 @@ class SamplingConfig:
     max_frames: int = 196
     frames_per_batch: int = 5120
     bucket: int = 24
+    retime: float = 0.5
+    retime_wide: float = 0.2
+    trim: float = 0.5
+    hand_keyed: float = 0.5
+    held: float = 0.5
+    joined: float = 0.08
 
 
 @dataclass(frozen=True)
 class Batch:
     """``x`` [B, T, D] normalised, zero-padded; ``lengths`` [B]; ``sentence`` [B, 384];
     ``sides`` [B, 2] and ``actions`` [B, 16] flags of the words it names; ``labels`` [B] a number
-    for each (content, style).
+    for each (content, style). ``wishes`` holds what a conditioned network takes beside it
+    (``models.dit``): tokens, token_mask, labels, styles, controls, controls_known.
     """
 
     x: np.ndarray
@@ -51,6 +64,7 @@ class Batch:
     sides: np.ndarray
     actions: np.ndarray
     labels: np.ndarray
+    wishes: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 _Example = tuple[np.ndarray, int, int]
@@ -201,6 +215,6 @@ def feature_statistics(dataset: MotionDataset) -> tuple[np.ndarray, np.ndarray]:
     ):
         columns = smplrifke205.SPEC.columns(name)
         grouped = np.sqrt(variance[columns].reshape(-1, size).mean(1))
-        grouped = np.maximum(grouped, 0.1 * grouped.mean())
+        grouped = np.maximum(grouped, max(0.1 * grouped.mean(), LEAST_SCALE))
         scale[columns] = np.repeat(grouped, size)
     return mean.astype(np.float32), scale.astype(np.float32)

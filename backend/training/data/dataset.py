@@ -47,7 +47,11 @@ class Item:
 
     ``content``, ``style`` and ``pace`` are those of the item as it is (a mirrored item has the
     mirrored content). ``speed`` is the time-warp it was made with, ``window`` says that any window
-    of a few seconds is as good as the whole (a dance), so training takes random ones.
+    of a few seconds is as good as the whole (a dance), so training takes random ones. ``label`` is
+    the action without its side; several are joined with "+", one after the other. ``source`` is
+    "capture", "hand-keyed", "held" (a pose that was kept) or "joined" (two clips). The pools
+    ``slow`` and ``fast`` are the captions with words for the speed, ``phrases`` those of the label;
+    -1 is none.
     """
 
     clip: str
@@ -61,6 +65,11 @@ class Item:
     content: str = ""
     style: str = ""
     pace: str = ""
+    label: str = ""
+    source: str = "capture"
+    slow: int = -1
+    fast: int = -1
+    phrases: int = -1
 
 
 @dataclass(frozen=True)

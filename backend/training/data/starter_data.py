@@ -20,6 +20,7 @@ from ...motion.resample import resample_motion135
 from ...wire.skeleton import MOTION_FPS
 from .bvh_retarget import RetargetProfile, profile_path, retarget
 from .caption_words import swap_words
+from .described_clips import settings
 from .captions import CaptionGrammar
 from .dataset import Clip, Item, MotionDataset, read_json
 
@@ -122,6 +123,7 @@ class _Builder:
         self, grammar: CaptionGrammar | None, swap: dict[str, str], rng: np.random.Generator
     ) -> None:
         self.grammar, self.swap, self.rng = grammar, swap, rng
+        self.names: dict[str, str] = settings()["labels"]
         self.clips: list[Clip] = []
         self.items: list[Item] = []
         self.motion: list[np.ndarray] = []
@@ -171,6 +173,7 @@ class _Builder:
                         content,
                         style,
                         pace,
+                        self.names.get(content, content),
                     )
                 )
                 self.features.append(rows)

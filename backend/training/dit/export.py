@@ -10,6 +10,7 @@ from ...models.dit import DiT
 from ...pipelines.dit.config import config_for
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
+from ...pipelines.dit.vocabulary import Vocabulary
 from ...store.model_folder import Stats, write_json
 from ...store.new_folder import new_folder
 from ...text.minilm import MiniLMEncoder
@@ -67,7 +68,12 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> N
     encoder = MiniLMEncoder.load(local_files_only=True)
     knowledge = build_knowledge(_captions_by_label(dataset), encoder, per_label=CAPTIONS_PER_LABEL)
     pipeline = DiTPipeline(
-        pipeline_config, net, Stats(mean, std), knowledge=knowledge, encoder=encoder
+        pipeline_config,
+        net,
+        Stats(mean, std),
+        knowledge=knowledge,
+        vocabulary=Vocabulary.load(run) if config.conditioned else None,
+        encoder=encoder,
     )
     pipeline.write(folder, half=True)
     state = load_state(run)
@@ -83,7 +89,9 @@ def _captions_by_label(dataset: MotionDataset) -> dict[str, list[str]]:
     """An even selection of the captions of each content, under the words that people read."""
     found: dict[str, list[str]] = {}
     for item in dataset.items:
-        label = item.content.replace("-", " ") or item.clip
+        if item.source in ("joined", "held"):
+            continue
+        label = item.content.replace("-", " ").replace("_", " ") or item.clip
         found.setdefault(label, []).extend(dataset.pools[item.pool])
     unique = {label: list(dict.fromkeys(texts)) for label, texts in found.items()}
     return {

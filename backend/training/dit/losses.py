@@ -32,7 +32,8 @@ class LossConfig:
     """Weights of the terms; errors are divided by the ``*_scale`` (m, m/frame, rad).
 
     ``root`` and ``arms`` weigh columns of the feature terms: the two are few among 205, and what
-    the text asks for is often only there.
+    the text asks for is often only there. ``joint_rows`` is the share of a batch, the clearest
+    rows, that the joint terms look at.
     """
 
     root: float = 4.0
@@ -50,6 +51,7 @@ class LossConfig:
     velocity_scale: float = 0.04
     contact_scale: float = 0.03
     contact_speed: float = 0.012
+    joint_rows: float = 0.5
 
 
 def _levels() -> list[tuple[list[int], list[int]]]:
@@ -141,7 +143,7 @@ def motion_loss(
         predicted, target: ``[B, T, 205]`` normalised features.
         mask: ``[B, T]`` True on real frames.
         signal: ``[B]`` abar of each row's time step; joint terms are weighted with it and take only
-            the clearer half of the rows, because at high noise x0 is only known on average.
+            the clearer rows, because at high noise x0 is only known on average.
 
     Returns:
         The loss and its parts as floats, for the log.
@@ -167,9 +169,10 @@ def motion_loss(
     parts["path"] = config.path * _average((drift[..., :2] / scales[0]).square().sum(-1), mask)
     parts["heading"] = config.heading * _average((drift[..., 2] / scales[1]).square(), mask)
 
-    # the clearer half of the batch is where joint terms mean something, and FK costs a third of a
-    # training step on a CPU
-    rows = signal.argsort(descending=True)[: max(1, len(signal) // 2)]
+    # the clearer part of the batch is where joint terms mean something, and FK of half of it costs
+    # a third of a training step on a CPU
+    count = max(1, int(len(signal) * config.joint_rows))
+    rows = signal.argsort(descending=True)[:count]
     native, truth = predicted[rows] * std + mean, target[rows] * std + mean
     mask, pair, signal = mask[rows], pair[rows], signal[rows]
     joints, true_joints = pelvis_relative_joints(native), stored_joints(truth)

@@ -16,9 +16,19 @@ from ...diffusion.schedule import Schedule
 from ...errors import InvalidRequest
 from ...models.dit import DiT, DiTConfig
 from ...motion.io.atomic import atomic_path
-from ...store.model_folder import CONFIG, WEIGHTS, config_from_dict, load_weights, read_json
+from ...pipelines.dit.vocabulary import FILE as VOCABULARY
+from ...pipelines.dit.vocabulary import Vocabulary
+from ...store.model_folder import (
+    CONFIG,
+    WEIGHTS,
+    config_from_dict,
+    load_tensors,
+    load_weights,
+    read_json,
+)
 from ...text.actions import ACTION_WORDS
-from ..data.batches import BatchSampler, SamplingConfig
+from ..data.batches import Batch, BatchSampler, SamplingConfig
+from ..data.conditioned import ConditionedSampler
 from ..run import (
     STATE,
     append_row,
@@ -29,7 +39,9 @@ from ..run import (
     share_spent,
     warm_cosine,
 )
+from .conditions import ConditionConfig, condition_of
 from .losses import LossConfig, motion_loss
+from .state import TooManyBadSteps, keep_older, rows_by_name
 
 
 @dataclass(frozen=True)
@@ -40,17 +52,22 @@ class TrainConfig:
     counted over all resumed parts of the run. Time steps are drawn as ``1 - u ** timestep_power``:
     1 is uniform; above 1 the noisiest steps come more often. Whole clips are so redundant that
     only the noisiest few percent leave the text anything to decide. ``drop_words`` rows lose their
-    action words, so that a wording without any is understood too.
+    action words, so that a wording without any is understood too. ``hold`` is the share of the
+    budget before the learning rate begins to fall. ``conditioned`` gives the network the tokens,
+    labels, styles and controls of the dataset's vocabulary, kept from it as ``condition`` says.
     """
 
     model: DiTConfig = field(default_factory=DiTConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    conditioned: bool = False
+    condition: ConditionConfig = field(default_factory=ConditionConfig)
     schedule_kind: str = "cosine"
     schedule_steps: int = 1000
     timestep_power: float = 2.5
     lr: float = 8e-4
     final_lr: float = 0.02
+    hold: float = 0.0
     warmup: int = 300
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -120,8 +137,11 @@ class Trainer:
         self.alphas_bar = self.schedule.alphas_bar.float().to(self.device)
         self.mean = torch.as_tensor(sampler.mean, device=self.device)
         self.std = torch.as_tensor(sampler.std, device=self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.vocabulary = getattr(sampler, "vocabulary", None)
         self.step = 0
         self.elapsed = 0.0
+        self.refused = TooManyBadSteps()
 
     # ------------------------------------------------------------------ one step
 
@@ -132,29 +152,17 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         c = self.config
-        return warm_cosine(self.step, self.progress(), lr=c.lr, warmup=c.warmup, final=c.final_lr)
+        falling = max(0.0, self.progress() - c.hold) / max(1e-9, 1.0 - c.hold)
+        return warm_cosine(self.step, falling, lr=c.lr, warmup=c.warmup, final=c.final_lr)
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step on the next batch; returns the loss parts."""
         batch = self.sampler.next()
         x0 = torch.from_numpy(batch.x).to(self.device)
         lengths = torch.from_numpy(batch.lengths).to(self.device)
-        sentence = torch.from_numpy(batch.sentence).to(self.device)
-        sentence = sentence + self.config.sentence_noise * torch.randn_like(sentence)
-        rows = len(x0)
-        timesteps = self._draw_timesteps(rows)
-        noise = torch.randn_like(x0)
-        drop = torch.rand(rows, device=self.device) < self.config.drop_condition
-        sides = torch.from_numpy(batch.sides).to(self.device)
-        actions = torch.from_numpy(batch.actions).to(self.device)
-        actions *= torch.rand(rows, 1, device=self.device) >= self.config.drop_words
-        y = {
-            "lengths": lengths,
-            "sentence": sentence,
-            "sides": sides,
-            "actions": actions,
-            "drop": drop,
-        }
+        timesteps = self._draw_timesteps(len(x0))
+        noise = torch.randn(x0.shape, device=self.device, generator=self.generator)
+        y = self._condition(batch)
         mask = torch.arange(x0.shape[1], device=self.device) < lengths[:, None]
         with self.autocast:
             predicted = self.net(self.schedule.q_sample(x0, timesteps, noise), timesteps, y)
@@ -171,14 +179,36 @@ class Trainer:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         set_rate(self.optimizer, self._learning_rate())
-        self.optimizer.step()
-        self._update_ema()
+        if self.refused.unless(bool(torch.isfinite(norm)) and bool(torch.isfinite(loss))):
+            self.optimizer.step()
+            self._update_ema()
         self.step += 1
         return {"loss": float(loss.detach()), "grad": float(norm), **parts}
 
+    def _condition(self, batch: Batch) -> dict[str, Tensor]:
+        """What the network is told about a batch; some rows are told nothing."""
+        c, rows = self.config, len(batch.x)
+        if batch.wishes:
+            y = condition_of(batch, c.condition, self.generator)
+        else:
+            sentence = torch.from_numpy(batch.sentence).to(self.device)
+            noise = torch.randn(sentence.shape, device=self.device, generator=self.generator)
+            y = {
+                "lengths": torch.from_numpy(batch.lengths).to(self.device),
+                "sentence": sentence + c.sentence_noise * noise,
+                "sides": torch.from_numpy(batch.sides).to(self.device),
+                "actions": torch.from_numpy(batch.actions).to(self.device),
+            }
+        kept = torch.rand(rows, 1, device=self.device, generator=self.generator) >= c.drop_words
+        y["actions"] = y["actions"] * kept
+        chance = torch.rand(rows, device=self.device, generator=self.generator)
+        y["drop"] = chance < c.drop_condition
+        return y
+
     def _draw_timesteps(self, rows: int) -> Tensor:
         steps = self.config.schedule_steps
-        noisy = 1.0 - torch.rand(rows, device=self.device) ** self.config.timestep_power
+        uniform = torch.rand(rows, device=self.device, generator=self.generator)
+        noisy = 1.0 - uniform**self.config.timestep_power
         return (noisy * steps).long().clamp_(0, steps - 1)
 
     @torch.no_grad()
@@ -220,7 +250,12 @@ class Trainer:
         append_row(self.run, row)
 
     def save(self) -> None:
-        """Write ``config.json`` and ``state.pt``."""
+        """Write ``config.json`` and ``state.pt``; the states before it stay as ``state-1.pt``, ...
+
+        Raises:
+            ArtifactError: a weight is not finite; what was saved before stays.
+        """
+        self.refused.check_weights(self.ema)
         self.run.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.run / "config.json") as temporary:
             Path(temporary).write_text(json.dumps(self.config.to_dict(), indent=1), "utf-8")
@@ -232,12 +267,26 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "mean": self.mean.cpu(),
             "std": self.std.cpu(),
+            "random": self.generator.get_state(),
         }
+        if isinstance(self.sampler, ConditionedSampler):
+            state["sampler"] = self.sampler.state()
+        if self.vocabulary is not None:
+            self.vocabulary.save(self.run)
+        keep_older(self.run)
         save_torch(self.run / STATE, state)
 
     def start_from(self, folder: Path) -> None:
-        """Begin with the weights of a model folder; :class:`ArtifactError` if they do not fit."""
-        load_weights(self.net, folder / WEIGHTS)
+        """Begin with the weights of a model folder, labels and styles by their names.
+
+        Raises:
+            ArtifactError: the weights do not fit.
+        """
+        own = Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None
+        if own is None or self.vocabulary is None:
+            load_weights(self.net, folder / WEIGHTS)
+        else:
+            rows_by_name(self.net, load_tensors(folder / WEIGHTS), own, self.vocabulary)
         self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
     def resume(self) -> None:
@@ -248,6 +297,10 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
             self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
+            if "random" in state:
+                self.generator.set_state(state["random"])
+            if "sampler" in state and isinstance(self.sampler, ConditionedSampler):
+                self.sampler.restore(state["sampler"])
 
 
 def ema_weights(run: Path) -> tuple[TrainConfig, dict[str, Tensor], Tensor, Tensor]:

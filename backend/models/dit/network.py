@@ -11,190 +11,16 @@ A convolutional stem and head work on single frames around the transformer, whic
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Conditioning = Literal["in_context", "adaln", "cross_attention"]
-
+from .conditions import TextContext, Wishes
+from .config import DiTConfig
+from .layers import Block, Modulation, hiding_bias, modulate, sinusoidal
 
 _FLAG_SCALE = 6.0
 """A few flags against hundreds of sentence elements: they need a voice."""
-
-
-@dataclass(frozen=True)
-class DiTConfig:
-    """Shape of a :class:`DiT`; saved beside the weights.
-
-    ``text_tokens`` also feeds the encoder's token states, not only the sentence vector: as prefix
-    tokens (in_context, adaln) or as context (cross_attention). ``side_words`` feeds the flags of
-    ``text.sides`` (left, right), ``action_words`` that many flags of ``text.actions``.
-    ``adaln_rank`` > 0 factorises the modulation of each block through that many channels.
-    ``detail_width`` adds that many channels for what the stem's are too few for (a wrist that
-    swings): they pass through the transformer like the stem's, and around it through a gate that
-    listens to step and text, without a non-linearity. ``max_frames`` bounds positions.
-    """
-
-    input_dim: int = 205
-    width: int = 256
-    depth: int = 6
-    heads: int = 8
-    mlp_ratio: float = 4.0
-    patch_frames: int = 2
-    stem_width: int = 128
-    conditioning: Conditioning = "adaln"
-    adaln_rank: int = 0
-    text_dim: int = 384
-    text_tokens: bool = False
-    side_words: bool = False
-    action_words: int = 0
-    detail_width: int = 0
-    max_frames: int = 256
-
-    def __post_init__(self) -> None:
-        if self.conditioning not in ("in_context", "adaln", "cross_attention"):
-            raise ValueError(f"unknown conditioning {self.conditioning!r}")
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-
-
-def sinusoidal(positions: Tensor, dim: int) -> Tensor:
-    """``[...]`` to ``[..., dim]`` = [cos(t w), sin(t w)], w_i = exp(-ln(1e4) i / (dim / 2))."""
-    half = dim // 2
-    index = torch.arange(half, device=positions.device, dtype=torch.float64)
-    frequencies = torch.exp(-math.log(10000.0) * index / half)
-    angles = positions.to(torch.float64)[..., None] * frequencies
-    return torch.cat([angles.cos(), angles.sin()], -1)
-
-
-def modulate(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-6) -> Tensor:
-    """adaLN: LayerNorm without parameters, then ``(1 + gamma) * LN(x) + beta``."""
-    return F.layer_norm(x, x.shape[-1:], eps=eps) * (1 + gamma) + beta
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None) -> Tensor:
-    """Multi-head attention of projected ``[B, T, D]`` queries over ``[B, S, D]`` keys and values.
-
-    ``bias`` ``[B, 1, 1, S]`` is added to the scores (-inf hides a key). While training on a CPU the
-    plain matrix form is used: the fused kernel's backward pass is much slower there in bfloat16.
-    """
-    b, t, d = q.shape
-
-    def split(x: Tensor) -> Tensor:
-        return x.reshape(b, -1, heads, d // heads).transpose(1, 2)
-
-    q, k, v = split(q), split(k), split(v)
-    if q.device.type == "cpu" and torch.is_grad_enabled():
-        scores = (q * (d // heads) ** -0.5) @ k.transpose(-1, -2)
-        if bias is not None:
-            scores = scores + bias.to(scores.dtype)
-        out = scores.softmax(-1).to(v.dtype) @ v
-    else:
-        mask = None if bias is None else bias.to(q.dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return out.transpose(1, 2).reshape(b, t, d)
-
-
-class Modulation(nn.Module):
-    """SiLU, then a zero-initialised linear map from the condition to ``chunks`` vectors.
-
-    With a ``rank`` the map is factorised, and ``text`` [B, width] (see :class:`DiT`) joins at the
-    narrow place through a map of its own; without, it is added to the condition.
-    """
-
-    def __init__(self, width: int, chunks: int, rank: int = 0) -> None:
-        super().__init__()
-        self.chunks = chunks
-        self.down = nn.Linear(width, rank) if rank else None
-        self.text_down = nn.Linear(width, rank, bias=False) if rank else None
-        self.up = nn.Linear(rank or width, chunks * width)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, condition: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
-        hidden = F.silu(condition)
-        if self.down is not None and self.text_down is not None:
-            hidden = self.down(hidden)
-            if text is not None:
-                hidden = hidden + self.text_down(text)
-        elif text is not None:
-            hidden = hidden + text
-        return self.up(hidden)[:, None].chunk(self.chunks, -1)
-
-
-class Block(nn.Module):
-    """One pre-norm transformer block; ``conditioning`` decides which extra parts it has."""
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        conditioning: Conditioning,
-        *,
-        mlp_ratio: float = 4.0,
-        adaln_rank: int = 0,
-        gates: bool = True,
-    ) -> None:
-        super().__init__()
-        self.heads, self.gates = heads, gates
-        hidden = int(width * mlp_ratio)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-        self.modulation: Modulation | None = None
-        self.cross: nn.ModuleDict | None = None
-        if conditioning == "adaln":
-            self.modulation = Modulation(width, 6, adaln_rank)
-            return
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        if conditioning == "cross_attention":
-            self.cross = nn.ModuleDict(
-                {
-                    "norm": nn.LayerNorm(width, eps=1e-6),
-                    "q": nn.Linear(width, width),
-                    "kv": nn.Linear(width, 2 * width),
-                    "out": nn.Linear(width, width),
-                }
-            )
-
-    def _self_attention(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, -1)
-        return self.out(attend(q, k, v, self.heads, bias))
-
-    def _mlp(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
-
-    def forward(
-        self,
-        x: Tensor,
-        bias: Tensor | None = None,
-        condition: Tensor | None = None,
-        text: Tensor | None = None,
-        context: Tensor | None = None,
-        context_bias: Tensor | None = None,
-    ) -> Tensor:
-        """One block on ``x`` [B, T, D].
-
-        ``condition`` and ``text`` [B, D] modulate (adaLN); ``context`` [B, S, D] is attended to.
-        """
-        if self.modulation is not None:
-            shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition, text)
-            if not self.gates:
-                gate1 = gate2 = torch.ones_like(gate1)
-            x = x + gate1 * self._self_attention(modulate(x, scale1, shift1), bias)
-            return x + gate2 * self._mlp(modulate(x, scale2, shift2))
-        x = x + self._self_attention(self.norm1(x), bias)
-        if self.cross is not None:
-            k, v = self.cross["kv"](context).chunk(2, -1)
-            q = self.cross["q"](self.cross["norm"](x))
-            x = x + self.cross["out"](attend(q, k, v, self.heads, context_bias))
-        return x + self._mlp(self.norm2(x))
 
 
 class DiT(nn.Module):
@@ -205,8 +31,9 @@ class DiT(nn.Module):
         timesteps: ``[B]`` integers, 0-based, in the schedule's own range.
         y: ``lengths`` [B] valid frames; ``sentence`` [B, text_dim]; ``tokens`` [B, M, text_dim] and
             ``token_mask`` [B, M] (True = real) when ``text_tokens``; ``sides`` [B, 2] when
-            ``side_words``; ``actions`` [B, action_words] when ``action_words``; optional ``drop``
-            [B] bool, True makes that row unconditional (classifier-free guidance).
+            ``side_words``; ``actions`` [B, action_words] when ``action_words``; ``labels``,
+            ``styles``, ``controls`` and ``controls_known`` when the config has them; optional
+            ``drop`` [B] bool, True makes that row unconditional (classifier-free guidance).
 
     Returns the prediction, ``[B, T, input_dim]``; frames past a row's length are zero, and they
     never influence the others, so a clip comes out the same alone and in a batch.
@@ -225,8 +52,17 @@ class DiT(nn.Module):
         if c.text_tokens:
             self.token_proj = nn.Linear(c.text_dim, width)
             self.null_token = nn.Parameter(torch.zeros(width))
+        self.context = TextContext(c) if c.context_width else None
+        self.wishes = Wishes(c) if c.labels or c.styles or c.controls else None
         self.blocks = nn.ModuleList(
-            Block(width, c.heads, c.conditioning, mlp_ratio=c.mlp_ratio, adaln_rank=c.adaln_rank)
+            Block(
+                width,
+                c.heads,
+                c.conditioning,
+                mlp_ratio=c.mlp_ratio,
+                adaln_rank=c.adaln_rank,
+                context_width=c.context_width,
+            )
             for _ in range(c.depth)
         )
         self.final = Modulation(width, 2, c.adaln_rank)
@@ -264,7 +100,10 @@ class DiT(nn.Module):
             text = torch.cat([text, _FLAG_SCALE * y["sides"].to(dtype)], -1)
         if self.config.action_words:
             text = torch.cat([text, _FLAG_SCALE * y["actions"].to(dtype)], -1)
-        sentence = F.layer_norm(F.silu(self.text_embed(text)), (width,))
+        asked = self.text_embed(text)
+        if self.wishes is not None:
+            asked = asked + self.wishes(y).to(asked.dtype)
+        sentence = F.layer_norm(F.silu(asked), (width,))
         if drop is not None:
             sentence = sentence.masked_fill(drop[:, None], 0.0)
         vector = time + length
@@ -301,6 +140,8 @@ class DiT(nn.Module):
         hidden = hidden + sinusoidal(positions, self.config.width).to(hidden.dtype)
 
         vector, sentence, tokens, text_mask = self.encode_condition(timesteps, y)
+        if self.context is not None:
+            tokens, text_mask = self.context(y, sentence)
         hidden = self._transform(hidden, token_mask, vector, sentence, tokens, text_mask)
 
         shift, scale = self.final(vector, sentence)
@@ -337,19 +178,18 @@ class DiT(nn.Module):
             extra = torch.cat([front, tokens.to(front.dtype)], 1)
             extra_mask = F.pad(text_mask, (2, 0), value=True)
         if kind == "cross_attention":
-            bias, context_bias = _bias(mask), _bias(extra_mask)
+            bias, context_bias = hiding_bias(mask), hiding_bias(extra_mask)
             for block in self.blocks:
                 hidden = block(hidden, bias, context=extra, context_bias=context_bias)
             return hidden
+        if self.context is not None:
+            bias, context_bias = hiding_bias(mask), hiding_bias(extra_mask)
+            for block in self.blocks:
+                hidden = block(hidden, bias, vector, sentence, extra, context_bias)
+            return hidden
         prefix = extra.shape[1]
         hidden = torch.cat([extra.to(hidden.dtype), hidden], 1)
-        bias = _bias(torch.cat([extra_mask, mask], 1))
+        bias = hiding_bias(torch.cat([extra_mask, mask], 1))
         for block in self.blocks:
             hidden = block(hidden, bias, condition=vector, text=sentence)
         return hidden[:, prefix:]
-
-
-def _bias(mask: Tensor) -> Tensor:
-    """Additive attention bias [B, 1, 1, S] that hides the keys where ``mask`` [B, S] is False."""
-    zeros = torch.zeros(mask.shape, device=mask.device)
-    return zeros.masked_fill(~mask, float("-inf"))[:, None, None]
