@@ -81,10 +81,11 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         raise InvalidRequest(f"The share is {share:g}.", "Choose above 0 and up to 1.")
     more = None
     if options.seconds is not None:
-        if not 0.0 < options.seconds <= limits.MAX_SECONDS:
+        shortest, longest = limits.MIN_SECONDS_ADDED, limits.MAX_SECONDS
+        if not shortest <= options.seconds <= longest:
             raise InvalidRequest(
                 f"A new part cannot have {options.seconds:g} seconds.",
-                f"Choose up to {limits.MAX_SECONDS:g}.",
+                f"Choose from {shortest:g} to {longest:g}.",
             )
         more = max(1, round(options.seconds * motion.fps))
     kept = motion.data[: max(1, round(share * len(motion.data)))]

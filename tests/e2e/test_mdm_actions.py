@@ -137,7 +137,7 @@ def test_checkpoints_that_are_none(kinetype_here: Callable, tmp_path: Path) -> N
     for checkpoint, answer in (
         ("release", "args.json is missing"),
         ("release/model000000100.pt", "args.json is missing"),
-        ("text", "from text (mdm)"),
+        ("text", "cannot make motions of named actions"),
         ("", "No checkpoint is named"),
     ):
         done = kinetype_here("sample", "--checkpoint", checkpoint, "--action", "jump")

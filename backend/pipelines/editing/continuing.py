@@ -111,7 +111,7 @@ class Drawing:
         ).validated()
         if not 0.0 < self.share <= 1.0:
             raise InvalidRequest(f"The share is {self.share:g}.", "Choose above 0 and up to 1.")
-        shortest, longest = 1 / FPS, limits.MAX_SECONDS
+        shortest, longest = limits.MIN_SECONDS_ADDED, limits.MAX_SECONDS
         if self.longest_seconds is not None and not shortest <= self.longest_seconds <= longest:
             raise InvalidRequest(
                 f"A new part cannot have {self.longest_seconds:g} seconds.",
