@@ -17,6 +17,8 @@ from ..wire import limits
 from ..wire.messages import Progress, Request
 
 Network = TypeVar("Network", bound=nn.Module)
+FRAMES_AT_ONCE = {"cpu": 32 * 196, "other": 128 * 196}
+"""Frames of one network call by kind of device: more gain no speed and take memory."""
 _QUOTED = 60
 """Characters of a prompt that a warning quotes."""
 
@@ -114,10 +116,29 @@ def drawn_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def chunks_of_like_length(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Row numbers in groups of at most ``size``: neighbours of like length waste little padding."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def frames_at_once(device: torch.device) -> int:
+    """:data:`FRAMES_AT_ONCE` of a device."""
+    return FRAMES_AT_ONCE.get(device.type, FRAMES_AT_ONCE["other"])
+
+
+def chunks_of_like_length(
+    lengths: Sequence[int], size: int | None = None, frames: int | None = None
+) -> list[list[int]]:
+    """Row numbers in groups: neighbours of like length waste little padding.
+
+    Args:
+        size: rows of a group at most.
+        frames: of a group at most, its padding included; a single row may have more.
+    """
+    chunks: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        count = len(chunks[-1]) + 1 if chunks else 0
+        # the last one is the longest, to which the others are padded
+        full = (size and count > size) or (frames and count * lengths[row] > frames)
+        if not chunks or full:
+            chunks.append([])
+        chunks[-1].append(row)
+    return chunks
 
 
 # ------------------------------------------------------------------ progress

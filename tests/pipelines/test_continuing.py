@@ -33,6 +33,9 @@ class KnowsTheClip:
         self.whole, self.writes = whole, len(whole) if writes is None else writes
         self.given: list[np.ndarray] = []
 
+    def used(self, *settings: object) -> dict[str, object]:
+        return {}
+
     def _answers(self, clips: Sequence[np.ndarray], features: np.ndarray) -> list[Answer]:
         self.given = list(clips)
         return [Answer("", "", (1, 2), fallback=self.writes == 0, features=features)] * len(clips)

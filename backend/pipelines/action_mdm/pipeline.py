@@ -30,10 +30,13 @@ from ..calls import (
     Stages,
     check_frames,
     check_one_each,
+    chunks_of_like_length,
     device_or_best,
     drawn_seed,
+    frames_at_once,
     frozen,
     meta_of,
+    part_of,
 )
 from . import release
 from .coordinates import COORDINATES, Coordinates, to_joints
@@ -296,17 +299,23 @@ class ActionMDMPipeline:
             process = Float32DDPM(c.schedule.steps, self.device)
             generator = torch.Generator().manual_seed(seed)
             return process.sample(self.net, shape, y, generator, on_step)
-        return sample(
-            self.net,
-            shape,
-            schedule=c.schedule,
-            sampler=sampler,
-            steps=c.steps if steps is None else steps,
-            y=y,
-            generator=seeded_generators(seed, len(classes)),
-            on_step=on_step,
-            device=self.device,
-        )
+        lengths = [c.num_frames] * len(classes)
+        chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
+        made = [
+            sample(
+                self.net,
+                (len(chunk), *shape[1:]),
+                schedule=c.schedule,
+                sampler=sampler,
+                steps=c.steps if steps is None else steps,
+                y={"action": classes[chunk]},
+                generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                on_step=part_of(on_step, number, len(chunks)),
+                device=self.device,
+            )
+            for number, chunk in enumerate(chunks)
+        ]
+        return torch.cat(made)  # of equal length, so in order
 
     @property
     def actions(self) -> tuple[str, ...]:

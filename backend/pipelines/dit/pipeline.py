@@ -32,11 +32,14 @@ from ..calls import (
     check_one_each,
     check_texts,
     checked_guidance,
+    chunks_of_like_length,
     cut_warning,
     device_or_best,
     drawn_seed,
+    frames_at_once,
     frozen,
     meta_of,
+    part_of,
 )
 from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
@@ -341,25 +344,32 @@ class DiTPipeline:
         on_step: StepCallback | None,
         wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
-        """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
-        if not plans:
-            return []
+        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with."""
         c = self.config
-        net, y = self._denoiser(plans, lengths, guidance_scale, wishes)
-        x = sample(
-            net,
-            (len(plans), max(lengths), SPEC.dim),
-            schedule=c.schedule,
-            sampler=sampler or c.sampler,
-            steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
-            y=y,
-            generator=seeded_generators(seed, len(plans)),
-            lengths=lengths,
-            on_step=on_step,
-            prediction=c.prediction,
-            device=self.device,
-        )
-        return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+        chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
+        windows = np.cumsum([0, *map(len, plans)])
+        clips: dict[int, np.ndarray] = {}
+        for number, chunk in enumerate(map(sorted, chunks)):
+            own = [lengths[i] for i in chunk]
+            wished = None
+            if wishes is not None:
+                wished = [wishes[w] for i in chunk for w in range(windows[i], windows[i + 1])]
+            net, y = self._denoiser([plans[i] for i in chunk], own, guidance_scale, wished)
+            x = sample(
+                net,
+                (len(chunk), max(own), SPEC.dim),
+                schedule=c.schedule,
+                sampler=sampler or c.sampler,
+                steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
+                y=y,
+                generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                lengths=own,
+                on_step=part_of(on_step, number, len(chunks)),
+                prediction=c.prediction,
+                device=self.device,
+            )
+            clips |= {i: self.decode(x[row, : lengths[i]]) for row, i in enumerate(chunk)}
+        return [clips[i] for i in range(len(plans))]
 
     def _denoiser(
         self,
