@@ -49,7 +49,53 @@ def frozen(net: Network, device: torch.device) -> Network:
     return net.to(device).eval().requires_grad_(False)
 
 
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def precision_name(wanted: str) -> str:
+    """ "float32", "bfloat16" or "float16", also by its short name.
+
+    Raises:
+        InvalidRequest: another one.
+    """
+    name = PRECISIONS.get(wanted, wanted)
+    if name not in PRECISIONS.values():
+        raise InvalidRequest(
+            f"Unknown precision {wanted!r}.",
+            f"Use one of: {', '.join([*PRECISIONS, *PRECISIONS.values()])}.",
+        )
+    return name
+
+
 # ------------------------------------------------------------------ arguments
+
+_OLD_NAMES = {
+    **dict.fromkeys(("guidance_param", "cond_scale", "guidance"), "guidance_scale"),
+    **dict.fromkeys(("timesteps", "time_steps", "num_inference_steps"), "steps"),
+}
+
+
+def named_settings(
+    guidance_scale: float | None, steps: int | None, old: dict[str, Any]
+) -> tuple[float | None, int | None]:
+    """Guidance and steps, also by the names that each family's authors gave them.
+
+    Args:
+        old: further keyword arguments of a call.
+
+    Raises:
+        TypeError: one that no family has, or the same setting twice, as for any function.
+    """
+    found = {"guidance_scale": guidance_scale, "steps": steps}
+    for name, value in old.items():
+        new = _OLD_NAMES.get(name)
+        if new is None:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+        if value is not None:
+            if found[new] is not None:
+                raise TypeError(f"{name!r} and {new!r} are the same setting")
+            found[new] = value
+    return found["guidance_scale"], found["steps"]  # type: ignore[return-value]
 
 
 def check_one_each(

@@ -24,7 +24,6 @@ from .kinds import kind_in, markers
 __all__ = [
     "ModelInfo",
     "Pipeline",
-    "bundled_folder",
     "check",
     "find_info",
     "list_models",
@@ -103,12 +102,6 @@ def model_info(name: str) -> ModelInfo | None:
     """The entry of that name, or None for a directory or hub id."""
     entry = _entries().get(name)
     return None if entry is None else _current(entry)
-
-
-def bundled_folder(name_or_path: str | Path) -> str | Path:
-    """The folder of a registered model that has one; anything else as it is."""
-    entry = _entries().get(str(name_or_path))
-    return entry.info.path if entry is not None and entry.info.path else name_or_path
 
 
 def uses_torch(name: str) -> bool:

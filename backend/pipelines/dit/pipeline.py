@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,14 +18,13 @@ from ...models.dit import DiT
 from ...motion.representations import smplrifke205
 from ...store import model_folder
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
 from ...text import minilm
 from ...text.actions import named_actions
 from ...text.sides import named_sides
 from ...wire import limits
-from ...wire.messages import Motion, Progress, Request
+from ...wire.messages import Motion, Request
 from ...wire.skeleton import MOTION_FPS
-from .. import registry
+from ..base import FamilyPipeline, Made
 from ..calls import (
     Stages,
     check_frames,
@@ -38,7 +37,7 @@ from ..calls import (
     drawn_seed,
     frames_at_once,
     frozen,
-    meta_of,
+    named_settings,
     part_of,
 )
 from ..editing import edit as editing
@@ -54,7 +53,7 @@ from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
 
-class DiTPipeline:
+class DiTPipeline(FamilyPipeline):
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
 
     edit_space: EditSpace = Smplrifke205Space()
@@ -71,10 +70,12 @@ class DiTPipeline:
         reader: WishReader | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
     ) -> None:
         self.config = config
         self.device = device_or_best(device)
+        self.precision = precision
         self.net = frozen(net, self.device)
         self.stats = stats
         self.knowledge = knowledge
@@ -86,26 +87,27 @@ class DiTPipeline:
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> DiTPipeline:
-        """Load a bundled model by name, a model directory or a hub id; every file is verified.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-        """
-        folder = model_folder.resolve(
-            registry.bundled_folder(name_or_path),
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return model_folder.resolve(
+            name_or_path,
             optional=(*KNOWLEDGE_FILES, VOCABULARY),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :class:`FamilyPipeline`."""
         values = model_folder.read_json(folder / model_folder.CONFIG)
         config = model_folder.config_from_dict(
             DiTPipelineConfig, values, str(folder / model_folder.CONFIG)
@@ -122,24 +124,9 @@ class DiTPipeline:
             knowledge=Knowledge.load(folder) if has_knowledge else None,
             vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
             device=device,
+            precision=precision,
             local_files_only=local_files_only,
         )
-
-    def save_pretrained(
-        self, directory: str | Path, *, half: bool = False, overwrite: bool = False
-    ) -> Path:
-        """Write the model folder, whole or not at all, and return it.
-
-        Args:
-            half: store the weights as float16.
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
-        """
-        with new_folder(directory, overwrite=overwrite) as folder:
-            self.write(folder, half=half)
-        return Path(directory)
 
     def write(self, folder: Path, *, half: bool = False) -> None:
         """Write the model's files into a folder that is the caller's own."""
@@ -211,6 +198,7 @@ class DiTPipeline:
         sampler: str | None = None,
         wishes: Sequence[Wished] | None = None,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption, as it stands, in the native representation.
 
@@ -223,6 +211,7 @@ class DiTPipeline:
             wishes: the action, manner and numbers of each caption, where the caller knows them;
                 read from the captions when None. Only for clips of one window.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+            options: settings by the names that others give them (``cond_scale``, ``time_steps``).
 
         Returns:
             A list of ``[length, 205]`` float32 smplrifke205 arrays, un-normalised.
@@ -230,6 +219,7 @@ class DiTPipeline:
         Raises:
             InvalidRequest: a length that the model cannot make, or a bad sampling setting.
         """
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
         check_one_each(captions, lengths)
         check_texts(captions)
         plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
@@ -244,23 +234,12 @@ class DiTPipeline:
             on_step=on_step,
         )
 
-    def generate(
-        self, request: Request, on_step: Callable[[Progress], None] | None = None
-    ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
+    def make(self, request: Request, tell: Stages) -> list[Made]:
+        """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the parts of the prompt.
 
         A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
         very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`).
-        Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
-
-        Args:
-            on_step: receives a Progress at each step; it may raise ``Cancelled``.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
         """
-        request = request.validated()
-        tell = Stages(request, on_step)
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
@@ -269,7 +248,7 @@ class DiTPipeline:
             made = frames_to_make(frames, self.config.fps, self.config.max_frames)
             plan = self._plan(parts, made)
         tell("reading the prompt")
-        warnings = self._warnings(parts)
+        warnings = tuple(self._warnings(parts))
         clips = self._sample(
             [plan] * request.samples,
             [made] * request.samples,
@@ -279,18 +258,15 @@ class DiTPipeline:
             sampler=request.sampler,
             on_step=tell.steps(),
         )
-        tell("converting")
-        length = max(1, round(request.seconds * MOTION_FPS))
         return [
-            Motion(
-                smplrifke205.to_motion135(
-                    liveliest(clip, frames, self.config.fps), MOTION_FPS, frames=length
-                ),
-                MOTION_FPS,
-                self._meta(request, request.seed + index, parts, warnings),
-            )
-            for index, clip in enumerate(clips)
+            Made(liveliest(clip, frames, self.config.fps), {"parts": list(parts)}, warnings)
+            for clip in clips
         ]
+
+    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`FamilyPipeline`; rotations are in the features."""
+        frames = max(1, round(seconds * MOTION_FPS))
+        return smplrifke205.to_motion135(features, MOTION_FPS, frames=frames), {}
 
     # ------------------------------------------------------------------ editing
 
@@ -348,6 +324,7 @@ class DiTPipeline:
         c = self.config
         chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
         windows = np.cumsum([0, *map(len, plans)])
+        timesteps = self._timesteps(sampler or c.sampler, c.steps if steps is None else steps)
         clips: dict[int, np.ndarray] = {}
         for number, chunk in enumerate(map(sorted, chunks)):
             own = [lengths[i] for i in chunk]
@@ -355,19 +332,20 @@ class DiTPipeline:
             if wishes is not None:
                 wished = [wishes[w] for i in chunk for w in range(windows[i], windows[i + 1])]
             net, y = self._denoiser([plans[i] for i in chunk], own, guidance_scale, wished)
-            x = sample(
-                net,
-                (len(chunk), max(own), SPEC.dim),
-                schedule=c.schedule,
-                sampler=sampler or c.sampler,
-                steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
-                y=y,
-                generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
-                lengths=own,
-                on_step=part_of(on_step, number, len(chunks)),
-                prediction=c.prediction,
-                device=self.device,
-            )
+            with self.autocast():
+                x = sample(
+                    net,
+                    (len(chunk), max(own), SPEC.dim),
+                    schedule=c.schedule,
+                    sampler=sampler or c.sampler,
+                    steps=timesteps,
+                    y=y,
+                    generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                    lengths=own,
+                    on_step=part_of(on_step, number, len(chunks)),
+                    prediction=c.prediction,
+                    device=self.device,
+                )
             clips |= {i: self.decode(x[row, : lengths[i]]) for row, i in enumerate(chunk)}
         return [clips[i] for i in range(len(plans))]
 
@@ -417,10 +395,3 @@ class DiTPipeline:
             "steps": c.steps if steps is None else steps,
             "guidance_scale": c.guidance_scale if guidance_scale is None else guidance_scale,
         }
-
-    def _meta(
-        self, request: Request, seed: int, parts: Sequence[str], warnings: list[str]
-    ) -> dict[str, Any]:
-        used = self.used(request.guidance_scale, request.steps, request.sampler)
-        params = {"seconds": request.seconds, **used}
-        return meta_of(request, seed, params, parts=list(parts), warnings=warnings)

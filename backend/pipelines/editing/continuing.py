@@ -22,7 +22,7 @@ from ...motion.resample import resample_motion135
 from ...text.motion_prompts import FRAMES_PER_TOKEN
 from ...wire import limits
 from ...wire.messages import Motion, Request
-from ...wire.skeleton import NUM_JOINTS
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
@@ -249,7 +249,7 @@ def _planned(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Re
         [round(seconds * FPS)] * how.takes,
         prefixes=clip,
         seed=how.seed,
-        guidance_param=how.guidance_scale if prompt else 0.0,
+        guidance_scale=how.guidance_scale if prompt else 0.0,
         sampler=how.sampler,
         steps=how.steps,
         on_step=how.on_step,
@@ -325,9 +325,8 @@ def _readable(data: np.ndarray, fps: float, shortest: int) -> np.ndarray:
 
 
 def _rendered(features: np.ndarray, fps: float) -> np.ndarray:
-    request = Request("go on", seconds=len(features) / FPS)
-    [motion] = output.to_motions([features], request, [{}])
-    return resample_motion135(motion.data, motion.fps, fps)
+    data, _ = output.rigged(features, len(features) / FPS)
+    return resample_motion135(data, MOTION_FPS, fps)
 
 
 def _held(data: np.ndarray, before: int = 0, after: int = 0) -> np.ndarray:
