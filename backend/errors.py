@@ -55,6 +55,12 @@ class FormatError(KinetypeError):
     code = "format"
 
 
+class ArmatureError(KinetypeError):
+    """The armature cannot take a motion: bones are missing, it is no body, or it is gone."""
+
+    code = "armature"
+
+
 class OutputError(KinetypeError):
     """A result could not be written (read-only folder, full disk, bad suffix)."""
 

@@ -18,23 +18,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import backend as _backend
     from backend import errors
+    from backend.motion import quaternions, retarget
+    from backend.motion.io import atomic
     from backend.wire import codec, control, framing, limits, messages, skeleton
 elif find_spec(".backend", __package__) is not None:
     from . import backend as _backend
     from .backend import errors
+    from .backend.motion import quaternions, retarget
+    from .backend.motion.io import atomic
     from .backend.wire import codec, control, framing, limits, messages, skeleton
 elif (Path(__file__).resolve().parents[1] / "backend" / "import_name.py").is_file():
     import backend as _backend
     from backend import errors
+    from backend.motion import quaternions, retarget
+    from backend.motion.io import atomic
     from backend.wire import codec, control, framing, limits, messages, skeleton
 else:
     import kinetype as _backend
     from kinetype import errors
+    from kinetype.motion import quaternions, retarget
+    from kinetype.motion.io import atomic
     from kinetype.wire import codec, control, framing, limits, messages, skeleton
 
 VERSION: str = _backend.__version__
 
 KinetypeError = errors.KinetypeError
+ArmatureError = errors.ArmatureError
 FormatError = errors.FormatError
 OutputError = errors.OutputError
 ServiceError = errors.ServiceError
@@ -79,6 +88,7 @@ __all__ = [
     "ROT6D_COLUMNS",
     "SOLE_HEIGHT",
     "VERSION",
+    "ArmatureError",
     "Cancelled",
     "Edit",
     "Failure",
@@ -90,22 +100,28 @@ __all__ = [
     "ModelInfo",
     "Models",
     "Motion",
+    "MotionFiles",
     "OutputError",
     "Progress",
     "Request",
     "Result",
     "Service",
     "ServiceError",
+    "atomic",
     "codec",
     "control",
     "errors",
     "framing",
     "limits",
+    "load_files",
+    "load_motion",
     "load_registry",
     "load_service",
     "messages",
     "package_folder",
     "package_root",
+    "quaternions",
+    "retarget",
     "skeleton",
 ]
 
@@ -137,6 +153,28 @@ def load_service() -> Service:
 def load_registry() -> ModuleType:
     """``backend.pipelines.registry``: which models there are; cheap, without torch."""
     return _load(".pipelines.registry")
+
+
+@dataclass(frozen=True)
+class MotionFiles:
+    """Modules of the backend that read, write and change motions; numpy only."""
+
+    load: ModuleType
+    npz: ModuleType
+    bvh: ModuleType
+    convert: ModuleType
+
+
+def load_files() -> MotionFiles:
+    """Readers and writers of motion files, imported when a file is first met."""
+    return MotionFiles(
+        *(_load(f".motion.{name}") for name in ("io.load", "io.npz", "io.bvh", "convert"))
+    )
+
+
+def load_motion(name: str) -> ModuleType:
+    """A module of ``backend.motion`` (``looping``, ``edits``, ``mirror``, ...) when it is used."""
+    return _load(f".motion.{name}")
 
 
 def _load(name: str) -> ModuleType:

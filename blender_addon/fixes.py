@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import backend_access as access
-from .core.errors import ArmatureError
 
 
 class OfflineError(access.KinetypeError):
@@ -38,6 +37,7 @@ class Fix:
 RESTART = Fix("kinetype.restart_backend", "Restart Backend", "FILE_REFRESH")
 PREFERENCES = Fix("kinetype.open_preferences", "Open Preferences", "PREFERENCES")
 ONLINE = Fix("kinetype.open_network_preferences", "Online Access…", "INTERNET")
+JOINTS = Fix("kinetype.show_joints", "Choose Joints…", "BONE_DATA")
 NEW_MANNEQUIN = Fix("kinetype.use_new_mannequin", "Use a New Mannequin", "ARMATURE_DATA")
 INSTALL = Fix("kinetype.install_environment", "Install Backend", "IMPORT")
 LOG = Fix("kinetype.show_log", "Show Log", "TEXT")
@@ -47,7 +47,7 @@ _TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
     (OfflineError, (ONLINE,)),
     (EnvironmentMissingOffline, (ONLINE, PREFERENCES)),
     (EnvironmentMissing, (INSTALL, PREFERENCES)),
-    (ArmatureError, (NEW_MANNEQUIN,)),
+    (access.ArmatureError, (JOINTS, NEW_MANNEQUIN)),
     (access.MissingDependency, (PREFERENCES, LOG)),
     (access.ServiceError, (RESTART, PREFERENCES, LOG)),
     (access.OutputError, (PREFERENCES,)),

@@ -42,9 +42,9 @@ from .backend_access import (
     KinetypeError,
     Motion,
     OutputError,
+    atomic,
+    retarget,
 )
-from .core.files import replacing
-from .core.retarget import body_scale, joint_path
 from .scene import armature as armatures
 from .scene import render, stage
 from .scene.action import apply_motion, scene_fps
@@ -145,12 +145,12 @@ def build_scene(motion: Motion, settings: render.RenderSettings, fps: float) -> 
     scene.render.fps_base = scene.render.fps / fps
     render.prepare(scene, settings)
     armature = create_character(bpy.context)
-    apply_motion(armature, motion, scene=scene, start_frame=START_FRAME)
-    rest = armatures.rest_pose(armature, armatures.find_rig(armature))
-    joints = joint_path(motion.data, motion.fps, rest, scene_fps(scene))
+    apply_motion(armature, motion, scene=scene, start_frame=START_FRAME, feet=1.0)
+    body = armatures.body_of(armature)
+    joints = retarget.joint_path(body, motion.data, motion.fps, scene_fps(scene), feet=1.0)
     scene.frame_start, scene.frame_end = START_FRAME, START_FRAME + len(joints) - 1
     scene.frame_set(START_FRAME)
-    stage.build_stage(scene, joints, start_frame=START_FRAME, scale=body_scale(rest.heads))
+    stage.build_stage(scene, joints, start_frame=START_FRAME, scale=body.scale)
     armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
     _show_camera_view()
@@ -172,7 +172,7 @@ def _show_camera_view() -> None:
 
 def save_blend(path: Path) -> None:
     """Save the open file to ``path``; an existing file is replaced only by a complete one."""
-    with replacing(Path(path)) as temporary:
+    with atomic.atomic_path(Path(path)) as temporary:
         try:
             bpy.ops.wm.save_as_mainfile(
                 filepath=str(temporary.absolute()), copy=True, compress=True, check_existing=False

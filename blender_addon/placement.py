@@ -11,12 +11,11 @@ from typing import Any
 import bpy
 
 from . import handlers
-from .backend_access import Motion, Result
-from .core.errors import ArmatureError
+from .backend_access import ArmatureError, Motion, Result
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
-from .scene import compat, controls
+from .scene import compat, controls, mapping
 from .scene.reading import Performance
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
@@ -82,9 +81,12 @@ def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
     """
     active = context.active_object
     if active is not None and active.type == "MESH":
-        # a body stands for the armature that it wears
+        # a body stands for the armature that it wears: never another target than what is shown
         worn = active.find_armature() or active.parent
-        active = worn if armatures.is_smpl_armature(worn) else active
+        wears = worn is not None and worn.type == "ARMATURE"
+        if wears and (active.select_get() or mapping.is_body(worn)):
+            armatures.find_bones(worn)
+            return _editable(worn)
     if active is not None and active.type != "ARMATURE":
         active = None
     if active is not None and (active.select_get() or armatures.is_smpl_armature(active)):
@@ -95,6 +97,17 @@ def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
         armatures.find_bones(character)
         return _editable(character)
     return None
+
+
+def shown_armature(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that a person looks at, whether it can take a motion or not."""
+    active = context.active_object
+    if active is not None and active.type == "MESH":
+        active = active.find_armature() or active.parent
+    if active is not None and active.type == "ARMATURE":
+        return active
+    character = settings_of(context.scene).character
+    return character if character is not None and character.type == "ARMATURE" else None
 
 
 def _editable(armature: bpy.types.Object) -> bpy.types.Object:
@@ -207,13 +220,14 @@ def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
 ) -> bpy.types.Action:
     where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
+    feet = settings_of(scene).feet
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
         source = _by_uid(bpy.data.actions, placement.source)
     # at another rate than it was read at, what was kept would no longer fit the rest
     if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
         return actions.apply_edit(armature, motion, source, played=placement.played, **where)
-    return actions.apply_motion(armature, motion, **where)
+    return actions.apply_motion(armature, motion, feet=feet, here=source is None, **where)
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

@@ -169,6 +169,15 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         description="Keep planted feet still and smooth the motion lightly",
         default=True,
     )
+    feet: FloatProperty(
+        name="Foot Lock",
+        description="How firmly standing feet are held on the floor and in place on this body:"
+        " 0 leaves them where the length of its legs puts them",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     target: EnumProperty(
         name="Target",
         description="What receives the motion",

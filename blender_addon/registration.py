@@ -7,6 +7,8 @@ import bpy
 from . import (
     handlers,
     installing,
+    joint_list,
+    menus,
     model_list,
     operators,
     panels,
@@ -18,9 +20,11 @@ from .jobs import board
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
+    *joint_list.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
+    *menus.CLASSES,
 )
 
 
@@ -29,6 +33,8 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
+    joint_list.attach()
+    menus.attach()
     handlers.attach()
 
 
@@ -44,6 +50,8 @@ def unregister() -> None:
     """Stop what runs (within a few seconds), then remove all that :func:`register` added."""
     shut_down()
     handlers.detach()
+    menus.detach()
+    joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

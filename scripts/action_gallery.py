@@ -26,7 +26,7 @@ from backend.motion.cleanup import default_cleanup
 from backend.pipelines.action_mdm.coordinates import to_joints
 from backend.pipelines.action_mdm.pipeline import ActionMDMPipeline, to_motion135
 from backend.store.model_folder import config_from_dict, read_json
-from backend.training.action_mdm.trainer import TRAIN_CONFIG, ActionTrainConfig
+from backend.training.action_mdm.recipe import TRAIN_CONFIG, ActionTrainConfig
 from backend.training.data import actions as action_data
 from backend.training.data.actions import ActionWindows
 from scripts.starter.contact_sheet import sketched

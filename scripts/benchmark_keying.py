@@ -31,10 +31,10 @@ if str(ROOT) not in sys.path:
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 
+from backend.motion import retarget  # noqa: E402
 from backend.motion.rotations import axis_angle_to_matrix, matrix_to_rot6d_interleaved  # noqa: E402
 from backend.wire.messages import Motion  # noqa: E402
-from backend.wire.skeleton import JOINT_NAMES, NUM_JOINTS  # noqa: E402
-from blender_addon.core.retarget import BoneKeys, to_bone_keys  # noqa: E402
+from backend.wire.skeleton import NUM_JOINTS  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import compat  # noqa: E402
@@ -56,24 +56,25 @@ def example_motion() -> Motion:
     return Motion(np.concatenate([root, rot6d], -1), meta=meta)
 
 
-def insert_keys(armature: bpy.types.Object, bones: dict[str, str], keys: BoneKeys) -> None:
+def insert_keys(armature: bpy.types.Object, keys: retarget.BoneKeys) -> None:
     """The usual way: set the property, insert a key, per bone and frame."""
     action, _ = compat.new_action("loop", armature, assign=True)
-    pose = [armature.pose.bones[bones[joint]] for joint in JOINT_NAMES]
+    pose = [armature.pose.bones[bone] for bone in keys.bones]
+    ((mover, places),) = keys.locations.items()
     for frame in range(len(keys)):
-        pose[0].location = keys.root_location[frame]
-        pose[0].keyframe_insert("location", frame=1 + frame)
-        for joint, bone in enumerate(pose):
-            bone.rotation_quaternion = keys.rotations[frame, joint]
+        armature.pose.bones[mover].location = places[frame]
+        armature.pose.bones[mover].keyframe_insert("location", frame=1 + frame)
+        for column, bone in enumerate(pose):
+            bone.rotation_quaternion = keys.rotations[frame, column]
             bone.keyframe_insert("rotation_quaternion", frame=1 + frame)
     armature.animation_data.action = None
     bpy.data.actions.remove(action)
 
 
-def write_keys(armature: bpy.types.Object, bones: dict[str, str], keys: BoneKeys) -> None:
+def write_keys(armature: bpy.types.Object, keys: retarget.BoneKeys) -> None:
     """The add-on's way."""
     action, curves = compat.new_action("bulk", armature)
-    actions.write_keys(curves, armature, bones, keys, 1)
+    actions.write_keys(curves, armature, keys, 1)
     bpy.data.actions.remove(action)
 
 
@@ -105,12 +106,11 @@ def measure(repeats: int) -> dict[str, Any]:
     """All figures of one run."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     armature = armatures.create_armature(bpy.context)
-    rig = armatures.find_rig(armature)
-    bones, motion = rig.bones, example_motion()
-    rest = armatures.rest_pose(armature, rig)
-    keys = to_bone_keys(motion.data, motion.fps, rest, 30.0)
-    loop = milliseconds(lambda: insert_keys(armature, bones, keys), max(2, repeats // 5))
-    bulk = milliseconds(lambda: write_keys(armature, bones, keys), repeats)
+    motion = example_motion()
+    body = armatures.body_of(armature)
+    keys = retarget.to_bone_keys(body, motion.data, motion.fps, 30.0)
+    loop = milliseconds(lambda: insert_keys(armature, keys), max(2, repeats // 5))
+    bulk = milliseconds(lambda: write_keys(armature, keys), repeats)
     return {
         "blender": bpy.app.version_string,
         "python": platform.python_version(),

@@ -35,8 +35,9 @@ _DIRECTIONS = rest_offsets() / np.maximum(
     np.linalg.norm(rest_offsets(), axis=-1, keepdims=True), 1e-12
 )
 METHODS = {
-    "refine-80": convert.IkOptions(),
-    "refine-80 without hinge twist": convert.IkOptions(hinge_twist=False),
+    "clean": convert.IkOptions.preset("clean"),
+    "published": convert.IkOptions.preset("published"),
+    "clean without hinge twist": convert.IkOptions(hinge_twist=False),
     "gauss-newton": convert.IkOptions(ik.Refinement("gauss_newton")),
     "closed form": convert.IkOptions(None),
     "closed form without hinge twist": convert.IkOptions(None, hinge_twist=False),

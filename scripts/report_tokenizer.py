@@ -24,9 +24,9 @@ from backend.motion.representations import hml263
 from backend.motion.skeleton import PARENTS
 from backend.training.run import LOG
 from backend.training.tokenizer import data as tokenizer_data
-from backend.training.tokenizer.trainer import (
+from backend.training.tokenizer.recipe import (
     MODEL_FOLDER,
-    TokenizerTrainer,
+    TokenizerRecipe,
     evaluate,
     load_config,
     load_tokenizer,
@@ -106,11 +106,11 @@ def main() -> None:
     options = parser.parse_args()
     config = load_config(options.run_dir)
     data = tokenizer_data.load(options.data, shortest=config.window)
-    begun = TokenizerTrainer(options.run_dir, config, data)
+    begun = TokenizerRecipe(config, data)
     begun.start_codes()
     ended = load_tokenizer(options.run_dir / MODEL_FOLDER)
     log = (options.run_dir / LOG).read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in log]
+    rows = [row for row in map(json.loads, log) if "mpjpe_mm" in row]
     options.out.mkdir(parents=True, exist_ok=True)
     curve(rows, options.out / "tokenizer_training.png")
     nets = [(begun.net.eval(), begun.stats), ended]

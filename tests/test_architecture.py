@@ -215,7 +215,12 @@ def loaded_after(statement: str) -> set[str]:
         ("import backend.errors", HEAVY),
         ("import backend.wire.messages", HEAVY - {"numpy"}),
         ("import backend.cli.main", HEAVY),
-        ("from backend.cli.main import build_parser; build_parser()", HEAVY),
+        # options of 'train' come from the configurations of networks, and it needs torch anyway
+        (
+            "from backend.cli.main import COMMANDS, build_parser\n"
+            "for name in {'', *COMMANDS} - {'train'}: build_parser(name)",
+            HEAVY,
+        ),
         ("import backend.motion.skeleton", {"torch", "transformers", "bpy"}),
         ("import backend.pipelines.registry", {"torch", "transformers", "bpy"}),
         ("import backend.service.engine", {"torch", "transformers", "bpy"}),

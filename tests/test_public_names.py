@@ -145,7 +145,7 @@ def test_metrics() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["HumanML263", "MotionStreamer272", "MotionCLIP135", "TMR"],
+    ["HumanML263", "Joints66", "MotionStreamer272", "MotionCLIP135", "TMR"],
 )
 def test_evaluators(name: str) -> None:
     evaluator = getattr(evaluators, f"{name}Evaluator")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InternalError, InvalidRequest, KinetypeError
-from ..motion import convert, ik, skeleton_file
-from ..motion.io import bvh, bvh_motionstreamer, load, npz
+from ..motion import cleanup, convert, ik, skeleton_file
+from ..motion.io import bvh_motionstreamer, formats, load
 from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..motion.representations import motion135
 from ..motion.representations.statistics import denormalise
@@ -23,7 +23,7 @@ from . import journal, normalisation
 from .journal import CONVERTED, FAILED, SKIPPED, Record
 from .pool import each
 
-FORMATS: tuple[str, ...] = ("npz", "npy", "bvh")
+FORMATS: tuple[str, ...] = tuple(s.removeprefix(".") for s in formats.writable())
 """What a converted clip can be written as; npz and bvh hold motion_135 only."""
 
 BVH_STYLES: tuple[str, ...] = ("kinetype", "motionstreamer")
@@ -43,11 +43,15 @@ class ConversionSettings:
         ik: a name of :data:`backend.motion.convert.IK_PRESETS`; what follows replaces its own.
         refine_iterations: of inverse kinematics; 0 for the closed form.
         learning_rate, method: of :class:`backend.motion.ik.Refinement`.
-        floor_align, foot_align, hinge_twist: of :class:`backend.motion.convert.IkOptions`.
+        floor_align, foot_align, hinge_twist, steady_twist: of
+            :class:`backend.motion.convert.IkOptions`.
         bridge: one of :data:`BRIDGES`, the way from 263 to 272 features.
         skeleton: where the skeleton of 272 features is from
             (:func:`backend.motion.skeleton_file.load_offsets`); the neutral one when None.
         source_fps: rate of the inputs where they do not say it.
+        up: axis that is up in the inputs; measured when None.
+        force: read also what does not look like a body.
+        ground: put the lowest contact of every motion on the floor.
         target_fps: see :func:`backend.motion.convert.convert`.
         bvh_style: one of :data:`BVH_STYLES`.
     """
@@ -64,9 +68,13 @@ class ConversionSettings:
     floor_align: bool | None = None
     foot_align: bool | None = None
     hinge_twist: bool | None = None
+    steady_twist: bool | None = None
     bridge: str = "ik"
     skeleton: str | None = None
     source_fps: float | None = None
+    up: str | None = None
+    force: bool = False
+    ground: bool = False
     target_fps: float | None = None
     bvh_style: str = "kinetype"
 
@@ -117,7 +125,8 @@ class ConversionSettings:
             "learning_rate": self.learning_rate,
         }
         refinement = replace(preset.refinement or ik.Refinement(), **_given(asked))
-        asked = {name: getattr(self, name) for name in ("floor_align", "foot_align", "hinge_twist")}
+        switches = ("floor_align", "foot_align", "hinge_twist", "steady_twist")
+        asked = {name: getattr(self, name) for name in switches}
         return replace(
             preset,
             refinement=refinement if refinement.iterations else None,
@@ -220,7 +229,9 @@ def read_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
     Raises:
         KinetypeError: of reading, or of the statistics.
     """
-    clip = load.read_clip(path, settings.source, fps=settings.source_fps)
+    clip = load.read_clip(
+        path, settings.source, fps=settings.source_fps, up=settings.up, force=settings.force
+    )
     if not (settings.mean and settings.std):
         return clip
     spec = convert.SPECS[clip.representation]
@@ -233,7 +244,7 @@ def read_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
 
 def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Clip:
     """Convert what :func:`read_clip` gave; the errors of :func:`backend.motion.convert.convert`."""
-    return convert.convert(
+    made = convert.convert(
         clip.data,
         clip.representation,
         settings.target,
@@ -241,22 +252,22 @@ def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Cl
         target_fps=settings.target_fps,
         options=settings.ik_options(),
     )
+    if settings.ground and made.representation == motion135.SPEC.name:
+        return replace(made, data=cleanup.ground(made.data, made.fps))
+    return made
 
 
 def write_clip(path: Path, clip: convert.Clip, style: str, meta: dict[str, Any]) -> None:
     """Write a clip as its suffix says, whole or not at all; :class:`OutputError` otherwise."""
     data = np.ascontiguousarray(clip.data, dtype=np.float32)
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         with atomic_path(path) as temporary:
             np.save(temporary, data)
-    elif suffix == ".npz":
-        npz.write_motion(path, Motion(data, clip.fps, meta))
-    elif style == "motionstreamer":
+    elif path.suffix.lower() == ".bvh" and style == "motionstreamer":
         root, rotations = motion135.unpack(data)
         bvh_motionstreamer.write(path, rotations, root, fps=clip.fps)
     else:
-        bvh.write_motion(path, Motion(data, clip.fps, meta))
+        formats.write(path, Motion(data, clip.fps, meta))
 
 
 def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None) -> Record:
@@ -279,7 +290,7 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
             float(clip.fps),
             round(sum(errors), 4) if errors else None,
             tuple(f"{step.name}: {step.loses}" for step in clip.lossy_steps),
-            warning=normalisation.WARNING if odd else "",
+            warning=" ".join([*read.warnings, *([normalisation.WARNING] if odd else [])]),
         )
         meta: dict[str, Any] = {"source": job.source_name, "lossy_steps": list(record.loses)}
         if errors:

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (
         ("--floor-align", "lowest joint to y = 0 before inverse kinematics (default: yes)"),
         ("--foot-align", "lowest foot of every frame at its height (default: the preset's)"),
+        ("--steady-twist", "twist of limbs goes on from frame to frame (default: no)"),
         (
             "--hinge-twist",
             "turn upper arms to their elbows; joints stay (default: the preset's)",
@@ -64,6 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, action=argparse.BooleanOptionalAction, help=what)
     parser.add_argument(
         "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
+    )
+    parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
+    parser.add_argument(
+        "--force", action="store_true", help="read also what does not look like a body"
+    )
+    parser.add_argument(
+        "--ground", action="store_true", help="put the lowest contact on the floor (motion135)"
     )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
     parser.add_argument(
@@ -140,10 +148,14 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         floor_align=options.floor_align,
         foot_align=options.foot_align,
         hinge_twist=options.hinge_twist,
+        steady_twist=options.steady_twist,
         ik=options.ik,
         bridge=options.bridge,
         skeleton=options.skeleton,
         source_fps=options.source_fps,
+        up=options.up,
+        force=options.force,
+        ground=options.ground,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,
     ).validated()

@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "serve",
     "train": "train",
     "convert": "convert",
+    "inspect": "inspect",
     "evaluate": "evaluate",
     "batch": "batch",
     "convert-checkpoint": "convert_checkpoint",
@@ -41,8 +42,13 @@ EXIT_TERMINATED = 143
 _BAD_REQUESTS = (InvalidRequest, ModelNotFound)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``kinetype`` with all its commands."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of ``kinetype`` with all its commands.
+
+    Args:
+        only: the one command whose options are needed; those of all when None. Some come from
+            configurations that lie beside networks, whose import takes seconds.
+    """
     parser = argparse.ArgumentParser(
         prog="kinetype", description="Text to motion: type what a person does, get keyframes."
     )
@@ -51,7 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module_name in COMMANDS.items():
         module = importlib.import_module(f".{module_name}", __package__)
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(command)
+        if only in (None, name):
+            module.add_arguments(command)
         command.add_argument(
             "--debug", action="store_true", help="show the traceback when something fails"
         )
@@ -67,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     when there is something to do about it, one ``hint:`` line.
     """
     try:
-        options = build_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = build_parser(words[0] if words else "").parse_args(words)
     except KeyboardInterrupt:
         console.note("cancelled")
         return EXIT_CANCELLED

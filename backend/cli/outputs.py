@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidRequest, KinetypeError, OutputError
+from ..motion.io import formats
 from ..wire.messages import Motion
 
-MOTION_SUFFIXES = (".npz", ".bvh", ".npy")
-BLENDER_SUFFIXES = (".blend", ".mp4")
+MOTION_SUFFIXES = formats.writable()
+BLENDER_SUFFIXES = formats.of_blender()
 SUFFIXES = (*MOTION_SUFFIXES, *BLENDER_SUFFIXES)
 
 
@@ -94,21 +95,8 @@ def check_writable(path: Path, *, overwrite: bool = True) -> None:
 
 
 def write_motion(path: Path, motion: Motion) -> None:
-    """Write one motion as npz, BVH or npy (the bare ``[T, 135]`` array), by suffix."""
-    from ..motion.io import bvh, npz
-
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
-        npz.write_motion(path, motion)
-    elif suffix == ".bvh":
-        bvh.write_motion(path, motion)
-    else:
-        import numpy as np
-
-        from ..motion.io.atomic import atomic_path
-
-        with atomic_path(path) as temporary:
-            np.save(temporary, motion.data, allow_pickle=False)
+    """Write one motion as its suffix says; see :data:`backend.motion.io.formats.FORMATS`."""
+    formats.write(path, motion)
 
 
 def raise_first(errors: Sequence[KinetypeError]) -> None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError, InvalidRequest
-from . import console
+from . import console, train_recipe
 
 HELP = "build a dataset, train a model, export it"
 
-MORE_KINDS: dict[str, str] = {
-    "action-mdm": "train_action_mdm",
-    "hml3d": "train_hml3d",
-    "mdm": "train_mdm",
-    "tmr": "train_tmr",
-    "tokenizer": "train_tokenizer",
+RECIPES: dict[str, dict[str, str]] = {
+    "action-mdm": {
+        "joints": "action_mdm.recipe:ActionRecipe",
+        "rotations": "mdm.smpl_actions:RotationRecipe",
+    },
+    "mdm": {"text": "mdm.recipe:MdmRecipe"},
+    "tmr": {"text": "evaluator.recipe:TMRRecipe"},
+    "tokenizer": {"motion": "tokenizer.recipe:TokenizerRecipe"},
 }
-"""Trainers that have a module of their own here."""
+"""Command and forms of every recipe, below ``training``."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,11 +88,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--overwrite", action="store_true", help="replace the model that is there")
     export.set_defaults(action=_export)
 
-    for name, module_name in MORE_KINDS.items():
-        module = importlib.import_module(f".{module_name}", __package__)
-        command = _parser(kinds, name, module.HELP)
-        module.add_arguments(command)
-        command.set_defaults(action=module.run)
+    hml3d = _parser(kinds, "hml3d", "write a dataset folder in HumanML3D's layout (263 features)")
+    hml3d.add_argument("--data", type=Path, required=True, help="folder of 'kinetype train data'")
+    hml3d.add_argument("--out", type=Path, required=True, help="folder to write")
+    hml3d.add_argument(
+        "--captions", type=int, default=4, help="lines for each clip (default %(default)s)"
+    )
+    hml3d.add_argument("--seed", type=int, default=0, help="of the drawing of captions")
+    hml3d.set_defaults(action=_hml3d)
+
+    for name, references in RECIPES.items():
+        forms = {form: train_recipe.load(reference) for form, reference in references.items()}
+        command = _parser(kinds, name, next(iter(forms.values())).about)
+        train_recipe.add_arguments(command, forms)
 
 
 def _parser(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:
@@ -166,9 +175,29 @@ def _from_clips(options: argparse.Namespace) -> Any:
             options.captions,
             split if split.is_file() else None,
             only=dict(pair.split("=", 1) for pair in options.only),
-            phrases=_overrides(options.phrases),
+            phrases=train_recipe.read_overrides(options.phrases),
             on_clip=_bar_update(bar),
         )
+
+
+def _hml3d(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ..training.data import hml3d_export, text_cache
+    from ..training.data.dataset import MotionDataset
+
+    dataset = MotionDataset.load(options.data)
+    known = (options.data / "text.safetensors").is_file()
+    with tqdm(total=len(dataset.items), desc="clips", unit="clip") as bar:
+        counts = hml3d_export.export(
+            dataset,
+            options.out,
+            captions=options.captions,
+            seed=options.seed,
+            embeddings=text_cache.load(options.data) if known else None,
+            on_item=_bar_update(bar),
+        )
+    console.note(f"{counts['train']} training and {counts['val']} other clips -> {options.out}")
 
 
 def _bar_update(bar: Any) -> Any:
@@ -184,9 +213,9 @@ def _dit(options: argparse.Namespace) -> None:
 
     from ..training.dit.setup import sampler_for
     from ..training.dit.trainer import Trainer
-    from ..training.run import check_folder
+    from ..training.run import RunFolder
 
-    check_folder(options.run_dir, resume=options.resume)
+    RunFolder(options.run_dir).check(resume=options.resume)
     if options.threads:
         torch.set_num_threads(options.threads)
     config = _train_config(options)
@@ -216,7 +245,7 @@ def _train_config(options: argparse.Namespace) -> Any:
 
     run_config = options.run_dir / CONFIG
     values = read_json(run_config) if options.resume else TrainConfig().to_dict()
-    overrides = _overrides(options.config)
+    overrides = train_recipe.read_overrides(options.config)
     for key, value in overrides.items():
         base = values.get(key)
         both = isinstance(value, dict) and isinstance(base, dict)
@@ -235,20 +264,6 @@ def _train_config(options: argparse.Namespace) -> Any:
         raise InvalidRequest(
             error.message, "Correct that file; docs/train-your-own.md says what may stand in it."
         ) from error
-
-
-def _overrides(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidRequest(
-            f"{path} is not JSON ({error}).", "Give a file that holds one JSON object."
-        ) from error
-    if not isinstance(values, dict):
-        raise InvalidRequest(f"{path} must hold a JSON object.", "Write {...} around its entries.")
-    return values
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ..store.options import option
 from ..wire.skeleton import NUM_JOINTS
 
 MAX_POSITIONS = 5000
@@ -36,12 +37,12 @@ class ActionMDMConfig:
 
     num_actions: int = 12
     num_joints: int = NUM_JOINTS
-    latent_dim: int = 512
-    num_layers: int = 8
+    latent_dim: int = option(512, "width of the network", low=2, high=16_384)
+    num_layers: int = option(8, "how many blocks", flags=("--layers",), low=1, high=256)
     num_heads: int = 8
-    ff_dim: int = 2048
+    ff_dim: int = option(2048, "width of the layers inside blocks", low=1, high=65_536)
     dropout: float = 0.1
-    condition_tokens: Literal[1, 2] = 1
+    condition_tokens: Literal[1, 2] = option(1, "1 as released, 2 as described")
 
     def __post_init__(self) -> None:
         sizes = (self.num_actions, self.num_joints, self.num_layers, self.num_heads, self.ff_dim)

@@ -7,7 +7,6 @@ step: from the moment the foot is flat until the toes leave.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, label
 
 from ..wire.skeleton import SOLE_HEIGHT
 from .representations import motion135
@@ -86,7 +85,7 @@ def _bridges(
         height, speed: ``[T, 2]`` of the balls (m above standing height, m/s).
         body: ``[T]`` speed of the root (m/s).
     """
-    labels, count = label(~contacts.any(axis=1))
+    labels, count = _stretches(~contacts.any(axis=1))
     brief = np.bincount(labels, minlength=count + 1) <= _BRIDGE * fps
     brief[0] = False
     walking = (body > _WALKING[0]) & (body < _WALKING[1])
@@ -100,13 +99,31 @@ def _speed(points: np.ndarray, sigma: float) -> np.ndarray:
     """Speed per frame ``[T, K]`` of ``[T, K, D]`` after a Gaussian of ``sigma`` frames."""
     if len(points) < 2:
         return np.zeros(points.shape[:2])
-    calm = gaussian_filter1d(points, sigma, axis=0, mode="nearest")
+    calm = _blurred(points, sigma)
     return np.asarray(np.linalg.norm(np.gradient(calm, axis=0), axis=-1))
+
+
+def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian of ``sigma`` frames along axis 0; both ends are held."""
+    radius = int(4.0 * sigma + 0.5)
+    if radius < 1:
+        return values
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    taps /= taps.sum()
+    padded = np.pad(values, [(radius, radius)] + [(0, 0)] * (values.ndim - 1), mode="edge")
+    frames = len(values)
+    return np.asarray(sum(tap * padded[k : k + frames] for k, tap in enumerate(taps)))
+
+
+def _stretches(flags: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers ``[T]`` of the stretches of True, counted from 1 (0 where False), and how many."""
+    begins = np.diff(np.concatenate([[False], flags]).astype(np.int8)) == 1
+    return np.where(flags, np.cumsum(begins), 0), int(begins.sum())
 
 
 def _containing(wide: np.ndarray, narrow: np.ndarray) -> np.ndarray:
     """Stretches of ``wide [T]`` that hold at least one True of ``narrow [T]``."""
-    labels, count = label(wide)
+    labels, count = _stretches(wide)
     found = np.zeros(count + 1, dtype=bool)
     found[labels[narrow & wide]] = True
     found[0] = False
@@ -120,7 +137,7 @@ def _drop_short(flags: np.ndarray, shortest: int, *, keep_ends: bool) -> np.ndar
     """
     out = np.zeros_like(flags)
     for f in range(flags.shape[1]):
-        labels, count = label(flags[:, f])
+        labels, count = _stretches(flags[:, f])
         keep = np.bincount(labels, minlength=count + 1) >= shortest
         if keep_ends:
             keep[[labels[0], labels[-1]]] = True

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import FormatError
-from . import ik, limb_twist, native_bridge, resample, steps
+from . import ik, limb_twist, native_bridge, proportions, resample, steps
 from .position_error import joint_positions, mpjpe_mm
 from .representations import hml263, joints, motion135, ms272, smpl85, smplrifke205
 from .representations.spec import RepresentationSpec
@@ -62,6 +62,8 @@ def joints_to_motion135(
     source_fps: float = hml263.SPEC.fps,
     target_fps: float = motion135.SPEC.fps,
     options: IkOptions | None = None,
+    *,
+    frames: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints to motion_135 by inverse kinematics ("IK refine-80" with the default options).
 
@@ -69,6 +71,7 @@ def joints_to_motion135(
 
     Args:
         points: ``[T, 22, 3]`` at ``source_fps``.
+        frames: T'; the frames at ``target_fps`` are then stretched to so many.
 
     Returns:
         motion_135 ``[T', 135]`` (pelvis positions, float32) and the MPJPE of each frame in mm.
@@ -78,6 +81,10 @@ def joints_to_motion135(
     if source_fps != target_fps:
         grid = resample.end_aligned_grid(len(points), source_fps, target_fps)
         points = resample.linear(points, grid)
+    if frames is not None and frames != len(points):
+        points = resample.linear(points, np.linspace(0.0, len(points) - 1.0, frames))
+    if options.keep_directions and options.offsets is None:
+        points = proportions.at_smpl_proportions(points)
     if options.floor_align:
         points = points - [0.0, points[..., 1].min(), 0.0]
     [fitted] = ik.fit(
@@ -86,6 +93,7 @@ def joints_to_motion135(
         mode=options.mode,
         refinement=options.refinement,
         foot_align=options.foot_align,
+        steady_twist=options.steady_twist,
     )
     rotations = fitted.local_rotations
     if options.hinge_twist:

@@ -112,7 +112,11 @@ class IkFit:
 
 
 def initial_rotations(
-    targets: np.ndarray, offsets: np.ndarray | None = None, mode: str = "bone"
+    targets: np.ndarray,
+    offsets: np.ndarray | None = None,
+    mode: str = "bone",
+    *,
+    steady_twist: bool = False,
 ) -> np.ndarray:
     """Rotations that point every bone of the skeleton at its target, joint by joint from the root.
 
@@ -124,6 +128,8 @@ def initial_rotations(
         offsets: ``[22, 3]`` rest offsets; the neutral skeleton when omitted.
         mode: ``"bone"`` uses the bones to the children; ``"parent_frame"`` also the bone to the
             parent, with weight 0.25.
+        steady_twist: a joint with one bone takes the shortest arc from the frame before instead of
+            from rest, so that its twist does not jump from frame to frame.
 
     Returns:
         ``[T, 22, 3, 3]`` parent-relative rotations, float64.
@@ -140,13 +146,16 @@ def initial_rotations(
         if mode == "parent_frame" and parent >= 0:
             back = targets[:, parent] - targets[:, joint]
             pairs.append((-offsets[joint], back, PARENT_WEIGHT))
-        local[:, joint] = _align(pairs, before, len(targets))
+        local[:, joint] = _align(pairs, before, len(targets), steady_twist)
         world[:, joint] = before @ local[:, joint]
     return local
 
 
 def _align(
-    pairs: list[tuple[np.ndarray, np.ndarray, float]], before: np.ndarray, frames: int
+    pairs: list[tuple[np.ndarray, np.ndarray, float]],
+    before: np.ndarray,
+    frames: int,
+    steady_twist: bool = False,
 ) -> np.ndarray:
     """Rotation ``[T, 3, 3]`` from rest directions to target directions in the parent frame."""
     rest, seen, weights = [], [], []
@@ -160,8 +169,8 @@ def _align(
     if not pairs:
         return np.tile(np.eye(3), (frames, 1, 1))
     if len(pairs) == 1:
-        arc = shortest_arc(rest[0], np.where(weights[0][:, None] > 0, seen[0], rest[0]))
-        return np.asarray(arc)
+        goal = np.where(weights[0][:, None] > 0, seen[0], rest[0])
+        return _carried(rest[0], goal) if steady_twist else np.asarray(shortest_arc(rest[0], goal))
     correlation = sum(
         w[:, None, None] * s[:, :, None] * r[None, None, :]
         for r, s, w in zip(rest, seen, weights, strict=True)
@@ -169,6 +178,15 @@ def _align(
     u, _, vt = np.linalg.svd(correlation)
     u[..., :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
     return np.asarray(u @ vt)
+
+
+def _carried(rest: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Rotations ``[T, 3, 3]`` that take ``rest`` to ``goal [T, 3]``, each turned from the last."""
+    out = np.empty((len(goal), 3, 3))
+    out[0] = shortest_arc(rest, goal[0])
+    for t in range(1, len(goal)):
+        out[t] = shortest_arc(out[t - 1] @ rest, goal[t]) @ out[t - 1]
+    return out
 
 
 # --------------------------------------------------------------------------- refinement
@@ -181,6 +199,7 @@ def fit(
     mode: str = "bone",
     refinement: Refinement | None = None,
     foot_align: bool = True,
+    steady_twist: bool = False,
 ) -> list[IkFit]:
     """Fit the skeleton to joint positions.
 
@@ -188,7 +207,7 @@ def fit(
         targets: ``[T, 22, 3]`` or a list of such clips (m); they are fitted together but do not
             influence each other.
         offsets: ``[22, 3]`` rest offsets; the neutral skeleton when omitted.
-        mode: of :func:`initial_rotations`.
+        mode, steady_twist: of :func:`initial_rotations`.
         refinement: None for the closed form alone.
         foot_align: in the end, move each frame vertically so that the lowest foot joint is as high
             as the lowest target foot joint (as published, although it raises the error).
@@ -205,7 +224,9 @@ def fit(
     clips = [check_shape(c, (NUM_JOINTS, 3), "The target joints") for c in clips]
     offsets = rest_offsets() if offsets is None else np.asarray(offsets, dtype=np.float64)
     everything = np.concatenate(clips).astype(np.float64)
-    rotations = initial_rotations(everything, offsets, mode)
+    rotations = np.concatenate(
+        [initial_rotations(clip, offsets, mode, steady_twist=steady_twist) for clip in clips]
+    )
     root = everything[:, 0] - offsets[0]
     lengths = [len(c) for c in clips]
     if refinement is not None and refinement.iterations > 0:

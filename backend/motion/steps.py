@@ -40,9 +40,13 @@ class IkOptions:
         target_fps: rate of the fitted motion.
         hinge_twist: turn upper arms to their elbows (:mod:`backend.motion.limb_twist`); changes no
             position. The published chain leaves the twist to its solver.
+        steady_twist: see :func:`backend.motion.ik.initial_rotations`.
         native_bridge: from 263 to 272 features by the stored rotations, without inverse kinematics.
         ground_frames: where heights are not known (dart276), stand every frame on the ground, not
             the clip; jumps are lost, as in the published chain.
+        keep_directions: give a body of other proportions those of SMPL first
+            (:mod:`backend.motion.proportions`), so that limbs point where they pointed and feet
+            stay where they stood; the published chain comes as near to the positions as it can.
     """
 
     refinement: ik.Refinement | None = field(default_factory=ik.Refinement)
@@ -53,8 +57,10 @@ class IkOptions:
     offsets_272: np.ndarray | None = None
     target_fps: float = FPS
     hinge_twist: bool = True
+    steady_twist: bool = False
     native_bridge: bool = False
     ground_frames: bool = False
+    keep_directions: bool = True
 
     @classmethod
     def preset(cls, name: str) -> IkOptions:
@@ -70,7 +76,11 @@ class IkOptions:
 IK_PRESETS: dict[str, IkOptions] = {
     "clean": IkOptions(),
     "published": IkOptions(
-        ik.Refinement(settle=False), foot_align=False, hinge_twist=False, ground_frames=True
+        ik.Refinement(settle=False),
+        foot_align=False,
+        hinge_twist=False,
+        ground_frames=True,
+        keep_directions=False,
     ),
 }
 """For animation: feet on their floor, elbows as hinges. For metrics: the published chain, which
@@ -96,12 +106,16 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip on its way: its array, its representation, its rate and what happened so far."""
+    """A clip on its way: its array, its representation, its rate and what happened so far.
+
+    ``warnings`` are for a person: what was assumed or changed when the clip was read.
+    """
 
     data: np.ndarray
     representation: str
     fps: float
     steps: tuple[StepReport, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def lossy_steps(self) -> tuple[StepReport, ...]:
@@ -122,7 +136,8 @@ class Clip:
             fps: rate of ``data``; that of ``spec`` when None.
         """
         report = StepReport(f"{self.representation} -> {spec.name}", loses, error_mm)
-        return Clip(data, spec.name, spec.fps if fps is None else fps, (*self.steps, report))
+        rate = spec.fps if fps is None else fps
+        return Clip(data, spec.name, rate, (*self.steps, report), self.warnings)
 
 
 Step = Callable[[Clip, IkOptions], Clip]

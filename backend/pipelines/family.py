@@ -39,6 +39,7 @@ class Family:
             is gone.
         unmistakable: a file that names the family where the marker, which its authors did not
             make, is not there.
+        layout: whether a folder without the marker is laid out as the family's authors do.
         released: whether a file or folder is a release of its authors that is used as it is.
         release: reference to ``function(path, device=...)`` that loads one.
         described: what a folder's marker file tells beyond the entries that all have.
@@ -56,6 +57,7 @@ class Family:
     recognise: Callable[[Path], bool] | None = None
     traces: tuple[str, ...] = ()
     unmistakable: str = ""
+    layout: Callable[[Path], bool] | None = None
     released: Callable[[Path], bool] | None = None
     release: str = ""
     described: Callable[[ModelInfo, Mapping[str, Any]], ModelInfo] | None = None

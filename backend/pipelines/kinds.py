@@ -36,6 +36,9 @@ def kind_in(folder: Path) -> str:
         if kind.recognise is None or kind.recognise(path):
             return name
     if not (folder / CONFIG_FILE).is_file():
+        for name, kind in families().items():
+            if kind.layout is not None and kind.layout(folder):
+                return name
         _refuse_incomplete(folder)
         raise ArtifactError(
             f"{folder} holds no model: none of {', '.join(markers())} is there.",

@@ -269,7 +269,7 @@ def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
     """The entry with what the model's family and its own files say about it."""
     family = family_of(kind_in(folder))
     about, path = family.model, folder / family.marker
-    values = read_json(path) if path.is_file() else {}
+    values = read_json(path) if path.suffix == ".json" and path.is_file() else {}
     fps = values.get("fps", info.fps or about.fps)
     try:
         info = replace(

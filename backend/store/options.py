@@ -15,6 +15,10 @@ def option(
     metavar: str | None = None,
     choices: Sequence[str] | None = None,
     positional: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    also: Sequence[str] = (),
 ) -> Any:
     """A dataclass field that a command line offers (``cli.derived``); required without a default.
 
@@ -23,6 +27,8 @@ def option(
         metavar: what stands for the value in the help.
         choices: the only values, where the type does not name them (``Literal``).
         positional: given by its place.
+        low, high, above: smallest and largest value, and what it must be above.
+        also: fields beside it that get the same value.
     """
     metadata = {
         "help": help,
@@ -30,5 +36,9 @@ def option(
         "metavar": metavar,
         "choices": choices,
         "positional": positional,
+        "low": low,
+        "high": high,
+        "above": above,
+        "also": tuple(also),
     }
     return field(default=default, metadata=metadata)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..backend_access import KinetypeError
+from ..backend_access import ArmatureError, KinetypeError
 
-
-class ArmatureError(KinetypeError):
-    """The armature cannot take a motion: bones are missing or it is gone."""
-
-    code: ClassVar[str] = "armature"
+__all__ = ["ArmatureError", "RenderError"]
 
 
 class RenderError(KinetypeError):

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, NUM_JOINTS
-from .retarget import body_scale
+from ..backend_access import JOINT_NAMES, NUM_JOINTS, retarget
 from .surfaces import Axis, Section, Shape, Surface, loft, sphere
 
 SHELL, JOINT, LEFT, RIGHT = range(4)
@@ -49,7 +48,7 @@ class _Builder:
     """Joint look-up, scaling and weighting shared by the parts."""
 
     def __init__(self, heads: np.ndarray) -> None:
-        self.scale = body_scale(heads)
+        self.scale = retarget.body_scale(heads)
         self._heads = heads
 
     def at(self, joint: str, *offset: float) -> np.ndarray:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import character, edit, environment, generate, messages, service, takes
+from . import (
+    character,
+    clean_up,
+    edit,
+    environment,
+    files,
+    generate,
+    joints,
+    messages,
+    service,
+    takes,
+)
 
 CLASSES: tuple[type, ...] = (
     *generate.CLASSES,
@@ -12,4 +23,7 @@ CLASSES: tuple[type, ...] = (
     *takes.CLASSES,
     *service.CLASSES,
     *environment.CLASSES,
+    *joints.CLASSES,
+    *files.CLASSES,
+    *clean_up.CLASSES,
 )

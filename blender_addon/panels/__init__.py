@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import advanced, edit_panel, main, takes_panel
+from . import advanced, clean_up, edit_panel, joints, main, takes_panel
 
 CLASSES: tuple[type, ...] = (
     *main.CLASSES,
     *takes_panel.CLASSES,
     *edit_panel.CLASSES,
+    *clean_up.CLASSES,
+    *joints.CLASSES,
     *advanced.CLASSES,
 )

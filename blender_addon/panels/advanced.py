@@ -31,6 +31,7 @@ class KINETYPE_PT_advanced(KinetypePanel, bpy.types.Panel):
         row.prop(settings, "sampler")
         draw_override(column, settings, "use_steps", "steps", enabled="steps" in read)
         column.prop(settings, "cleanup")
+        column.prop(settings, "feet")
         row = column.row(align=True)
         row.prop(settings, "custom_model")
         row.operator("kinetype.refresh_models", text="", icon="FILE_REFRESH")

@@ -9,10 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion
-from ..core import quaternions
-from ..core.retarget import BoneKeys, keyed_anew, posed_anew, to_bone_keys
-from ..core.rigs import Rig
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, quaternions, retarget
 from . import armature as armatures
 from . import compat, controls
 
@@ -42,18 +39,22 @@ def apply_motion(
     *,
     scene: bpy.types.Scene,
     start_frame: int | None = None,
+    feet: float = 0.0,
+    here: bool = False,
 ) -> bpy.types.Action:
-    """Key a motion on an armature with SMPL bones, as a new Action that becomes the active one.
+    """Key a motion on the armature of a body, as a new Action that becomes the active one.
 
     The Action that was active stays in the file (fake user). Nothing else of the user's is
     changed: not the scene's rate, range or current frame, not rotation modes, selection, NLA
     tracks or other Actions.
 
     Args:
-        armature: object whose bones carry SMPL names.
+        armature: of any body that :mod:`mapping` finds in it.
         motion: motion_135 with its meta (prompt, seed, model, params).
         scene: whose rate the keys are sampled at.
         start_frame: frame of the first key; the scene's current frame when omitted.
+        feet: how firmly standing feet are held on the floor and in place, 0 to 1.
+        here: begin where the rig stands, wherever the motion's first frame lies.
 
     Returns:
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
@@ -64,13 +65,14 @@ def apply_motion(
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    rest = armatures.rest_pose(armature, rig)
-    keys = to_bone_keys(motion.data, motion.fps or MOTION_FPS, rest, scene_fps(scene))
+    body = armatures.body_of(armature, rig)
+    keys = retarget.to_bone_keys(
+        body, motion.data, motion.fps or MOTION_FPS, scene_fps(scene), feet=feet, here=here
+    )
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
-    write_keys(curves, armature, rig.bones, keys, start)
-    controls.write_switches(curves, rig, start, JOINT_NAMES)
-    _write_still(curves, armature, rig, start)
+    write_keys(curves, armature, keys, start)
+    write_state(curves, armature, rig, body, start)
     action.use_fake_user = True
     describe(action, motion.meta)
     previous = armature.animation_data.action if armature.animation_data else None
@@ -103,27 +105,29 @@ def apply_edit(
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    rest = armatures.rest_pose(armature, rig)
-    keys = to_bone_keys(motion.data, motion.fps, rest, scene_fps(scene))
+    body = armatures.body_of(armature, rig)
+    keys = retarget.to_bone_keys(body, motion.data, motion.fps, scene_fps(scene))
     note = motion.meta.get("edit")
     kept = set(note.get("kept_joints", ()) if isinstance(note, dict) else ())
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
     if played:
-        turned, moved = posed_anew(changed, controls.limbs_of(rig))
+        turned, moved = retarget.posed_anew(body, changed, controls.limbs_of(rig))
     else:
-        turned, moved = keyed_anew(changed, rest)
-    anew = [JOINT_NAMES[joint] for joint in turned]
-    paths = {bone_path(armature, rig.bones[rig.moved_joint], "location")} if moved else set()
-    for joint in anew:
-        paths |= {bone_path(armature, rig.bones[joint], name) for name in ROTATION_NAMES}
+        turned, moved = retarget.keyed_anew(body, changed)
+    bones = {body.names[track] for track in turned}
+    joints = {joint for joint, bone in rig.bones.items() if bone in bones}
+    located = set(keys.locations) if moved else set()
+    paths = {bone_path(armature, bone, "location") for bone in located}
+    for bone in bones:
+        paths |= {bone_path(armature, bone, name) for name in ROTATION_NAMES}
     if played:
-        paths |= controls.state_paths(armature, rig, anew, still=moved)
+        paths |= controls.state_paths(armature, rig, joints, still=moved)
     action, slot, curves = compat.copied_action(armature, source, without=paths)
     action.name = action_name(motion.meta)
-    write_keys(curves, armature, rig.bones, keys, start_frame, joints=anew, located=moved)
-    controls.write_switches(curves, rig, start_frame, anew if played else JOINT_NAMES)
+    write_keys(curves, armature, keys, start_frame, bones=bones, located=located)
+    controls.write_switches(curves, rig, start_frame, joints if played else JOINT_NAMES)
     if played and moved:
-        _write_still(curves, armature, rig, start_frame)
+        _write_still(curves, armature, rig.still, start_frame, placed=True)
     if action.use_frame_range:  # one that the person set must not cut what was added
         action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
@@ -143,38 +147,72 @@ def bone_path(armature: bpy.types.Object, bone: str, name: str) -> str:
 def write_keys(
     curves: compat.ActionCurves,
     armature: bpy.types.Object,
-    bones: Mapping[str, str],
-    keys: BoneKeys,
+    keys: retarget.BoneKeys,
     start_frame: int,
     *,
-    joints: Collection[str] = JOINT_NAMES,
-    located: bool = True,
+    bones: Collection[str] | None = None,
+    located: Collection[str] | None = None,
+    rows: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """One F-curve per channel of ``joints`` and, if ``located``, of the location; in bulk.
+    """One F-curve per channel of the bones and of the locations; in bulk.
 
     Each bone is keyed in its own rotation mode (quaternion, axis-angle or any Euler order).
+
+    Args:
+        bones: those whose rotation is written; all when omitted. located: the same for locations.
+        rows: of each bone, which rows become keys; all when omitted.
     """
-    frames = start_frame + np.arange(len(keys))
-    for joint, name in enumerate(JOINT_NAMES):
-        pose_bone = armature.pose.bones[bones[name]]
-        base = f'pose.bones["{bpy.utils.escape_identifier(pose_bone.name)}"].'
-        group = pose_bone.name
-        if located and joint == keys.mover:
-            compat.write_curves(curves, base + "location", frames, keys.root_location, group=group)
-        if name in joints:
-            path, values = _rotation_channels(pose_bone, keys.rotations[:, joint])
-            compat.write_curves(curves, base + path, frames, values, group=group)
+    every = np.arange(len(keys))
+    for column, bone in enumerate(keys.bones):
+        at = every if rows is None else rows[bone]
+        frames = start_frame + at
+        pose_bone = armature.pose.bones[bone]
+        base = f'pose.bones["{bpy.utils.escape_identifier(bone)}"].'
+        place = keys.locations.get(bone)
+        if place is not None and (located is None or bone in located):
+            compat.write_curves(curves, base + "location", frames, place[at], group=bone)
+        if bones is None or bone in bones:
+            path, values = _rotation_channels(pose_bone, keys.rotations[:, column])
+            values = values[at]
+            compat.write_curves(curves, base + path, frames, values, group=bone)
+
+
+def write_state(
+    curves: compat.ActionCurves,
+    armature: bpy.types.Object,
+    rig: retarget.Rig,
+    body: retarget.Body,
+    frame: int,
+) -> None:
+    """What a take needs besides its keys: switches, and bones at rest that it does not move."""
+    controls.write_switches(curves, rig, frame, JOINT_NAMES)
+    keyed = {curve.data_path for curve in curves.fcurves}
+    free = [b for b in body.still if rotation_path_of(armature, b) not in keyed]
+    _write_still(curves, armature, free, frame, placed=bool(rig.mover))
+
+
+def rotation_path_of(armature: bpy.types.Object, bone: str) -> str:
+    """Data path of the property that turns a bone."""
+    return bone_path(armature, bone, rotation_path(armature.pose.bones[bone]))
 
 
 def _write_still(
-    curves: compat.ActionCurves, armature: bpy.types.Object, rig: Rig, frame: float
+    curves: compat.ActionCurves,
+    armature: bpy.types.Object,
+    bones: Collection[str],
+    frame: float,
+    *,
+    placed: bool,
 ) -> None:
-    """Key on one frame the controls that must be at rest."""
+    """Key on one frame the bones that must be at rest, with their place if asked."""
     at = np.array([frame])
-    for bone in rig.still:
+    for bone in bones:
         pose_bone = armature.pose.bones[bone]
         path, values = _rotation_channels(pose_bone, np.array([[1.0, 0.0, 0.0, 0.0]]))
-        for name, value in (("location", np.zeros((1, 3))), (path, values)):
+        channels = [(path, values)]
+        if placed:
+            channels.insert(0, ("location", np.zeros((1, 3))))
+        for name, value in channels:
             data_path = bone_path(armature, bone, name)
             compat.write_curves(curves, data_path, at, value, group=bone)
 

@@ -9,13 +9,10 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS
-from ..core import axes, bone_names
-from ..core.errors import ArmatureError
-from ..core.neutral import rest_heads
-from ..core.retarget import RestPose
-from ..core.rigs import Rig
-from . import compat, controls
+from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS, ArmatureError, retarget
+from . import compat, controls, mapping
+
+Rig = retarget.Rig
 
 CHARACTER_NAME = "Kinetype Character"
 _MOVED = 1e-4
@@ -48,8 +45,8 @@ def find_rig(armature: bpy.types.Object) -> Rig:
     if armature.type != "ARMATURE":
         raise ArmatureError(
             f"{armature.name!r} is not an armature.",
-            f"Select an armature with the bone names of {bone_names.KNOWN_RIGS}, or let Kinetype "
-            "create a character.",
+            f"Select the armature of a body ({mapping.KNOWN_RIGS}), or let Kinetype create a "
+            "character.",
         )
     if armature.animation_data is not None and armature.animation_data.use_tweak_mode:
         raise ArmatureError(
@@ -64,14 +61,9 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     return find_rig(armature).bones
 
 
-def missing_bones(armature: bpy.types.Object) -> list[str]:
-    """Bones that an armature object lacks for a motion; cheap enough for ``poll``."""
-    return bone_names.missing_bones(bone.name for bone in armature.data.bones)
-
-
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
-    """Whether an object is an armature that can take a motion."""
-    return candidate is not None and candidate.type == "ARMATURE" and not missing_bones(candidate)
+    """Whether an object is an armature that can take a motion; cheap enough for ``poll``."""
+    return mapping.is_body(candidate)
 
 
 def why_unseen(armature: bpy.types.Object) -> str:
@@ -158,39 +150,22 @@ def check_alive(armature: bpy.types.Object) -> None:
         ) from error
 
 
-def rest_pose(armature: bpy.types.Object, rig: Rig) -> RestPose:
-    """Rest orientations and joint positions of the SMPL bones, read once for the retarget maths.
+def body_of(armature: bpy.types.Object, rig: Rig | None = None) -> retarget.Body:
+    """The armature made ready for the retarget maths.
 
     Raises:
-        ArmatureError: bones that do not hang together as in a body, or lie at the same place.
+        ArmatureError: see :func:`find_rig`; bones that do not hang together as in a body, lie at
+            the same place or in one line, or cannot be moved.
     """
-    bones = armature.data.bones
-    chosen = [bones[rig.bones[joint]] for joint in JOINT_NAMES]
-    moved = JOINT_NAMES.index(rig.moved_joint)
-    mover = chosen[moved]
+    rig = rig or find_rig(armature)
+    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig)
+    mover = armature.data.bones[body.names[body.root]]
     if mover.use_connect:
         raise ArmatureError(
             f"The bone {mover.name!r} is connected to its parent, so it cannot be moved.",
             "In Edit Mode, clear Bone > Relations > Connected on it.",
         )
-    places = [bones[rig.places.get(joint, rig.bones[joint])] for joint in JOINT_NAMES]
-    heads = np.array([bone.head_local for bone in places], np.float64)
-    for child, parent in enumerate(PARENTS):
-        if parent >= 0 and np.array_equal(heads[child], heads[parent]):
-            raise ArmatureError(
-                f"The bones {places[parent].name!r} and {places[child].name!r} of "
-                f"{armature.name!r} begin at the same place.",
-                "Give the bones the joints of a body in Edit Mode, or use a new mannequin.",
-            )
-    return RestPose(
-        np.array([bone.matrix_local.to_3x3() for bone in chosen], np.float64),
-        heads,
-        mover.use_local_location,
-        controls.turned_by(rig, armature),
-        own_shape=rig.name == bone_names.SMPL,
-        mover=moved,
-        mover_head=np.array(mover.head_local, np.float64) if rig.mover else None,
-    )
+    return body
 
 
 def create_armature(
@@ -211,14 +186,14 @@ def create_armature(
             the active one belongs to another file.
     """
     metre = _metre(context.scene)
-    heads = metre * axes.smpl_to_blender(rest_heads())
-    tails = metre * axes.smpl_to_blender(_rest_tails())
+    heads = metre * retarget.smpl_to_blender(retarget.rest_heads())
+    tails = metre * retarget.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
     data.display_type = "STICK"  # the other kinds hide the mannequin
     armature = bpy.data.objects.new(name, data)
     armature.show_in_front = True
     (collection or _own_collection(context)).objects.link(armature)
-    with _edit_mode(context, armature):
+    with edit_mode(context, armature):
         for joint, parent in enumerate(PARENTS):
             bone = data.edit_bones.new(JOINT_NAMES[joint])
             bone.head, bone.tail = Vector(heads[joint]), Vector(tails[joint])
@@ -248,7 +223,7 @@ def _own_collection(context: bpy.types.Context) -> bpy.types.Collection:
 
 def _rest_tails() -> np.ndarray:
     """``[22, 3]`` ends of the bones in SMPL axes."""
-    heads = rest_heads()
+    heads = retarget.rest_heads()
     tails = np.zeros_like(heads)
     for joint, name in enumerate(JOINT_NAMES):
         children = [c for c, p in enumerate(PARENTS) if p == joint]
@@ -267,7 +242,7 @@ def _roll_axis(name: str) -> Vector:
     Elbows then bend about local Z and knees about local X, which is what animators expect.
     """
     direction = (0, 1, 0) if name.endswith(_UP_IN_ROLL) else (0, 0, 1)
-    return Vector(axes.smpl_to_blender(np.array(direction, float)))
+    return Vector(retarget.smpl_to_blender(np.array(direction, float)))
 
 
 def _palette(name: str) -> str:
@@ -279,7 +254,7 @@ def _palette(name: str) -> str:
 
 
 @contextmanager
-def _edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
+def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
     """Edit mode on one armature; afterwards mode, active object and selection are as before."""
     layer = context.view_layer
     active, mode = layer.objects.active, context.mode

@@ -6,9 +6,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..backend_access import JOINT_NAMES
+from ..backend_access import JOINT_NAMES, retarget
 from ..core import mannequin
-from ..core.axes import measure_basis
 from . import armature as armatures
 from . import compat
 
@@ -39,7 +38,7 @@ def create_body(
     """
     bones = armatures.find_bones(armature)
     heads = np.array([armature.data.bones[bones[j]].head_local for j in JOINT_NAMES], np.float64)
-    basis = measure_basis(heads)
+    basis, _ = retarget.measure_basis(dict(zip(JOINT_NAMES, heads, strict=True)))
     shape = mannequin.build(heads @ basis)
     mesh = _mesh(shape.vertices @ basis.T, shape.faces, shape.materials)
     body = bpy.data.objects.new(BODY_NAME, mesh)

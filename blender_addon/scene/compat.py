@@ -122,6 +122,16 @@ def copied_action(
     return action, slot, curves
 
 
+def curves_of(owner: bpy.types.Object, action: bpy.types.Action) -> ActionCurves:
+    """The F-curves of ``owner``'s slot in its active Action, for writing."""
+    if not SLOTTED:
+        return ActionCurves(action.fcurves, action.groups)
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    bag = strip.channelbag(owner.animation_data.action_slot, ensure=True)
+    return ActionCurves(bag.fcurves, bag.groups)
+
+
 def active_curves(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
     """The F-curves of the active Action that animate this object, for reading."""
     data = owner.animation_data

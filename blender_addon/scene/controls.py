@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, PARENTS
-from ..core import bone_names
-from ..core.errors import ArmatureError
-from ..core.retarget import chain_to
-from ..core.rigs import Rig, Switch, settle
-from . import compat
+from ..backend_access import JOINT_NAMES, ArmatureError, retarget
+from . import compat, mapping
+
+Rig, Switch = retarget.Rig, retarget.Switch
 
 PLACING = ("location", "scale", "rotation_quaternion", "rotation_axis_angle", "rotation_euler")
 _SAME = 1e-3
@@ -27,7 +25,7 @@ def rig_of(armature: bpy.types.Object) -> Rig:
         ArmatureError: bones or switches are missing (the message lists them).
     """
     bones = armature.data.bones
-    rig = bone_names.require_rig((bone.name for bone in bones), armature.name)
+    rig = mapping.rig_of(armature)
     if not rig.mover:
         return rig
     missing = [f"{s.name} of {s.bone}" for s in rig.switches if _value(armature, s) is None]
@@ -35,7 +33,7 @@ def rig_of(armature: bpy.types.Object) -> Rig:
         raise ArmatureError(
             f"The {rig.name} rig {armature.name!r} lacks {', '.join(missing)}.", rig.needs
         )
-    return settle(rig, lambda name: bones[name].parent and bones[name].parent.name)
+    return retarget.settle(rig, lambda name: bones[name].parent and bones[name].parent.name)
 
 
 def _value(armature: bpy.types.Object, switch: Switch) -> float | None:
@@ -137,51 +135,3 @@ def is_unlike_takes(
         if np.abs(values - switch.value).max() > _SAME:
             return True
     return False
-
-
-def turned_by(rig: Rig, armature: bpy.types.Object) -> tuple[int, ...]:
-    """``RestPose.turned_by`` of the bones that are keyed.
-
-    Raises:
-        ArmatureError: a bone does not hang on a joint above it, so that it could not follow.
-    """
-    bones = armature.data.bones
-    joints = {rig.bones[name]: joint for joint, name in enumerate(JOINT_NAMES)}
-    found = []
-    for name, joint in joints.items():
-        inherits, above = bones[name].use_inherit_rotation, bones[name].parent
-        while above is not None and above.name not in joints:
-            if above.name in rig.mixes:
-                raise ArmatureError(
-                    f"The control {name!r} hangs on {above.name!r}, which goes half with another "
-                    "control.",
-                    rig.needs,
-                )
-            if above.name in rig.follows:
-                above = bones[rig.follows[above.name]]
-            else:
-                inherits, above = inherits and above.use_inherit_rotation, above.parent
-        holder = -1 if above is None else joints[above.name]
-        if holder not in _may_hold(joint, JOINT_NAMES.index(rig.moved_joint)):
-            raise ArmatureError(
-                f"The bone {name!r} does not hang on {rig.bones[JOINT_NAMES[PARENTS[joint]]]!r}, "
-                "so it would stay behind."
-                if joint
-                else f"The bone {name!r} hangs on {rig.bones[JOINT_NAMES[holder]]!r}.",
-                "Parent the bones as in a body in Edit Mode, or use a new mannequin.",
-            )
-        found.append(holder if inherits else -1)
-    return tuple(found)
-
-
-def _may_hold(joint: int, moved: int) -> list[int]:
-    """Joints on which the bone of a joint may hang: -1 for the one that carries the body.
-
-    Away from that one, the chain of the pelvis hangs upside down.
-    """
-    carried = chain_to(moved)
-    if joint == moved:
-        return [-1]
-    if joint in carried:
-        return carried[carried.index(joint) + 1 :]
-    return chain_to(PARENTS[joint])

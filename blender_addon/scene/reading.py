@@ -12,10 +12,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..backend_access import JOINT_NAMES, InvalidRequest, Motion
-from ..core import quaternions
-from ..core.reading import from_bone_keys, from_pose
-from ..core.rigs import Rig
+from ..backend_access import JOINT_NAMES, InvalidRequest, Motion, quaternions, retarget
 from . import armature as armatures
 from . import compat, controls
 from .action import rotation_path, scene_fps
@@ -56,7 +53,7 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     as Blender shows it. Nothing of the scene is changed.
 
     Raises:
-        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.rest_pose`.
+        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`.
         InvalidRequest: there is no Action, or it does not move the bones.
     """
     rig = armatures.find_rig(armature)
@@ -67,7 +64,8 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
         for curve in compat.active_curves(armature)
         if not curve.mute
     }
-    chosen = [armature.pose.bones[rig.bones[joint]] for joint in JOINT_NAMES]
+    body = armatures.body_of(armature, rig)
+    chosen = [armature.pose.bones[bone] for bone in body.names]
     keyed = any(
         (bone.path_from_id(rotation_path(bone)), index) in curves
         for bone in chosen
@@ -77,13 +75,14 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     if frames is None or not placed:
         raise _nothing(armature)
     at = range(frames[0], frames[1] + 1)
-    rest = armatures.rest_pose(armature, rig)
     played = controls.is_unlike_takes(armature, rig, curves, at)
     if played:
-        data = from_pose(*_played(armature, rig, scene, at), rest)
+        data = retarget.from_pose(body, *_played(armature, rig, scene, at))
     elif keyed:
         rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
-        data = from_bone_keys(rotations, _values(chosen[rest.mover], "location", curves, at), rest)
+        moved = chosen[body.root]
+        locations = {moved.name: _values(moved, "location", curves, at)}
+        data = retarget.to_motion(body, rotations, locations)
     else:
         raise _nothing(armature)
     action = armature.animation_data.action
@@ -98,7 +97,7 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
 
 
 def _played(
-    armature: bpy.types.Object, rig: Rig, scene: bpy.types.Scene, at: range
+    armature: bpy.types.Object, rig: retarget.Rig, scene: bpy.types.Scene, at: range
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turns ``[T, 22, 4]`` of the joints and pelvis positions ``[T, 3]`` as Blender evaluates them.
 

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import bpy
 
-from ..backend_access import OutputError
+from ..backend_access import OutputError, atomic
 from ..core import media
 from ..core.errors import RenderError
-from ..core.files import output_error, replacing
 from . import compat
 
 OnFrame = Callable[[int, int], None]
@@ -148,7 +147,7 @@ def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = 
     """
     check_path(path)
     compat.set_video_output(scene)
-    with replacing(Path(path)) as temporary:
+    with atomic.atomic_path(Path(path)) as temporary:
         scene.render.filepath = compat.render_path(temporary.absolute())
         _render(scene, on_frame)
         if not (temporary.exists() and media.mp4_is_complete(temporary)):
@@ -180,7 +179,7 @@ def render_frames(
                 raise _incomplete(folder, f"{missing} of {frame_total(scene)} frames")
             return [frame.replace(folder / frame.name) for frame in rendered]
     except OSError as error:
-        raise output_error(folder, error) from error
+        raise atomic.output_error(folder, error) from error
 
 
 def _incomplete(path: Path, what: str) -> OutputError:

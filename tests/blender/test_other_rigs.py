@@ -12,8 +12,8 @@ bpy = pytest.importorskip("bpy")
 from mathutils import Matrix  # noqa: E402
 
 from backend.motion.representations import motion135  # noqa: E402
+from backend.motion.retarget import recognise, shipped, smpl_to_blender  # noqa: E402
 from blender_addon.backend_access import JOINT_NAMES  # noqa: E402
-from blender_addon.core import axes, bone_names  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import reading  # noqa: E402
@@ -37,7 +37,7 @@ EXTRA = {"Mixamo": "HeadTop_End", "Unreal 4": "root", "Unreal 5": "spine_04", "V
 def other_rig(kind: str, *, arms_down: float) -> bpy.types.Object:
     """A maker's bone names, in centimetres, Y-up under a turned object, rolled anyhow."""
     rig = armatures.create_armature(bpy.context)
-    names = next(r.bones for r in bone_names.RIGS if r.name == kind)
+    names = next(p.rig.bones for p in shipped() if p.rig.name == kind)
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
     bones = rig.data.edit_bones
@@ -84,7 +84,7 @@ def check(rig: bpy.types.Object) -> None:
     actions.apply_motion(rig, MOTION, scene=bpy.context.scene, start_frame=1)
     joints = motion135.joints(MOTION.data.astype(np.float64))
     for row in (0, 9, 23):
-        want = directions(axes.smpl_to_blender(joints[row]))
+        want = directions(smpl_to_blender(joints[row]))
         found = directions(shown(rig, row + 1))
         angles = np.degrees(np.arccos(np.clip((want * found).sum(1), -1, 1)))
         assert angles.max() < 0.2, dict(zip(LIMBS, angles.round(1), strict=True))
@@ -96,7 +96,7 @@ def check(rig: bpy.types.Object) -> None:
 @pytest.mark.parametrize("arms_down", [0.0, 12.0, 50.0])
 def test_limbs_point_where_the_motion_says(kind: str, arms_down: float) -> None:
     rig = other_rig(kind, arms_down=arms_down)
-    assert bone_names.recognise(bone.name for bone in rig.data.bones)[0] == kind
+    assert recognise(rig.data.bones.keys()).name == kind
     check(rig)
 
 
@@ -107,8 +107,7 @@ def test_rigifys_metarig_performs_the_motion() -> None:
     try:
         bpy.ops.object.armature_human_metarig_add()
         rig = bpy.context.object
-        kind = bone_names.recognise(bone.name for bone in rig.data.bones)[0]
-        assert kind == "Rigify metarig"
+        assert recognise(rig.data.bones.keys()).name == "Rigify metarig"
         check(rig)
     finally:
         addon_utils.disable("rigify", default_set=True)

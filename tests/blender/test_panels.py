@@ -198,7 +198,7 @@ def test_a_foreign_armature_is_refused_with_a_way_out(addon: SimpleNamespace) ->
     armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
     tree = main_panel()
-    assert "robot" in tree and "SMPL" in tree
+    assert "robot" in tree and "joints" in tree
     assert "bpy.ops.kinetype.use_new_mannequin(" in tree
     assert not bpy.ops.kinetype.generate.poll()
     addon.settings().target = "NEW"

@@ -12,13 +12,12 @@ bpy = pytest.importorskip("bpy")
 
 from mathutils import Euler, Matrix  # noqa: E402
 
+from backend.motion import retarget  # noqa: E402
 from backend.motion.representations import motion135  # noqa: E402
+from backend.motion.retarget import body_scale, rest_heads, smpl_to_blender  # noqa: E402
 from backend.wire.skeleton import PARENTS  # noqa: E402
 from blender_addon.backend_access import JOINT_NAMES  # noqa: E402
-from blender_addon.core import axes, bone_names  # noqa: E402
 from blender_addon.core.errors import ArmatureError  # noqa: E402
-from blender_addon.core.neutral import rest_heads  # noqa: E402
-from blender_addon.core.retarget import body_scale  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import compat, reading  # noqa: E402
@@ -76,13 +75,14 @@ def check(rig: bpy.types.Object, motion=MOTION) -> None:
     joints = motion135.joints(motion.data.astype(np.float64))
     turn = rig.matrix_world.to_3x3().normalized()
     heads = np.array([rig.data.bones[rigify.DEFORM[j]].head_local for j in JOINT_NAMES])
-    scale, neutral = body_scale(heads), axes.smpl_to_blender(rest_heads())
-    # at rest, the middle of the hips lies over the motion's; in height, both stand on their soles
+    scale, neutral = body_scale(heads), smpl_to_blender(rest_heads())
+    # at rest, the middle of the hips lies over the motion's; both stand on their soles
     still = heads[HIPS].mean(0) - scale * neutral[HIPS].mean(0)
-    still[2] = heads[:, 2].min() - scale * neutral[:, 2].min()
+    body = armatures.body_of(rig)
+    still[2] = body.ground + body.ankle_lift
     for frame in FRAMES:
         found, row = deformed(rig, frame), frame - 1
-        limbs = directions(axes.smpl_to_blender(joints[row])) @ np.array(turn).T
+        limbs = directions(smpl_to_blender(joints[row])) @ np.array(turn).T
         cosines = (limbs * directions(found[:, :3, 3])).sum(1)
         assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 0.2
         whole = [local[row, 0]]
@@ -90,12 +90,12 @@ def check(rig: bpy.types.Object, motion=MOTION) -> None:
             whole.append(whole[PARENTS[joint]] @ local[row, joint])
         for name in ("pelvis", "spine3", "neck", "head"):
             joint, bone = JOINT_NAMES.index(name), rig.data.bones[rigify.DEFORM[name]]
-            basis = axes.SMPL_TO_BLENDER
+            basis = retarget.SMPL_TO_BLENDER
             want = turn @ Matrix(basis @ whole[joint] @ basis.T) @ bone.matrix_local.to_3x3()
             shown = Matrix(found[joint, :3, :3].tolist()).normalized()
             angle = want.to_quaternion().rotation_difference(shown.to_quaternion()).angle
             assert min(np.degrees(angle), 360 - np.degrees(angle)) < 0.3, name
-        place = still + scale * axes.smpl_to_blender(joints[row, HIPS].mean(0))
+        place = still + scale * smpl_to_blender(joints[row, HIPS].mean(0))
         hips = np.array(rig.matrix_world @ Matrix.Translation(place))[:3, 3]
         assert np.abs(found[HIPS, :3, 3].mean(0) - hips).max() < 1e-4
 
@@ -103,7 +103,7 @@ def check(rig: bpy.types.Object, motion=MOTION) -> None:
 @pytest.mark.parametrize("kind", ["human", "basic_human"])
 def test_the_deforming_bones_perform_the_motion(kind: str) -> None:
     rig = generated(kind)
-    assert bone_names.recognise(bone.name for bone in rig.data.bones)[0] == "Rigify"
+    assert retarget.recognise(rig.data.bones.keys()).name == "Rigify"
     rig.matrix_world = BODY
     bpy.context.view_layer.update()
     perform(rig)

@@ -11,7 +11,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from backend.motion.representations import motion135  # noqa: E402
-from blender_addon.core.retarget import joint_path  # noqa: E402
+from backend.motion.retarget import joint_path  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import compat  # noqa: E402
@@ -50,8 +50,7 @@ def test_generate_takes_the_rig_again_and_again(rig: Any, addon: Any) -> None:
     assert np.abs(performed(rig) - motion).max() > 0.01
     compat.assign_action(rig, first)
     assert np.abs(performed(rig) - motion).max() == 0.0
-    rest = armatures.rest_pose(rig, armatures.find_rig(rig))
-    want = joint_path(motion, 30.0, rest, 30.0)
+    want = joint_path(armatures.body_of(rig), motion, 30.0, 30.0)
     for row in (0, len(motion) - 1):
         assert np.abs(deformed(rig, row + 1)[:, :3, 3] - want[row]).max() < 1e-4
     assert len([thing for thing in bpy.data.objects if thing.type == "ARMATURE"]) == 1
@@ -112,8 +111,7 @@ def test_a_take_goes_on_after_its_end(rig: Any) -> None:
     assert len(after) == len(motion) + 30
     assert np.abs(after[: len(motion)] - motion).max() < 1e-5
     assert np.abs(shown(rig, range(5, 125, 17)) - before).max() < 1e-5
-    rest = armatures.rest_pose(rig, armatures.find_rig(rig))
-    want = joint_path(after, 30.0, rest, 30.0)
+    want = joint_path(armatures.body_of(rig), after, 30.0, 30.0)
     for row in (len(motion), len(after) - 1):
         assert np.abs(deformed(rig, row + 5)[:, :3, 3] - want[row]).max() < 1e-4
 

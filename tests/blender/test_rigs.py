@@ -84,11 +84,19 @@ def test_a_bone_that_hangs_further_up_points_where_it_should() -> None:
     assert np.abs(np.diff(found[arm], axis=1) - np.diff(want[arm], axis=1)).max() < 1e-5
 
 
+def test_a_bone_that_hangs_on_nothing_is_put_where_it_belongs() -> None:
+    """Feet that IK moves hang on the root of many rigs."""
+    rig = armature()
+    want = perform(rig)
+    edit(rig, left_ankle=None, right_elbow=None)
+    assert np.abs(perform(rig) - want).max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("bone", "parent", "words"),
-    [("left_elbow", None, "stay behind"), ("left_elbow", "right_shoulder", "stay behind")],
+    [("left_elbow", "right_shoulder", "stay behind"), ("left_elbow", "head", "stay behind")],
 )
-def test_bones_that_hang_on_nothing_are_refused(bone: str, parent: str | None, words: str) -> None:
+def test_bones_that_hang_elsewhere_are_refused(bone: str, parent: str | None, words: str) -> None:
     rig = armature()
     edit(rig, **{bone: parent})
     with pytest.raises(ArmatureError, match=words) as problem:

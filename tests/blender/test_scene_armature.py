@@ -7,10 +7,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
+from backend.motion.retarget import rest_heads, smpl_to_blender  # noqa: E402
 from backend.wire.skeleton import JOINT_NAMES, PARENTS  # noqa: E402
-from blender_addon.core import axes  # noqa: E402
 from blender_addon.core.errors import ArmatureError  # noqa: E402
-from blender_addon.core.neutral import rest_heads  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene.character import create_character  # noqa: E402
 
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("empty_file")
 def test_joints_lie_where_the_motions_skeleton_has_them() -> None:
     armature = armatures.create_armature(bpy.context)
     heads = [armature.data.bones[name].head_local[:] for name in JOINT_NAMES]
-    assert np.abs(np.array(heads) - axes.smpl_to_blender(rest_heads())).max() < 1e-6
+    assert np.abs(np.array(heads) - smpl_to_blender(rest_heads())).max() < 1e-6
     parents = [armature.data.bones[name].parent for name in JOINT_NAMES]
     names = [None if parent is None else parent.name for parent in parents]
     assert names == [None if p < 0 else JOINT_NAMES[p] for p in PARENTS]
@@ -97,11 +96,19 @@ def test_finding_bones_by_other_names() -> None:
 
 def test_missing_bones_are_listed() -> None:
     armature = armatures.create_armature(bpy.context)
-    armature.data.bones["left_wrist"].name = "hook"
-    assert armatures.missing_bones(armature) == ["left_wrist"]
+    for part in ("hip", "knee", "ankle", "foot"):
+        for side in ("left", "right"):
+            armature.data.bones[f"{side}_{part}"].name = f"tentacle eye {side}_{part}"
     assert not armatures.is_smpl_armature(armature)
-    with pytest.raises(ArmatureError, match="left_wrist"):
+    with pytest.raises(ArmatureError, match="has no legs") as raised:
         armatures.find_bones(armature)
+    assert "Joints" in raised.value.hint
+
+
+def test_a_joint_that_has_another_name_is_found_by_its_place() -> None:
+    armature = armatures.create_armature(bpy.context)
+    armature.data.bones["left_wrist"].name = "hook"
+    assert armatures.find_bones(armature)["left_wrist"] == "hook"
 
 
 def test_other_objects_and_deleted_ones_are_refused() -> None:
@@ -125,7 +132,7 @@ def test_a_connected_pelvis_is_refused() -> None:
     pelvis.parent, pelvis.use_connect = root, True
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(ArmatureError, match="connected"):
-        armatures.rest_pose(armature, armatures.find_rig(armature))
+        armatures.body_of(armature)
 
 
 def test_bones_without_a_body_are_refused() -> None:
@@ -137,4 +144,4 @@ def test_bones_without_a_body_are_refused() -> None:
         bone.head, bone.tail = (0, 0, 0), (0, 0, 1)
     bpy.ops.object.mode_set(mode="OBJECT")
     with pytest.raises(ArmatureError, match="begin at the same place"):
-        armatures.rest_pose(armature, armatures.find_rig(armature))
+        armatures.body_of(armature)

@@ -10,8 +10,8 @@ bpy = pytest.importorskip("bpy")
 from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
+from backend.motion.retarget import joint_path  # noqa: E402
 from backend.wire.messages import Motion  # noqa: E402
-from blender_addon.core.retarget import joint_path  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import stage  # noqa: E402
@@ -27,8 +27,7 @@ def perform(motion: Motion) -> tuple[bpy.types.Object, np.ndarray]:
     scene.render.fps = 30
     armature = create_character(bpy.context)
     actions.apply_motion(armature, motion, scene=scene, start_frame=1)
-    rest = armatures.rest_pose(armature, armatures.find_rig(armature))
-    return armature, joint_path(motion.data, motion.fps, rest, 30.0)
+    return armature, joint_path(armatures.body_of(armature), motion.data, motion.fps, 30.0)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640), (400, 400)])

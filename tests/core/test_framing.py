@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from backend.motion import rotations
-from blender_addon.core import axes, framing
-from blender_addon.core.neutral import rest_heads
+from backend.motion.retarget import rest_heads, smpl_to_blender
+from blender_addon.core import framing
 
 WIDE, HIGH = 0.36, 0.36 * 9 / 16
 
 
 def moving(path: np.ndarray, heading: float = 0.0) -> np.ndarray:
     """The rest body, turned by ``heading`` about Z, carried along ``path [T, 3]``."""
-    body = axes.smpl_to_blender(rest_heads())
+    body = smpl_to_blender(rest_heads())
     body = body @ rotations.rotation_about("z", np.array(heading)).T
     return body[None] + path[:, None]
 
@@ -60,7 +60,7 @@ def test_the_camera_stands_in_front(heading: float) -> None:
 
 
 def test_a_character_that_turns_round_is_seen_from_where_it_faced_first() -> None:
-    body = axes.smpl_to_blender(rest_heads())
+    body = smpl_to_blender(rest_heads())
     spin = rotations.rotation_about("z", np.linspace(0, 2 * np.pi, 100))
     assert framing.facing_direction(body @ spin.swapaxes(-1, -2)) @ [0, -1, 0] > 0.99
 

@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from backend.motion.retarget import rest_heads
 from backend.wire.skeleton import JOINT_NAMES, NUM_JOINTS
 from blender_addon.core import mannequin
-from blender_addon.core.neutral import rest_heads
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,26 @@ def test_published_inverse_kinematics(kit: Path, i: int, iterations: int) -> Non
     assert apart(mpjpe, error) < 0.002
     assert apart(made[:, 3:], theirs[:, 3:]) < 1e-3
     assert apart(made[:, :3], theirs[:, :3] + rest[0].astype(np.float32)) < 1e-3
+
+
+@pytest.mark.parametrize("i", (0, 1))
+def test_steady_twist_and_floor(kit: Path, i: int) -> None:
+    with np.load(kit / "motius" / "ik.npz", allow_pickle=False) as file:
+        rest, parents = file["rest_joints"].astype(np.float64), file["parents"]
+        points = convert.hml263_to_joints(file[f"hml263_{i}"])
+        steady = file[f"twist_stabilised_len70_motion_135_{i}"]
+        no_floor = file[f"no_floor_motion_135_{i}"]
+    offsets = rest.copy()
+    offsets[1:] -= rest[parents[1:]]
+    options = replace(convert.IkOptions.preset("published"), refinement=None, offsets=offsets)
+    made, _ = convert.joints_to_motion135(
+        points, options=replace(options, steady_twist=True), frames=70
+    )
+    made[:, :3] -= rest[0].astype(np.float32)
+    assert apart(made, steady) < 1e-5
+    made, _ = convert.joints_to_motion135(points, options=replace(options, floor_align=False))
+    made[:, :3] -= rest[0].astype(np.float32)
+    assert apart(made, no_floor) < 1e-5
 
 
 def test_from_the_command_line(

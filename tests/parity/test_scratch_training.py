@@ -11,10 +11,11 @@ from PIL import Image
 
 from backend.cli.main import main
 from backend.evaluation import stick_figure
-from backend.training.action_mdm.trainer import ActionTrainConfig, ActionTrainer
+from backend.training.action_mdm.recipe import ActionRecipe, ActionTrainConfig
 from backend.training.data import actions as action_data
 from backend.training.data import humanact12
 from backend.training.data.actions import ActionWindows, WindowBatch, WindowConfig
+from backend.training.loop import Training
 
 from .test_scratch_action_mdm import GOLDEN, SMALL, close, formula_array, formula_net, load
 
@@ -36,27 +37,27 @@ def test_dataset_of_the_released_training_script() -> None:
 
 
 @pytest.fixture
-def trainer(tmp_path: Path) -> ActionTrainer:
+def recipe() -> ActionRecipe:
     data = action_data.load(GOLDEN / "humanact12poses.pkl")
     config = ActionTrainConfig(SMALL, WindowConfig(num_frames=10), seed=301)
-    made = ActionTrainer(tmp_path, config, ActionWindows(data, config.windows))
+    made = ActionRecipe(config, ActionWindows(data, config.windows))
     made.net.load_state_dict(formula_net(SMALL, 301).state_dict())
     return made
 
 
-def test_losses_with_given_noise(trainer: ActionTrainer) -> None:
+def test_losses_with_given_noise(recipe: ActionRecipe) -> None:
     golden = load("train_step")
     x0, noise = (formula_array(name, (4, 10, 66), 301) for name in ("x0", "noise"))
     batch = WindowBatch(x0, torch.from_numpy(golden["action"]), None)
-    trainer.net.eval()
-    position, velocity = trainer.losses(batch, torch.from_numpy(golden["t"]), noise)
+    recipe.net.eval()
+    position, velocity = recipe.losses(batch, torch.from_numpy(golden["t"]), noise)
     close(position, golden["eval_mse"], 1e-6)
     close(velocity, golden["eval_vel"], 1e-6)
-    close(position + trainer.config.velocity_weight * velocity, golden["eval_loss"], 1e-5)
+    close(position + recipe.config.velocity_weight * velocity, golden["eval_loss"], 1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_one_training_step_with_dropout(trainer: ActionTrainer, threads: int) -> None:
+def test_one_training_step_with_dropout(recipe: ActionRecipe, threads: int, tmp_path: Path) -> None:
     """The random numbers come in the released order: steps, noise, then dropout."""
     golden = load("train_step")
     x0 = formula_array("x0", (4, 10, 66), 301)
@@ -64,15 +65,14 @@ def test_one_training_step_with_dropout(trainer: ActionTrainer, threads: int) ->
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        trainer.net.train()
         torch.manual_seed(301)
-        parts = trainer.train_step(batch)
+        parts = Training(recipe, recipe.folder(tmp_path)).train_step(batch)
     finally:
         torch.set_num_threads(before)
     assert parts["position"] == pytest.approx(float(golden["train_mse"]), abs=1e-6)
     assert parts["velocity"] == pytest.approx(float(golden["train_vel"]), abs=1e-6)
     assert parts["loss"] == pytest.approx(float(golden["train_loss"]), abs=1e-5)
-    bias = trainer.net.output_proj.bias
+    bias = recipe.net.output_proj.bias
     assert bias.grad is not None
     close(bias.grad, golden["grad_output_bias"], 1e-6)
     close(bias, golden["output_bias_after"], 1e-6)

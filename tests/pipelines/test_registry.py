@@ -39,7 +39,8 @@ def test_listing_imports_no_torch() -> None:
         "print([m.name for m in names], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPO)
-    assert done.stdout.strip() == "['starter', 'mdm', 'mogents', 'motiongpt'] False", done.stderr
+    listed = done.stdout.strip()
+    assert listed.startswith("['starter', ") and listed.endswith("] False"), done.stderr
 
 
 def test_a_registered_loader_is_used_and_can_be_replaced() -> None:

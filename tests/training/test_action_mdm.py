@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from backend.models.action_mdm import ActionMDM, ActionMDMConfig
 from backend.motion.representations import smplrifke205
 from backend.motion.skeleton import forward_kinematics
 from backend.pipelines.action_mdm.coordinates import face_forward, to_features, to_joints
-from backend.training.action_mdm.trainer import ActionTrainConfig, ActionTrainer, motion_losses
+from backend.training.action_mdm.recipe import ActionRecipe, ActionTrainConfig, motion_losses
 from backend.training.data import actions as action_data
 from backend.training.data import humanact12
 from backend.training.data.actions import ActionClips, ActionWindows, WindowConfig
 from backend.training.data.dataset import Item, MotionDataset
+from backend.training.loop import Training
 
 NET = ActionMDMConfig(num_actions=2, latent_dim=16, num_layers=1, num_heads=2, ff_dim=16)
 
@@ -182,14 +184,28 @@ def test_two_tokens_are_action_then_step() -> None:
     torch.testing.assert_close(seen[0][0, 1], net.time_embed(pe[40]) + pe[1])
 
 
-def train(clips: ActionClips, run: Path, epochs: int, **options: object) -> ActionTrainer:
+def training(
+    clips: ActionClips, run: Path, config: ActionTrainConfig, windows: ActionWindows | None = None
+) -> Training:
+    recipe = ActionRecipe(config, windows or ActionWindows(clips, config.windows))
+    return Training(recipe, recipe.folder(run))
+
+
+def train(clips: ActionClips, run: Path, steps: int, *, resume: bool = False) -> Training:
+    """Up to a step of 12: six passes of two batches."""
     config = ActionTrainConfig(
         NET, WindowConfig(8, short="hold", start="random"), epochs=6, batch_size=4, lr=3e-3, ema=0.9
     )
-    trainer = ActionTrainer(run, config, ActionWindows(clips, config.windows))
-    if options.get("resume"):
+    trainer = training(clips, run, config)
+    if resume:
         trainer.resume()
-    trainer.fit(save_every=epochs, on_epoch=lambda epoch, _: stop_at(trainer, epoch, epochs))
+
+    def stop(step: int, share: float, losses: dict[str, float]) -> None:
+        if step == steps < 12:
+            trainer.save()
+            raise Stopped
+
+    trainer.fit(stop)
     return trainer
 
 
@@ -197,24 +213,23 @@ class Stopped(Exception):
     pass
 
 
-def stop_at(trainer: ActionTrainer, epoch: int, epochs: int) -> None:
-    if epoch == epochs < trainer.config.epochs:
-        trainer.save()
-        raise Stopped
-
-
-def test_a_killed_run_goes_on_to_the_same_weights(clips: ActionClips, tmp_path: Path) -> None:
-    whole = train(clips, tmp_path / "whole", 6)
+@pytest.mark.parametrize("killed", [6, 7])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    clips: ActionClips, tmp_path: Path, killed: int
+) -> None:
+    """Between two passes, and in the middle of one."""
+    whole = train(clips, tmp_path / "whole", 12)
     with pytest.raises(Stopped):
-        train(clips, tmp_path / "parts", 3)
+        train(clips, tmp_path / "parts", killed)
     torch.manual_seed(999)
-    parts = train(clips, tmp_path / "parts", 6, resume=True)
-    for name, value in whole.net.state_dict().items():
-        assert torch.equal(value, parts.net.state_dict()[name]), name
+    parts = train(clips, tmp_path / "parts", 12, resume=True)
+    for name, value in whole.recipe.net.state_dict().items():
+        assert torch.equal(value, parts.recipe.net.state_dict()[name]), name
     saved = [load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts")]
     for name, value in saved[0].items():
         assert torch.equal(value, saved[1][name]), name
-    assert len((tmp_path / "parts" / "log.jsonl").read_text().splitlines()) == 6
+    rows = [json.loads(r) for r in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_average_of_the_weights_is_saved(clips: ActionClips, tmp_path: Path) -> None:
@@ -222,15 +237,17 @@ def test_the_average_of_the_weights_is_saved(clips: ActionClips, tmp_path: Path)
     config = ActionTrainConfig(
         NET, WindowConfig(8, short="hold"), epochs=2, batch_size=8, lr=3e-3, ema=0.5
     )
-    trainer = ActionTrainer(tmp_path, config, ActionWindows(clips, config.windows))
-    seen = [trainer.net.output_proj.weight.detach().clone()]
-    trainer.fit(on_epoch=lambda *_: seen.append(trainer.net.output_proj.weight.detach().clone()))
+    trainer = training(clips, tmp_path, config)
+    net = trainer.recipe.net
+    assert isinstance(net, ActionMDM)
+    seen = [net.output_proj.weight.detach().clone()]
+    trainer.fit(lambda *_: seen.append(net.output_proj.weight.detach().clone()))
     expected = 0.25 * seen[0] + 0.25 * seen[1] + 0.5 * seen[2]
     saved = load_file(tmp_path / "model.safetensors")["output_proj.weight"]
     torch.testing.assert_close(saved, expected)
     assert not torch.allclose(saved, seen[2], atol=1e-4)
-    again = ActionTrainer(tmp_path / "next", config, trainer.windows)
-    again.start_from(tmp_path)
+    again = training(clips, tmp_path / "next", config)
+    again.recipe.start_from(tmp_path)
     again.save()
     begun = load_file(tmp_path / "next" / "model.safetensors")["output_proj.weight"]
     torch.testing.assert_close(begun, saved)
@@ -238,12 +255,12 @@ def test_the_average_of_the_weights_is_saved(clips: ActionClips, tmp_path: Path)
 
 def test_rate_is_the_cosine_of_torch(clips: ActionClips, tmp_path: Path) -> None:
     config = ActionTrainConfig(NET, WindowConfig(8), epochs=7, lr=1e-4, final_lr=1e-5)
-    trainer = ActionTrainer(tmp_path, config, ActionWindows(clips, config.windows))
+    recipe = ActionRecipe(config, ActionWindows(clips, config.windows))
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 7, 1e-5)
     for epoch in range(7):
-        trainer.epoch = epoch
-        assert trainer.learning_rate() == pytest.approx(schedule.get_last_lr()[0], rel=1e-9)
+        for step in range(epoch * recipe.pass_steps, (epoch + 1) * recipe.pass_steps):
+            assert recipe.rate(step, 0.0) == pytest.approx(schedule.get_last_lr()[0], rel=1e-9)
         optimizer.step()
         schedule.step()
 
@@ -256,9 +273,10 @@ def test_training_lowers_the_loss(clips: ActionClips, tmp_path: Path) -> None:
         lr=3e-3,
         final_lr=3e-4,
     )
-    trainer = ActionTrainer(tmp_path, config, ActionWindows(clips, config.windows))
-    losses: list[float] = []
-    assert trainer.fit(on_epoch=lambda _, parts: losses.append(parts["loss"]))
+    assert training(clips, tmp_path, config).fit()
+    rows = (tmp_path / "log.jsonl").read_text().splitlines()
+    losses = [json.loads(row)["loss"] for row in rows]
+    assert len(losses) == 40
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:2])
 
 
@@ -266,9 +284,8 @@ def test_divergence_is_reported(clips: ActionClips, tmp_path: Path) -> None:
     config = ActionTrainConfig(NET, WindowConfig(8), epochs=2)
     windows = ActionWindows(clips, config.windows)
     windows.clips[0] = np.full_like(windows.clips[0], np.inf)
-    trainer = ActionTrainer(tmp_path, config, windows)
     with pytest.raises(ArtifactError, match="diverged"):
-        trainer.fit()
+        training(clips, tmp_path, config, windows).fit()
     assert not (tmp_path / "state.pt").exists()
 
 

@@ -13,10 +13,11 @@ import torch
 from backend.errors import ArtifactError, FormatError
 from backend.models.motiongpt.vqvae import Codebook, MotionVQVAE, VQVAEConfig
 from backend.motion.representations import hml263
+from backend.training.loop import Training
 from backend.training.tokenizer import data as tokenizer_data
-from backend.training.tokenizer import trainer as tokenizer_trainer
+from backend.training.tokenizer import recipe as tokenizer_recipe
 from backend.training.tokenizer.codebook import CodebookTrainer
-from backend.training.tokenizer.trainer import TokenizerTrainConfig, TokenizerTrainer
+from backend.training.tokenizer.recipe import TokenizerRecipe, TokenizerTrainConfig
 
 SMALL = TokenizerTrainConfig(
     model=VQVAEConfig(codes=8, code_dim=16, width=16, depth=1),
@@ -27,6 +28,13 @@ SMALL = TokenizerTrainConfig(
     steps=12,
     eval_clips=2,
 )
+
+
+def training(
+    run: Path, data: tokenizer_data.FeatureClips, config: TokenizerTrainConfig = SMALL
+) -> Training:
+    recipe = TokenizerRecipe(config, data)
+    return Training(recipe, recipe.folder(run))
 
 
 def features(frames: int, seed: int) -> np.ndarray:
@@ -100,38 +108,39 @@ def test_error_falls_and_the_model_is_for_use(
 ) -> None:
     # checked on what it learns from: two clips say nothing about others
     data = replace(data, val=data.train)
-    trainer = TokenizerTrainer(tmp_path, replace(SMALL, steps=100), data)
+    trainer = training(tmp_path, data, replace(SMALL, steps=100))
     trainer.fit()
+    recipe = trainer.recipe
+    assert isinstance(recipe, TokenizerRecipe)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert rows[0]["step"] == 0 and rows[-1]["step"] == 100
     assert rows[-1]["smooth_l1"] < 0.8 * rows[0]["smooth_l1"]
-    net, stats = tokenizer_trainer.load_tokenizer(tmp_path / "model")
-    given, copy = tokenizer_trainer.reconstruct(net, stats, data.val[0])
+    net, stats = tokenizer_recipe.load_tokenizer(tmp_path / "model")
+    given, copy = tokenizer_recipe.reconstruct(net, stats, data.val[0])
     assert given.shape == copy.shape == (28, 263)
-    assert tokenizer_trainer.evaluate(net, stats, list(data.val)) == trainer.evaluate()
+    assert tokenizer_recipe.evaluate(net, stats, list(data.val)) == recipe.measured[-1]
 
 
 def test_a_resumed_run_is_the_same_run(data: tokenizer_data.FeatureClips, tmp_path: Path) -> None:
-    whole = TokenizerTrainer(tmp_path / "whole", SMALL, data)
+    whole = training(tmp_path / "whole", data)
     losses = [whole.train_step()["loss"] for _ in range(6)]
-    first = TokenizerTrainer(tmp_path / "parts", SMALL, data)
+    first = training(tmp_path / "parts", data)
     begun = [first.train_step()["loss"] for _ in range(3)]
     first.save()
     torch.manual_seed(99)
-    second = TokenizerTrainer(
-        tmp_path / "parts", tokenizer_trainer.load_config(tmp_path / "parts"), data
-    )
+    config = tokenizer_recipe.load_config(tmp_path / "parts")
+    second = training(tmp_path / "parts", data, config)
     second.resume()
     assert begun + [second.train_step()["loss"] for _ in range(3)] == losses
 
 
 def test_bad_resumption(data: tokenizer_data.FeatureClips, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"state\.pt"):
-        TokenizerTrainer(tmp_path, SMALL, data).resume()
-    TokenizerTrainer(tmp_path, SMALL, data).save()
+        training(tmp_path, data).resume()
+    training(tmp_path, data).save()
     other = replace(SMALL, model=replace(SMALL.model, width=20))
     with pytest.raises(ArtifactError, match="cannot be resumed"):
-        TokenizerTrainer(tmp_path, other, data).resume()
+        training(tmp_path, data, other).resume()
 
 
 def test_odd_lengths_lose_their_remainder() -> None:

@@ -134,5 +134,5 @@ def test_resuming_where_nothing_was_trained_says_so(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--data", data, "--run", tmp_path / "none", "--resume", "--steps", 5]
-    assert main(["train", "dit", *map(str, arguments)]) == 1
-    assert "config.json is missing" in capsys.readouterr().err
+    assert main(["train", "dit", *map(str, arguments)]) == 2
+    assert "holds no run to go on with" in capsys.readouterr().err

@@ -22,7 +22,8 @@ from backend.motion.representations.statistics import mean_std
 from backend.training.data import caption_vectors, hml3d_export
 from backend.training.data import hml3d as hml3d_data
 from backend.training.data.dataset import Clip, Item, MotionDataset
-from backend.training.mdm.trainer import MdmTrainConfig, MdmTrainer
+from backend.training.loop import Training
+from backend.training.mdm.recipe import MdmRecipe, MdmTrainConfig
 from tests.conftest import REPO, _swinging_clip
 
 CAPTIONS = ["a person swings", "somebody sways and turns", "a dance"]
@@ -69,12 +70,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def trainer(folder: Path, run: Path, config: MdmTrainConfig = TINY) -> MdmTrainer:
+def trainer(folder: Path, run: Path, config: MdmTrainConfig = TINY) -> Training:
     data = hml3d_data.load(folder)
     vectors = caption_vectors.load(folder, "minilm")
     assert vectors is not None
     batches = hml3d_data.TextMotionBatches(data, config.batch_size, config.seed)
-    return MdmTrainer(run, config, batches, vectors)
+    recipe = MdmRecipe(config, batches, vectors)
+    return Training(recipe, recipe.folder(run))
 
 
 # ---------------------------------------------------------------- data
@@ -165,7 +167,7 @@ def _to_evaluators(path: Path) -> None:
 
 def test_the_loss_falls(folder: Path, tmp_path: Path) -> None:
     run = trainer(folder, tmp_path, replace(TINY, latent_dim=32))
-    losses = [run.train_step() for _ in range(60)]
+    losses = [run.train_step()["loss"] for _ in range(60)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
@@ -178,21 +180,25 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(folder: Path, tmp_path:
     second.resume()
     assert second.step == 4
     second.fit()
-    for name, value in whole.net.state_dict().items():
-        assert torch.equal(value, second.net.state_dict()[name]), name
-    for name, value in whole.ema.items():
-        assert torch.equal(value, second.ema[name]), name
+    for name, value in whole.recipe.net.state_dict().items():
+        assert torch.equal(value, second.recipe.net.state_dict()[name]), name
+    averages = whole.recipe.average, second.recipe.average
+    assert averages[0] is not None and averages[1] is not None
+    for name, value in averages[0].weights.items():
+        assert torch.equal(value, averages[1].weights[name]), name
 
 
 def test_checkpoints_are_read_like_released_ones(folder: Path, tmp_path: Path) -> None:
     run = trainer(folder, tmp_path)
     run.fit()
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        *("Mean.npy", "Std.npy", "args.json", "model000000006.pt", "opt000000006.pt"),
+        *("Mean.npy", "Std.npy", "args.json", "log.jsonl"),
+        *("model000000006.pt", "opt000000006.pt"),
     ]
     net = load_upstream(tmp_path)
     assert net.config.text_encoder == "minilm"
-    for name, value in run.ema.items():  # args.json says use_ema
+    assert run.recipe.average is not None
+    for name, value in run.recipe.average.weights.items():  # args.json says use_ema
         assert torch.equal(net.state_dict()[name], value)
     values = json.loads((tmp_path / "args.json").read_text())
     assert (values["layers"], values["latent_dim"], values["diffusion_steps"]) == (1, 16, 20)
@@ -200,7 +206,7 @@ def test_checkpoints_are_read_like_released_ones(folder: Path, tmp_path: Path) -
 
 def test_resuming_what_does_not_fit(folder: Path, tmp_path: Path) -> None:
     trainer(folder, tmp_path, replace(TINY, num_steps=1)).fit()
-    with pytest.raises(ArtifactError, match="does not fit"):
+    with pytest.raises(ArtifactError, match="cannot be resumed"):
         trainer(folder, tmp_path, replace(TINY, latent_dim=32)).resume()
     with pytest.raises(ArtifactError):
         trainer(folder, tmp_path / "empty").resume()
@@ -295,7 +301,7 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in run.glob("*.pt")) == ["model000000002.pt", "opt000000002.pt"]
     trained = load_upstream(run)
     config = replace(TINY, batch_size=2, use_ema=True)
-    start_net = trainer(folder, tmp_path / "same", config).net.state_dict()
+    start_net = trainer(folder, tmp_path / "same", config).recipe.net.state_dict()
     moved = [
         float((value - start_net[name]).abs().max())
         for name, value in trained.state_dict().items()

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ...store.options import option
+
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU}
 
 
@@ -25,9 +27,11 @@ class VQVAEConfig:
     """
 
     features: int = 263
-    codes: int = 512
+    codes: int = option(512, "size of the codebook", low=1, high=1_000_000)
     code_dim: int = 512
-    width: int = 512
+    width: int = option(
+        512, "channels of the networks and of a code", also=("code_dim",), low=1, high=16_384
+    )
     down_t: int = 2
     stride_t: int = 2
     depth: int = 3

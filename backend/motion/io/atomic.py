@@ -18,32 +18,40 @@ _STEM, _UNIQUE = 48, 12
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give the block a temporary name beside ``path`` and rename it into place at the end.
 
-    The temporary name keeps the suffix, because some writers choose their format by it. Missing
-    parent folders are made. If the block raises, the temporary file is removed and whatever was at
-    ``path`` before stays as it was.
+    The temporary name keeps the suffix, because some writers choose their format by it, in small
+    letters, because Blender writes ``x.mp4`` where ``x.MP4`` was asked for. Missing parent folders
+    are made, and whether the folder can be written to is found out before the work is done. If the
+    block raises, the temporary file is removed and whatever was at ``path`` before stays as it was.
 
     Raises:
         OutputError: the folder or file cannot be written, or the block wrote nothing.
     """
     target = Path(path)
     unique = uuid.uuid4().hex[:_UNIQUE]
-    temporary = target.with_name(f".{target.stem[:_STEM]}.{unique}{target.suffix}")
+    temporary = target.with_name(f".{target.stem[:_STEM]}.{unique}{target.suffix.lower()}")
     try:
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder")
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
         yield temporary
         if not temporary.exists():
             raise FileNotFoundError("nothing was written")
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(
-            f"Cannot write {target}: {error.strerror or error}.",
-            "Check that the folder exists, is writable and has space left, or choose another.",
-        ) from error
+        raise output_error(target, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The :class:`OutputError` of a failed write."""
+    return OutputError(
+        f"Cannot write {path}: {error.strerror or error}.",
+        "Check that the folder exists, is writable and has space left, or choose another.",
+    )
 
 
 def remove_leftovers(folder: str | Path, names: set[str]) -> None:

@@ -22,7 +22,9 @@ from ...wire.messages import Motion
 from ..representations import motion135
 from ..rotations import rotation_about, shortest_arc, transpose
 from ..skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, joint_index, rest_offsets
+from ..steps import Clip
 from . import bvh
+from .formats import Reading
 
 _SIDE = {
     "hip": ("upleg", "hip"),
@@ -155,3 +157,9 @@ def _scale(clip: bvh.BvhClip, source: list[int]) -> float:
     own = sum(np.linalg.norm(offsets[child]) for _, child in legs)
     theirs = sum(np.linalg.norm(rest[source[b]] - rest[source[a]]) for a, b in legs)
     return float(own / theirs)
+
+
+def read_clip(path: Path, reading: Reading) -> Clip:
+    """The clip in a ``.bvh`` file; see :func:`backend.motion.io.load.read_clip`."""
+    motion = read_motion135(path)
+    return Clip(motion.data, motion135.SPEC.name, reading.fps or motion.fps)

@@ -2,115 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import FormatError, InvalidRequest
-from ...wire.messages import Motion
 from ..convert import SPECS, Clip
-from ..representations import joints, motion135
-from . import bvh_skeletons, npz
+from ..representations import motion135
+from . import body_checks, formats
+from .array_layouts import TO_Y_UP
+from .formats import Reading
+from .npy import EXPECTED, read_array
+
+__all__ = ["AMASS", "AUTO", "BVH", "SOURCES", "SUFFIXES", "read_array", "read_clip"]
 
 AUTO, AMASS, BVH = "auto", "amass", "bvh"
 SOURCES: tuple[str, ...] = (AUTO, AMASS, BVH, *sorted(SPECS))
 """What a file can be read as."""
 
-SUFFIXES: tuple[str, ...] = (".npz", ".bvh", ".npy")
+SUFFIXES: tuple[str, ...] = formats.readable()
 """Suffixes of files that can be read."""
 
-_BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
-_EXPECTED = (
-    "Expected .npz with motion_135 or the AMASS keys, .bvh, or .npy of shape "
-    + ", ".join(f"[T, {width}] ({name})" for width, name in sorted(_BY_WIDTH.items()))
-    + " or [T, 22 or more, 3] (joints)."
-)
+_EXPECTED = f"Expected a file that ends in {', '.join(SUFFIXES)}. {EXPECTED}"
 
 
 def read_clip(
-    path: str | Path, source: str = AUTO, *, fps: float | None = None, prefer: str = ""
+    path: str | Path,
+    source: str = AUTO,
+    *,
+    fps: float | None = None,
+    up: str | None = None,
+    prefer: str = "",
+    force: bool = False,
 ) -> Clip:
     """Read a file as ``source``, or as what it looks like.
 
     Args:
-        path: ``.npz`` (Kinetype, AMASS), ``.bvh`` (SMPL-22, MotionStreamer, CMU-style) or ``.npy``.
-        source: one of :data:`SOURCES`; ``"auto"`` goes by suffix, keys and shape.
-        prefer: the representation that an array of its width is taken for, with ``"auto"``.
+        path: any row of :data:`backend.motion.io.formats.FORMATS` with a reader.
+        source: one of :data:`SOURCES`; ``"auto"`` goes by suffix, keys, shape and the body.
         fps: frame rate where the file does not say it (``.npy``) or says it wrongly.
+        up: axis that is up: "y", "z", "-y" or "x"; measured when None.
+        prefer: the representation that an array of its width is taken for, with ``"auto"``.
+        force: read also what does not look like a body; the doubts are in ``warnings``.
 
     Returns:
-        The clip at its own rate; npz and BVH files as motion_135.
+        The clip at its own rate; files of rotations as motion_135, of positions as joints in
+        metres, Y-up. ``warnings`` says what was assumed or changed.
 
     Raises:
-        FormatError: unreadable, or not what ``source`` says; the message names what was expected.
-        InvalidRequest: an unknown ``source``.
+        FormatError: unreadable, not what ``source`` says, or no body; the message says what was
+            expected or measured.
+        InvalidRequest: an unknown ``source`` or ``up``.
     """
     path = Path(path)
     if source not in SOURCES:
         raise InvalidRequest(
             f"There is no format {source!r} to read.", f"Use one of: {', '.join(SOURCES)}."
         )
-    suffix = path.suffix.lower()
+    if up is not None and up not in TO_Y_UP:
+        raise InvalidRequest(f"There is no axis {up!r}.", f"Use one of: {', '.join(TO_Y_UP)}.")
+    row = formats.by_suffix(path)
     wanted = {AMASS: ".npz", BVH: ".bvh"}.get(source)
-    if suffix not in SUFFIXES or (wanted and suffix != wanted):
+    if row is None or not row.reader or (wanted and row.suffix != wanted):
         expected = f"Expected a {wanted} file." if wanted else _EXPECTED
         kind = "a motion" if source == AUTO else source
         raise FormatError(f"{path} cannot be read as {kind}.", expected)
-    if suffix == ".npy":
-        return _clip_of_array(path, source, fps, prefer)
-    if source not in (AUTO, AMASS, BVH, motion135.SPEC.name):
+    array = row.suffix == ".npy"
+    if not array and source not in (AUTO, AMASS, BVH, motion135.SPEC.name):
         raise FormatError(
             f"{path} cannot be read as {source}.",
             f"Expected a .npy of shape [T, {SPECS[source].dim}].",
         )
-    motion = _motion_of_file(path, suffix)
-    return Clip(motion.data, motion135.SPEC.name, fps or motion.fps)
-
-
-def _motion_of_file(path: Path, suffix: str) -> Motion:
-    if suffix == ".bvh":
-        return bvh_skeletons.read_motion135(path)
-    return npz.read_at_own_rate(path)
-
-
-def _clip_of_array(path: Path, source: str, fps: float | None, prefer: str) -> Clip:
-    data = read_array(path)
-    name = source
-    if source == AUTO:
-        flat = data.ndim == 2
-        known = _BY_WIDTH.get(data.shape[1]) if flat else None
-        if flat and prefer in SPECS and data.shape[1] == SPECS[prefer].dim:
-            known = prefer
-        if data.ndim == 3 and data.shape[1] >= 22 and data.shape[2] == 3:
-            known = joints.SPEC.name
-        if known is None:
-            raise FormatError(f"{path} holds an array of shape {list(data.shape)}.", _EXPECTED)
-        name = known
-    spec = SPECS[name]
-    try:
-        data = joints.as_joints(data) if spec is joints.SPEC else spec.check(data)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error.message}", error.hint) from error
-    return Clip(data, name, fps or spec.fps)
-
-
-def read_array(path: str | Path) -> np.ndarray:
-    """The array of a ``.npy`` file, without unpickling anything.
-
-    Raises:
-        FormatError: no such file, truncated, or no plain array.
-    """
-    path = Path(path)
-    try:
-        if path.stat().st_size > npz.MAX_BYTES:
-            raise FormatError(f"{path} is far too large for a motion.", _EXPECTED)
-        data = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise FormatError(f"There is no file {path}.", "Check the path.") from error
-    except (OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
-        # memory: of a header that claims more frames than the file has
-        raise FormatError(f"{path} is not a readable .npy file ({error}).", _EXPECTED) from error
-    if not isinstance(data, np.ndarray):
-        data.close()
-        raise FormatError(f"{path} is an npz archive named .npy.", "Rename it to .npz.")
-    return data
+    clip = row.read(path, Reading(source, fps, up, prefer, force))
+    if source != AUTO and array:
+        return clip  # as the person says; models may put a body anywhere
+    doubts = body_checks.doubts(clip)
+    return replace(clip, warnings=(*clip.warnings, *doubts))

@@ -27,7 +27,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,18 +36,19 @@ from ...wire.messages import Motion
 from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..representations import motion135
 from ..representations.smplrifke205 import Z_UP_FROM_Y_UP
-from ..representations.spec import check_finite, check_shape
 from ..resample import resample_motion135
 from ..rotations import (
-    axis_angle_to_matrix,
     matrix_to_axis_angle,
     matrix_to_rot6d_interleaved,
     rot6d_column_to_matrix,
 )
+from . import smpl_params
 from .atomic import atomic_path
+from .formats import Reading
+from .smpl_params import REST_PELVIS
 
-REST_PELVIS = np.array([-0.002, -0.223, 0.028])
-"""Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
+if TYPE_CHECKING:
+    from ..steps import Clip
 
 MAX_BYTES = 2 * 2**30
 """What a motion file may hold unpacked: an hour of AMASS at 120 fps is a quarter of it. A few
@@ -62,7 +63,6 @@ _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a fr
 _SMPLH_POSE = 156
 _SAME = 1e-4  # m: translations that are one and the same
 _BODY_POSE = 3 * NUM_JOINTS
-_RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps")
 
 
 def write_motion(path: str | Path, motion: Motion) -> None:
@@ -128,16 +128,36 @@ def read_at_own_rate(path: str | Path) -> Motion:
 
 def _read(path: Path) -> tuple[Motion, bool]:
     """The motion at its own rate, and whether Kinetype wrote it."""
-    arrays = read_arrays(path)
-    fps = _frame_rate(path, arrays)
+    return _found(path, read_arrays(path), Reading())[:2]
+
+
+def read_clip(path: Path, reading: Reading) -> Clip:
+    """The clip in an ``.npz`` file; see :func:`backend.motion.io.load.read_clip`."""
+    from ..steps import Clip
+
+    motion, _, notes = _found(path, read_arrays(path), reading)
+    return Clip(motion.data, motion135.SPEC.name, motion.fps, warnings=notes)
+
+
+def _found(
+    path: Path, arrays: dict[str, np.ndarray], reading: Reading
+) -> tuple[Motion, bool, tuple[str, ...]]:
+    """The motion at its own rate, whether Kinetype wrote it, and notes for a person."""
     if "motion_135" in arrays:
+        fps = reading.fps or smpl_params.rate_of(arrays, str(path))
+        if fps is None:
+            raise FormatError(f"{path} does not say its frame rate.", smpl_params.RATE_HINT)
         data = motion135.SPEC.check(_named(path, arrays, "motion_135"))
         if "rot6d_convention" in arrays:
             data = _interleaved(path, data, str(arrays["rot6d_convention"]))
         data = _at_pelvis(data, arrays)
-        return Motion(data, fps, _meta(path, arrays)), True
-    meta = {"source": path.name, "source_fps": fps}
-    return Motion(_from_amass(path, arrays), fps, meta), False
+        return Motion(data, fps, _meta(path, arrays)), True, ()
+    found = smpl_params.read(arrays, str(path), up=reading.up)
+    rate = reading.fps or found.fps
+    if rate is None:
+        raise FormatError(f"{path} does not say its frame rate.", smpl_params.RATE_HINT)
+    meta = {"source": path.name, "source_fps": rate}
+    return Motion(found.data, rate, meta), False, found.notes
 
 
 def _at_pelvis(data: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -215,14 +235,6 @@ def _named(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
     return arrays[key]
 
 
-def _frame_rate(path: Path, arrays: dict[str, np.ndarray]) -> float:
-    key = next((k for k in _RATE_KEYS if k in arrays), _RATE_KEYS[0])
-    value = _named(path, arrays, key)
-    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < float(value.reshape(())) < 1e5:
-        raise FormatError(f"{path}: {key} is not a frame rate.", _HINT)
-    return float(value.reshape(()))
-
-
 def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     if "kinetype_meta" not in arrays:
         return {}
@@ -235,26 +247,3 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     if not isinstance(meta, dict):
         raise FormatError(f"{path}: kinetype_meta is not a JSON object.", "Write the file again.")
     return meta
-
-
-def _from_amass(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """motion_135 at the file's own rate from ``poses`` or ``root_orient`` + ``pose_body``."""
-    if "poses" not in arrays and {"root_orient", "pose_body"} <= set(arrays):
-        parts = [_named(path, arrays, key) for key in ("root_orient", "pose_body")]
-        if any(p.ndim != 2 for p in parts) or len(parts[0]) != len(parts[1]):
-            raise FormatError(f"{path}: root_orient and pose_body do not fit together.", _HINT)
-        poses = np.concatenate(parts, axis=1)
-    else:
-        poses = _named(path, arrays, "poses")
-    if poses.ndim != 2 or poses.shape[1] < _BODY_POSE:
-        raise FormatError(
-            f"{path}: poses must have shape [T, {_BODY_POSE}] or wider, not {list(poses.shape)}.",
-            _HINT,
-        )
-    poses = check_finite(poses[:, :_BODY_POSE], f"{path}: poses").astype(np.float64)
-    trans = check_shape(_named(path, arrays, "trans"), (3,), f"{path}: trans").astype(np.float64)
-    if len(poses) != len(trans):
-        raise FormatError(f"{path}: {len(poses)} poses but {len(trans)} translations.", _HINT)
-    rotations = axis_angle_to_matrix(poses.reshape(-1, NUM_JOINTS, 3))
-    rotations[:, 0] = Z_UP_FROM_Y_UP.T @ rotations[:, 0]
-    return motion135.pack((trans + REST_PELVIS) @ Z_UP_FROM_Y_UP, rotations)

@@ -352,8 +352,8 @@ def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
         raise ValueError("the sides of a sparse matrix are no whole numbers")
     major, minor = (rows, columns) if isinstance(value, _Csr) else (columns, rows)
     # compared, not subtracted or summed: numbers of a fixed width wrap around
-    fits = data is not None and data.shape == indices.shape and len(starts) == major + 1
-    if not (fits and starts[0] == 0 and starts[-1] == len(indices)):
+    fits = len(starts) == major + 1 and starts[0] == 0 and starts[-1] == len(indices)
+    if data is None or data.shape != indices.shape or not fits:
         raise ValueError("the parts of a sparse matrix do not fit together")
     if (starts[1:] < starts[:-1]).any() or (indices < 0).any() or (indices >= minor).any():
         raise ValueError("the places in a sparse matrix lie outside it")

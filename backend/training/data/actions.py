@@ -15,6 +15,7 @@ from torch import Tensor
 from ...errors import FormatError, InvalidRequest
 from ...motion.representations import smplrifke205
 from ...pipelines.action_mdm.coordinates import to_features
+from ...store.options import option
 from ...wire.skeleton import NUM_JOINTS, SOLE_HEIGHT
 from . import humanact12
 from .dataset import Item, MotionDataset
@@ -128,13 +129,19 @@ class WindowConfig:
         balance: 0 draws every clip equally often, as released; 1 every action.
     """
 
-    num_frames: int = 60
-    stride: int = 1
-    start: Literal["first", "random", "lively"] = "first"
-    short: Literal["drop", "hold", "mask"] = "drop"
-    coordinates: Literal["world", "local"] = "world"
-    statistics: Literal["scalar", "columns"] = "scalar"
-    balance: float = 0.0
+    num_frames: int = option(60, "frames of a clip", low=2, high=10_000)
+    stride: int = option(1, "keep every how many-th frame", low=1, high=1000)
+    start: Literal["first", "random", "lively"] = option("first", "which part of a clip")
+    short: Literal["drop", "hold", "mask"] = option(
+        "drop", "what becomes of clips that are too short"
+    )
+    coordinates: Literal["world", "local"] = option(
+        "world", "joints in the world (released), or about the body, with its steps"
+    )
+    statistics: Literal["scalar", "columns"] = option(
+        "scalar", "normalise by one mean and deviation, or by one for each column"
+    )
+    balance: float = option(0.0, "0 draws clips, 1 actions equally often", low=0, high=1)
 
     def __post_init__(self) -> None:
         if self.num_frames < 2 or self.stride < 1:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -96,12 +99,31 @@ class BatchSampler:
         names = sorted({(i.content, i.style) for i in self.items})
         self._labels = {name: number for number, name in enumerate(names)}
         self._ready: list[Batch] = []
+        self._begun, self._used = self._random_state(), 0
 
     def next(self) -> Batch:
         """The next batch; sampling is done a bucket of batches at a time."""
         if not self._ready:
+            self._begun, self._used = self._random_state(), 0
             self._fill()
+        self._used += 1
         return self._ready.pop()
+
+    def _random_state(self) -> str:
+        return json.dumps(self.rng.bit_generator.state)
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream is: plain values."""
+        return {"bucket": self._begun, "used": self._used}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on behind the batch at which :meth:`state` was taken (same data and settings)."""
+        self.rng.bit_generator.state = json.loads(state["bucket"])
+        self._ready = []
+        for _ in range(int(state["used"])):
+            self.next()
+        if not state["used"]:
+            self._begun, self._used = state["bucket"], 0
 
     def _fill(self) -> None:
         config = self.config

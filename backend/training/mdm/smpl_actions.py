@@ -11,9 +11,10 @@ with zero shape, whose joints are the same chain of rotations about its own rest
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +26,13 @@ from ...errors import ArtifactError
 from ...models.mdm import release
 from ...models.mdm.network import MDM
 from ...motion.action_body import SMPL24_PARENTS, ActionBody
-from ...store.model_folder import write_json
+from ...store.options import option
+from ...wire import limits
 from ...wire.skeleton import HAND_OFFSETS, REST_OFFSETS
-from ..data.humanact12 import HumanAct12, RotationWindows
-from ..run import append_row, resuming, save_torch
-
-LOG_EVERY = 20
+from ..data import humanact12
+from ..data.humanact12 import HumanAct12, RotationBatch, RotationWindows
+from ..recipe import Recipe, Setting, Sources
+from .released_run import ReleasedRun
 
 
 def neutral_rest_joints() -> Tensor:
@@ -44,25 +46,30 @@ def neutral_rest_joints() -> Tensor:
 
 @dataclass(frozen=True)
 class RotationTrainConfig:
-    """One run; the names are those of ``args.json`` and the defaults the released action recipe."""
+    """One run; the names are those of ``args.json`` and the defaults the released action recipe.
+
+    ``epochs``, where given, stands for so many passes over the clips in place of ``num_steps``.
+    """
 
     dataset: str = "humanact12"
     arch: str = "trans_enc"
-    layers: int = 8
-    latent_dim: int = 512
+    layers: int = option(8, "blocks of the network", low=1, high=256)
+    latent_dim: int = option(512, "width of the network", low=1, high=16_384)
     cond_mask_prob: float = 0.0
     lambda_rcxyz: float = 1.0
     lambda_vel: float = 1.0
     lambda_fc: float = 1.0
     noise_schedule: str = "cosine"
     diffusion_steps: int = 1000
-    num_frames: int = 60
-    batch_size: int = 64
-    lr: float = 1e-4
+    num_frames: int = option(60, "frames of a clip", low=2, high=10_000)
+    batch_size: int = option(64, "clips in a step", low=1, high=100_000)
+    lr: float = option(1e-4, "learning rate", above=0, high=1.0)
     weight_decay: float = 0.0
-    num_steps: int = 600_000
-    save_interval: int = 50_000
-    seed: int = 10
+    num_steps: int = option(600_000, "optimiser steps", flags=("--steps",), low=1, high=10**9)
+    epochs: int | None = option(None, "passes over the clips", low=1, high=10**9)
+    minutes: float | None = option(None, "stop (and save) after this long", above=0, high=10.0**6)
+    save_interval: int = option(50_000, "steps between two checkpoints", low=1, high=10**9)
+    seed: int = option(10, "of weights and batches", low=limits.MIN_SEED, high=limits.MAX_SEED)
 
     @property
     def weights(self) -> LossWeights:
@@ -70,24 +77,36 @@ class RotationTrainConfig:
         return LossWeights(self.lambda_vel, self.lambda_rcxyz, self.lambda_fc)
 
 
-class RotationTrainer:
-    """Trains on windows of HumanAct12; a step's random numbers follow from the seed and the step.
+class RotationRecipe(Recipe):
+    """Windows of HumanAct12; a step's random numbers follow from the seed and the step."""
 
-    (Windows are drawn by the released loader's generator, so a resumed run sees other windows.)
-    """
+    about = "train MDM's own action recipe (25 x 6 rotations, geometric losses)"
+    config_class, sources_class = RotationTrainConfig, Sources
+    fixed = ("latent_dim", "layers", "num_frames")
+    precisions = ("fp32", "bf16")
+    one_budget = False
+    log_steps = 20
+    save_seconds = None
 
     def __init__(
-        self, run: Path, config: RotationTrainConfig, data: HumanAct12, *, device: str = "cpu"
+        self,
+        config: RotationTrainConfig,
+        data: HumanAct12,
+        *,
+        device: str | torch.device = "cpu",
+        precision: str = "fp32",
     ) -> None:
-        self.run, self.config = run, config
-        self.device = torch.device(device)
+        if config.epochs is not None:
+            passes = max(1, round(len(data) / config.batch_size))
+            config = replace(config, num_steps=config.epochs * passes)
+        super().__init__(config, device=device, precision=precision)
         model = release.config_from_args(asdict(config))
         if data.labels.max() >= model.actions:
             raise ArtifactError(
                 f"The data has class {data.labels.max()}; MDM's action model has {model.actions}.",
                 "Use HumanAct12, or train the joint form (--form joints).",
             )
-        torch.manual_seed(config.seed)
+        self.save_steps = config.save_interval
         self.net = MDM(model).to(self.device)
         self.windows = RotationWindows(data, config.num_frames, config.seed)
         self.body = ActionBody(neutral_rest_joints())
@@ -95,58 +114,60 @@ class RotationTrainer:
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
-        self.step = 0
 
-    def train_step(self) -> dict[str, float]:
-        """One optimiser step; returns the mean of every loss."""
+    @classmethod
+    def open(
+        cls, config: RotationTrainConfig, sources: Sources, setting: Setting
+    ) -> RotationRecipe:
+        """Read HumanAct12 and build the network."""
+        data = humanact12.read(sources.data)
+        made = cls(config, data, device=setting.device, precision=setting.precision)
+        made.summary = f"{len(data)} clips of HumanAct12, {made.config.num_steps} steps"
+        return made
+
+    @classmethod
+    def configured(cls, config: RotationTrainConfig, sources: Sources) -> RotationTrainConfig:
+        """As it is; sizes that no network has are refused."""
+        release.config_from_args(asdict(config), "the options")
+        return config
+
+    def batch(self, step: int) -> tuple[int, RotationBatch, Tensor]:
+        """The step, windows of random clips, and the noise level of each."""
         c = self.config
-        draw = np.random.default_rng((c.seed, self.step))
-        torch.manual_seed(c.seed * 1_000_003 + self.step)
+        draw = np.random.default_rng((c.seed, step))
         batch = self.windows.batch(draw.integers(0, len(self.windows), c.batch_size).tolist())
-        x0 = torch.from_numpy(batch.x).to(self.device)
-        mask = torch.from_numpy(batch.mask).to(self.device)
-        t = torch.from_numpy(draw.integers(0, c.diffusion_steps, len(x0))).to(self.device)
+        return step, batch, torch.from_numpy(draw.integers(0, c.diffusion_steps, len(batch.x)))
+
+    def step(self, batch: tuple[int, RotationBatch, Tensor]) -> dict[str, Tensor]:
+        """The means of every loss."""
+        c, (step, windows, t) = self.config, batch
+        torch.manual_seed(c.seed * 1_000_003 + step)
+        x0 = torch.from_numpy(windows.x).to(self.device)
+        mask = torch.from_numpy(windows.mask).to(self.device)
+        t = t.to(self.device)
         noised = self.schedule.q_sample(x0, t, torch.randn_like(x0))
-        y = {"action": torch.from_numpy(batch.actions).to(self.device), "mask": mask}
-        self.net.train()
-        terms = mdm_losses(self.net(noised, t, y), x0, mask, c.weights, self.body.joints)
-        loss = terms["loss"].mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.step += 1
-        return {name: float(value.detach().mean()) for name, value in terms.items()}
+        y = {"action": torch.from_numpy(windows.actions).to(self.device), "mask": mask}
+        with self.autocast():
+            predicted = self.model(noised, t, y)
+        terms = mdm_losses(predicted.float(), x0, mask, c.weights, self.body.joints)
+        return {name: value.mean() for name, value in terms.items()}
 
-    def fit(self, on_step: Callable[[int, dict[str, float]], None] | None = None) -> None:
-        """Train to ``num_steps``; save now and then and at the end."""
-        while self.step < self.config.num_steps:
-            losses = self.train_step()
-            if self.step % LOG_EVERY == 0:
-                self._log(losses)
-            if on_step is not None:
-                on_step(self.step, losses)
-            if self.step % self.config.save_interval == 0:
-                self.save()
-        self.save()
+    def share(self, step: int, elapsed: float) -> float:
+        """Of the steps."""
+        return min(1.0, step / self.config.num_steps)
 
-    def _log(self, losses: dict[str, float]) -> None:
-        append_row(self.run, {"step": self.step, **losses})
+    @classmethod
+    def folder(cls, path: Path) -> ReleasedRun:
+        """``args.json`` and numbered checkpoints."""
+        return ReleasedRun(path)
 
-    def save(self) -> None:
-        """Write ``args.json``, and the optimiser and network of this step."""
-        write_json(self.run / release.ARGS, dict(sorted(asdict(self.config).items())))
-        # the optimiser first: a checkpoint that is there can be resumed
-        for name, module in (("opt", self.optimizer), ("model", self.net)):
-            save_torch(self.run / f"{name}{self.step:09d}.pt", module.state_dict())
+    def state(self) -> dict[str, Any]:
+        """The state of the released loader's generator, which draws the windows."""
+        version, numbers, gauss = self.windows.random.getstate()
+        return {"windows": [version, list(numbers), gauss]}
 
-    def resume(self) -> None:
-        """Go on from the newest checkpoint; :class:`ArtifactError` if none fits."""
-        path = release.find_checkpoint(self.run)
-        step = int(path.stem.removeprefix("model"))
-        with resuming(path):
-            for file, module in (
-                (path, self.net),
-                (path.with_name(f"opt{step:09d}.pt"), self.optimizer),
-            ):
-                module.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        self.step = step
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """The windows go on where they were."""
+        if "windows" in state:
+            version, numbers, gauss = state["windows"]
+            self.windows.random.setstate((version, tuple(numbers), gauss))

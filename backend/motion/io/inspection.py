@@ -1,0 +1,83 @@
+"""What a motion file is, in numbers and words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..position_error import joint_positions
+from . import body_checks
+from .load import read_clip
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """How a file was read.
+
+    Attributes:
+        file, bytes: its path and size.
+        representation: what its data is.
+        frames, fps, seconds: its length.
+        height: metres from the lowest to the highest joint of the tallest frame.
+        travel: metres between the first and the last place of the pelvis on the floor.
+        head_down, floor, speed: see :class:`backend.motion.io.body_checks.BodyChecks`.
+        warnings: what was assumed, changed or doubted.
+        joints: ``[T, 22, 3]`` metres, Y-up.
+    """
+
+    file: str
+    bytes: int
+    representation: str
+    frames: int
+    fps: float
+    seconds: float
+    height: float
+    travel: float
+    head_down: float
+    floor: float
+    speed: float
+    warnings: tuple[str, ...]
+    joints: np.ndarray
+
+
+def inspect(
+    path: Path,
+    source: str = "auto",
+    *,
+    fps: float | None = None,
+    up: str | None = None,
+    force: bool = False,
+) -> Inspection:
+    """Read a file and measure it; arguments and errors of :func:`.load.read_clip`."""
+    clip = read_clip(path, source, fps=fps, up=up, force=force)
+    joints = joint_positions(clip.data, clip.representation)
+    measured = body_checks.measure(joints, clip.fps)
+    moved = (joints[-1, 0] - joints[0, 0])[[0, 2]]
+    return Inspection(
+        str(path),
+        path.stat().st_size,
+        clip.representation,
+        len(joints),
+        float(clip.fps),
+        round(len(joints) / clip.fps, 3),
+        round(float(np.ptp(joints[..., 1], axis=1).max()), 3),
+        round(float(np.linalg.norm(moved)), 3),
+        round(measured.head_down, 3),
+        round(measured.floor, 3),
+        round(measured.speed, 3),
+        clip.warnings,
+        joints,
+    )
+
+
+def text(seen: Inspection) -> str:
+    """Some lines for a terminal."""
+    lines = [
+        f"{seen.file}: {seen.representation}, {seen.frames} frames at {seen.fps:g} fps "
+        f"({seen.seconds:g} s), {seen.bytes:,} bytes",
+        f"  {seen.height:.2f} m tall, moves {seen.travel:.2f} m, feet {100 * seen.floor:+.1f} cm "
+        f"from the floor, fastest joint {seen.speed:.1f} m/s",
+    ]
+    return "\n".join([*lines, *(f"  note: {warning}" for warning in seen.warnings)])

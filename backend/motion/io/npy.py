@@ -1,0 +1,104 @@
+"""Single arrays: a representation by its width, or joint positions in any known order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import FormatError
+from ...wire.messages import Motion
+from ..convert import SPECS, Clip
+from ..representations import joints
+from .array_layouts import body_of
+from .atomic import atomic_path
+from .formats import Reading
+
+MAX_BYTES = 2 * 2**30
+BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
+EXPECTED = (
+    "Expected an array of shape "
+    + ", ".join(f"[T, {width}] ({name})" for width, name in sorted(BY_WIDTH.items()))
+    + " or [T, J, 3] (joints)."
+)
+_LFS = b"version https://git-lfs"
+
+
+def read_clip(path: Path, reading: Reading) -> Clip:
+    """The clip in a ``.npy`` file; see :func:`backend.motion.io.load.read_clip`."""
+    data = read_array(path)
+    name = reading.source
+    if name == "auto":
+        flat = data.ndim == 2
+        known = BY_WIDTH.get(data.shape[1]) if flat else joints.SPEC.name
+        if flat and reading.prefer in SPECS and data.shape[1] == SPECS[reading.prefer].dim:
+            known = reading.prefer
+        if known is None:
+            raise FormatError(f"{path} holds an array of shape {list(data.shape)}.", EXPECTED)
+        name = known
+        if name == joints.SPEC.name and not flat:
+            return _body(path, data, reading)
+    spec = SPECS[name]
+    try:
+        data = joints.as_joints(data) if spec is joints.SPEC else spec.check(data)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
+    return Clip(data, name, reading.fps or spec.fps)
+
+
+def _body(path: Path, data: np.ndarray, reading: Reading) -> Clip:
+    try:
+        body = body_of(data, str(path), up=reading.up)
+    except FormatError as error:
+        if not reading.force:
+            raise
+        forced = Clip(joints.as_joints(data), joints.SPEC.name, reading.fps or joints.SPEC.fps)
+        return replace(forced, warnings=(f"Read by force: {error.message}",))
+    # bits as they are where nothing had to be changed
+    points = joints.as_joints(data) if data.ndim == 3 and not body.notes else body.joints
+    clip = Clip(points, joints.SPEC.name, reading.fps or joints.SPEC.fps)
+    return replace(clip, warnings=body.notes)
+
+
+def write_motion(path: Path, motion: Motion) -> None:
+    """The bare ``[T, 135]`` array; :class:`OutputError` when it cannot be written."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, motion.data, allow_pickle=False)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """The array of a ``.npy`` file, without unpickling anything.
+
+    Raises:
+        FormatError: no such file, truncated, no plain array, or a file that only stands for one.
+    """
+    path = Path(path)
+    refuse_pointer(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FormatError(f"{path} is far too large for a motion.", EXPECTED)
+        data = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FormatError(f"There is no file {path}.", "Check the path.") from error
+    except (OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
+        # memory: of a header that claims more frames than the file has
+        raise FormatError(f"{path} is not a readable .npy file ({error}).", EXPECTED) from error
+    if not isinstance(data, np.ndarray):
+        data.close()
+        raise FormatError(f"{path} is an npz archive named .npy.", "Rename it to .npz.")
+    return data
+
+
+def refuse_pointer(path: Path) -> None:
+    """:class:`FormatError` for a Git LFS pointer, which stands for a file that was not fetched."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_LFS))
+    except OSError:
+        return  # the reader itself says it better
+    if start == _LFS:
+        raise FormatError(
+            f"{path} is a Git LFS pointer: the file itself was not downloaded.",
+            "Run 'git lfs pull' in its repository, or download the file itself.",
+        )

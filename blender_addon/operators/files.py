@@ -1,0 +1,231 @@
+"""Motion files onto a character, and takes out of Blender."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from .. import placement
+from ..backend_access import (
+    FormatError,
+    InvalidRequest,
+    KinetypeError,
+    Motion,
+    OutputError,
+    Result,
+    atomic,
+    load_files,
+)
+from ..scene import action as actions
+from ..scene import reading, rooting
+from ..scene.action import scene_fps
+from .base import KinetypeOperator
+
+
+def read_file(path: Path, fps: float | None = None) -> Motion:
+    """A motion file as motion_135 with notes of where it came from.
+
+    Args:
+        fps: instead of what the file says, for those that do not say it.
+
+    Raises:
+        FormatError: whatever ``kinetype convert`` would not read either.
+    """
+    files = load_files()
+    clip = files.load.read_clip(path, fps=fps)
+    if clip.representation != "motion135":
+        clip = files.convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
+    meta = {"prompt": path.stem, "model": "", "source": path.name, "source_fps": clip.fps}
+    if path.suffix.lower() == ".npz":
+        meta = {**meta, **_notes(files, path)}
+    return Motion(clip.data, clip.fps, meta)
+
+
+def _notes(files: object, path: Path) -> dict:
+    """What Kinetype itself wrote into an npz; nothing for other makers' files."""
+    try:
+        notes = files.npz.read_at_own_rate(path).meta  # type: ignore[attr-defined]
+    except FormatError:
+        return {}
+    return {key: value for key, value in notes.items() if value not in (None, "")}
+
+
+class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
+    """Key a motion file (.npz, .bvh, .npy: whatever kinetype convert reads) on the active character
+    as a take, from the current frame
+    """
+
+    bl_idname = "kinetype.import_motion"
+    bl_label = "Import Motion"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filename_ext = ".npz"
+    filter_glob: StringProperty(default="*.npz;*.bvh;*.npy", options={"HIDDEN"})
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    files: bpy.props.CollectionProperty(
+        type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"}
+    )
+    fps: FloatProperty(
+        name="Source Rate",
+        description="Frames per second of the file where it does not say so (.npy); 0 as it says",
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+    )
+    start_frame: IntProperty(
+        name="Start",
+        description="Frame of the first key; by default the current frame",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def problem(cls, context: bpy.types.Context) -> str:
+        try:
+            placement.find_target(context)
+        except KinetypeError as error:
+            return str(error)
+        return ""
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.directory and self.files:  # dropped into the view
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        names = [file.name for file in self.files if file.name]
+        paths = [Path(self.directory) / name for name in names] if self.directory and names else []
+        paths = paths or [Path(bpy.path.abspath(self.filepath))]
+        motions = tuple(read_file(path, self.fps or None) for path in paths)
+        start = self.start_frame if self.properties.is_property_set("start_frame") else None
+        where = placement.capture(context, start_frame=start)
+        placed = placement.place(context, Result(motions=motions, id=""), where)
+        for text in filter(None, (placed.message, placed.warning)):
+            self.report({"WARNING"}, text)
+        self.report({"INFO"}, f"{len(placed.takes)} take(s) on {placed.armature.name!r}")
+
+
+class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
+    """Save what the active character performs: .npz (motion_135), .bvh, .fbx or .glb"""
+
+    bl_idname = "kinetype.export_motion"
+    bl_label = "Export Motion"
+
+    filename_ext = ".npz"
+    check_extension = None
+    filter_glob: StringProperty(default="*.npz;*.bvh;*.fbx;*.glb;*.gltf", options={"HIDDEN"})
+    root_bone: BoolProperty(
+        name="Root Bone",
+        description="The way through the room is on a root bone on the floor, as game engines"
+        " expect it (.fbx and .glb)",
+    )
+    centimetres: BoolProperty(name="Centimetres", description="Unit of a .bvh instead of metres")
+
+    @classmethod
+    def problem(cls, context: bpy.types.Context) -> str:
+        try:
+            armature = placement.find_character(context)
+        except KinetypeError as error:
+            return str(error)
+        if armature is None:
+            return "Select the character whose take you want to save"
+        return "" if reading.frames_of(armature) else f"{armature.name!r} has no motion yet"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.filepath:
+            armature = placement.find_character(context)
+            self.filepath = bpy.path.clean_name(armature.name if armature else "take") + ".npz"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        armature = placement.find_character(context)
+        if armature is None:
+            raise InvalidRequest("No character is selected.", "Select the one to save.")
+        path = Path(bpy.path.abspath(self.filepath))
+        writer = _WRITERS.get(path.suffix.lower())
+        if writer is None:
+            raise InvalidRequest(
+                f"{path.name} has no suffix that can be written.",
+                f"End it in {', '.join(sorted(_WRITERS))}.",
+            )
+        writer(self, context, armature, path)
+        self.report({"INFO"}, f"Saved {path.name}")
+
+
+Writer = Callable[[KINETYPE_OT_export_motion, bpy.types.Context, bpy.types.Object, Path], None]
+
+
+def _performed(context: bpy.types.Context, armature: bpy.types.Object) -> Motion:
+    performance = reading.read_performance(armature, context.scene)
+    notes = actions.read_description(performance.action) or {"prompt": performance.action.name}
+    return replace(performance.motion, fps=scene_fps(context.scene), meta=notes)
+
+
+def _npz(
+    operator: KINETYPE_OT_export_motion,
+    context: bpy.types.Context,
+    armature: bpy.types.Object,
+    path: Path,
+) -> None:
+    load_files().npz.write_motion(path, _performed(context, armature))
+
+
+def _bvh(
+    operator: KINETYPE_OT_export_motion,
+    context: bpy.types.Context,
+    armature: bpy.types.Object,
+    path: Path,
+) -> None:
+    unit = "cm" if operator.centimetres else "m"
+    load_files().bvh.write_motion(path, _performed(context, armature), unit=unit)
+
+
+def _scene_file(
+    operator: KINETYPE_OT_export_motion,
+    context: bpy.types.Context,
+    armature: bpy.types.Object,
+    path: Path,
+) -> None:
+    """Blender's own exporters on the armature and what it deforms, at the scene's rate."""
+    frames = reading.frames_of(armature)
+    assert frames is not None
+    with (
+        rooting.rooted(context, armature, enabled=operator.root_bone),
+        rooting.only_selected(context, armature),
+        rooting.frame_range(context.scene, *frames),
+        atomic.atomic_path(path) as temporary,
+    ):
+        try:
+            if path.suffix.lower() == ".fbx":
+                bpy.ops.export_scene.fbx(
+                    filepath=str(temporary),
+                    use_selection=True,
+                    object_types={"ARMATURE", "MESH"},
+                    add_leaf_bones=False,
+                    bake_anim_use_all_actions=False,
+                    bake_anim_use_nla_strips=False,
+                    bake_anim_simplify_factor=0.0,
+                )
+            else:
+                kind = "GLB" if path.suffix.lower() == ".glb" else "GLTF_EMBEDDED"
+                bpy.ops.export_scene.gltf(
+                    filepath=str(temporary),
+                    use_selection=True,
+                    export_format=kind,
+                    export_animation_mode="ACTIVE_ACTIONS",
+                )
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise OutputError(
+                f"Blender's exporter could not write {path.name}.",
+                "Enable the FBX and glTF add-ons of Blender, and choose a folder you can write to.",
+                str(error),
+            ) from error
+
+
+_WRITERS: dict[str, Writer] = {".npz": _npz, ".bvh": _bvh, ".fbx": _scene_file, ".glb": _scene_file}
+
+CLASSES = (KINETYPE_OT_import_motion, KINETYPE_OT_export_motion)
