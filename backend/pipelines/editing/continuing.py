@@ -26,7 +26,7 @@ from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
-from .edit import EditingModel, Kept, assemble, before, ground_under, origin_of
+from .edit import EditingModel, Kept, assemble, ground_under, origin_of
 from .extending import extended
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
             **reply.note,
             "seed": how.seed + index,
             "params": {**params, "seconds": round((len(whole) - len(data)) / motion.fps, 3)},
-            "continued": {"kept_frames": len(data), "before": before(motion)},
+            "continued": {"kept_frames": len(data), **_before(motion)},
         }
         joined = _joined(whole, made, kept, motion.fps, how.foot_lock)
         takes.append(_take(motion, joined, note, reply.warnings))
@@ -195,7 +195,7 @@ def _extended(model: Any, motion: Motion, how: Drawing) -> list[Take]:
             foot_lock=how.foot_lock,
             on_step=part_of(how.on_step, index, how.takes),
         )
-        note = {"continued": {"kept_frames": len(motion.data), "before": before(motion)}}
+        note = {"continued": {"kept_frames": len(motion.data), **_before(motion)}}
         takes.append(Take(Motion(made.data, made.fps, {**made.meta, **note}), ()))
     return takes
 
@@ -306,7 +306,7 @@ def new_middle(model: TokenModel, motion: Motion, how: Drawing) -> list[Take]:
             "tokens": list(answer.ids),
             "seed": how.seed + index,
             "params": {**_params(model, how), "seconds": round(len(whole) / motion.fps, 3)},
-            "in_between": {"kept_frames": ranges, "before": before(motion)},
+            "in_between": {"kept_frames": ranges, **_before(motion)},
         }
         joined = _joined(whole, shown, kept, motion.fps, how.foot_lock)
         takes.append(_take(motion, joined, note, answer.warnings))

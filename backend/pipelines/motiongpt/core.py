@@ -92,7 +92,7 @@ class MotionGPTCore:
                 clips[row] = clip
         return clips
 
-    def write(
+    def write_texts(
         self,
         asked: Sequence[str],
         *,
@@ -150,7 +150,7 @@ class MotionGPTCore:
         if not asked:
             return []
         seed = drawn_seed(seed)
-        texts, truncated = self.write(
+        texts, truncated = self.write_texts(
             asked,
             max_length=MOTION_LENGTH,
             generators=None if greedy else _generators(seed, len(asked), shared_generator),

@@ -238,7 +238,7 @@ class MotionGPTPipeline(MotionGPTCore, FamilyPipeline):
         ids = self.encode_motions(clips)
         task: Task = "m2t_with_len" if with_length else "m2t"
         asked = filled_prompts(task, 0, True, motions=ids, lengths=[len(tokens) for tokens in ids])
-        texts, truncated = self.write(asked, max_length=TEXT_LENGTH)
+        texts, truncated = self.write_texts(asked, max_length=TEXT_LENGTH)
         for index, cut in enumerate(truncated):
             if cut:
                 text = (
