@@ -26,7 +26,7 @@ from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
-from .edit import EditingModel, Kept, assemble, ground_under, origin_of
+from .edit import EditingModel, Kept, assemble, before, ground_under, origin_of
 from .extending import extended
 
 if TYPE_CHECKING:
@@ -352,6 +352,11 @@ def _params(model: Any, how: Drawing) -> dict[str, Any]:
     """The settings of a take as they were used."""
     used = model.used(how.guidance_scale if how.prompt else 0.0, how.steps, how.sampler)
     return {**used, "greedy": True} if how.greedy else used
+
+
+def _before(given: Motion) -> dict[str, Any]:
+    told = before(given)
+    return {"before": told} if told else {}
 
 
 def _take(given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]) -> Take:
