@@ -15,19 +15,25 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from ..errors import InvalidRequest, KinetypeError
 from ..evaluation import evaluators
 from ..evaluation.test_set import check_name, split_names
-from ..motion.io.atomic import atomic_path
+from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..motion.io.load import SUFFIXES, read_clip
 from ..motion.representations import hml263
-from . import conversion, journal
+from ..store.folder_lock import folder_lock
+from . import conversion, drive, journal
+from .conversion_settings import ConversionSettings
+from .engine import Workers
+from .work import DONE, FAILED, Chunk, Outcome
 
 NATIVE = "native"
+HERE = Workers(here=True)
+"""In this process."""
 SUMMARY = "run_summary.json"
 TARGETS = ("motion135", "ms272", "joints66")
 """Stages after generation; the later ones start from the first."""
@@ -107,46 +113,99 @@ def plan(
     return jobs, skipped
 
 
+@dataclass
+class NativeWork:
+    """Makes clips of a model and writes ``out/NAME.npy``; made of plain values.
+
+    Attributes:
+        out: folder of the clips, absolute.
+        model, device: as for ``kinetype generate``.
+        pipeline: loaded from the model's name when None.
+    """
+
+    out: Path
+    model: str = ""
+    device: str | None = None
+    pipeline: TextToMotion | None = None
+
+    def load(self) -> None:
+        """See :class:`backend.batch.work.Work`."""
+        if self.pipeline is not None:
+            return
+        import torch
+
+        from ..pipelines import registry
+
+        torch.set_num_threads(1)
+        loaded = registry.load_pipeline(self.model, device=self.device)
+        self.pipeline = cast(TextToMotion, loaded)
+
+    def run(self, items: Sequence[GenerationJob]) -> list[Outcome]:
+        """See :class:`backend.batch.work.Work`; the items have consecutive seeds."""
+        assert self.pipeline is not None
+        try:
+            clips = self.pipeline.infer_t2m(
+                [j.caption for j in items], [j.frames for j in items], seed=items[0].seed
+            )
+        except KinetypeError as error:
+            if len(items) > 1:  # one of them may be to blame
+                return [outcome for item in items for outcome in self.run([item])]
+            return [_failure(items[0], error)]
+        return [self._write(job, clip) for job, clip in zip(items, clips, strict=True)]
+
+    def _write(self, job: GenerationJob, clip: np.ndarray) -> Outcome:
+        name = f"{job.name}.npy"
+        try:
+            with atomic_path(self.out / name) as temporary, temporary.open("wb") as file:
+                np.save(file, clip.astype(np.float32))
+        except KinetypeError as error:
+            return _failure(job, error)
+        return Outcome(job.name, DONE, files=(name,))
+
+
+def _failure(job: GenerationJob, error: KinetypeError) -> Outcome:
+    return Outcome(job.name, FAILED, message=error.message, hint=error.hint)
+
+
 def generate(
-    pipeline: TextToMotion,
+    work: NativeWork,
     jobs: Sequence[GenerationJob],
-    folder: Path,
     *,
     batch: int = 32,
     skip_existing: bool = False,
+    workers: Workers = HERE,
     on_done: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write ``folder/NAME.npy`` of every job; a job that fails is named and the rest go on.
+    """Write ``NAME.npy`` of every job; a job that fails is named and the rest go on.
 
-    The result of a job does not depend on the batch or on what an earlier run left.
+    Jobs are made in fixed chunks: the bits of a clip depend on those that it is made with. Of an
+    earlier run a chunk is kept only if all its files are there.
+
+    Raises:
+        OutputError: another run writes there. ServiceError: no worker could load the model.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    waiting = [j for j in jobs if not (skip_existing and (folder / f"{j.name}.npy").is_file())]
-    failures: list[dict[str, str]] = []
-    done = len(jobs) - len(waiting)
-    for group in _runs(waiting, batch):
-        try:
-            clips = pipeline.infer_t2m(
-                [j.caption for j in group], [j.frames for j in group], seed=group[0].seed
-            )
-            for job, clip in zip(group, clips, strict=True):
-                with (
-                    atomic_path(folder / f"{job.name}.npy") as temporary,
-                    temporary.open("wb") as f,
-                ):
-                    np.save(f, clip.astype(np.float32))
-        except KinetypeError as error:
-            failures += [
-                {"name": j.name, "message": error.message, "hint": error.hint} for j in group
-            ]
-        done += len(group)
-        if on_done is not None:
-            on_done(done, len(jobs))
-    made = len(waiting) - len(failures)
+    chunks = [Chunk(i, tuple(group)) for i, group in enumerate(_runs(jobs, batch))]
+    found: list[Outcome] = []
+    with folder_lock(work.out):
+        remove_leftovers(work.out, {f"{job.name}.npy" for job in jobs})
+        there = {path.stem for path in work.out.glob("*.npy")} if skip_existing else set()
+        waiting = [c for c in chunks if not there.issuperset(job.name for job in c.items)]
+        kept = len(jobs) - sum(len(c.items) for c in waiting)
+
+        def note(outcomes: Sequence[Outcome]) -> None:
+            found.extend(outcomes)
+            if on_done is not None:
+                on_done(kept + len(found), len(jobs))
+
+        if waiting:
+            drive.execute(workers.of(work), waiting, on_outcomes=note, patience=workers.patience)
+    failures = [
+        {"name": o.name, "message": o.message, "hint": o.hint} for o in found if o.status == FAILED
+    ]
     return {
         "files": len(jobs),
-        "made": made,
-        "skipped": len(jobs) - len(waiting),
+        "made": len(found) - len(failures),
+        "skipped": kept,
         "failed": len(failures),
         "failures": failures,
     }
@@ -178,15 +237,15 @@ def convert(
     bridge: str = "ik",
     skeleton: str | None = None,
     skip_existing: bool = False,
-    workers: int = 1,
+    workers: Workers = HERE,
     on_done: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """All files of a folder to ``target``; the summary of ``kinetype convert``.
 
     Args:
-        ik, bridge, skeleton: of :class:`backend.batch.conversion.ConversionSettings`.
+        ik, bridge, skeleton: of :class:`backend.batch.conversion_settings.ConversionSettings`.
     """
-    settings = conversion.ConversionSettings(
+    settings = ConversionSettings(
         target=target, ik=ik, bridge=bridge, skeleton=skeleton
     ).validated()
     jobs = conversion.plan(source, destination, settings)

@@ -12,137 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, InternalError, InvalidRequest, KinetypeError
-from ..motion import cleanup, convert, ik, skeleton_file
+from ..errors import InternalError, InvalidRequest, KinetypeError
+from ..motion import cleanup, convert
 from ..motion.io import bvh_motionstreamer, formats, load
 from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..motion.representations import motion135
 from ..motion.representations.statistics import denormalise
 from ..wire.messages import Motion
-from . import journal, normalisation
+from . import drive, journal, normalisation
+from .conversion_settings import ConversionSettings, skeleton_of
+from .engine import Workers
 from .journal import CONVERTED, FAILED, SKIPPED, Record
-from .pool import each
+from .work import DONE, Outcome, cut
 
-FORMATS: tuple[str, ...] = tuple(s.removeprefix(".") for s in formats.writable())
-"""What a converted clip can be written as; npz and bvh hold motion_135 only."""
-
-BVH_STYLES: tuple[str, ...] = ("kinetype", "motionstreamer")
-METHODS: tuple[str, ...] = ("adam", "gauss_newton")
-BRIDGES: tuple[str, ...] = ("ik", "native")
-
-
-@dataclass(frozen=True)
-class ConversionSettings:
-    """How every file of a run is converted.
-
-    Attributes:
-        target: representation of the output (``convert.SPECS``).
-        source: what the inputs are (``load.SOURCES``).
-        file_format: one of :data:`FORMATS`; npz for motion_135 and npy for the others when None.
-        mean, std: ``.npy`` files that the inputs were normalised with.
-        ik: a name of :data:`backend.motion.convert.IK_PRESETS`; what follows replaces its own.
-        refine_iterations: of inverse kinematics; 0 for the closed form.
-        learning_rate, method: of :class:`backend.motion.ik.Refinement`.
-        floor_align, foot_align, hinge_twist, steady_twist: of
-            :class:`backend.motion.convert.IkOptions`.
-        bridge: one of :data:`BRIDGES`, the way from 263 to 272 features.
-        skeleton: where the skeleton of 272 features is from
-            (:func:`backend.motion.skeleton_file.load_offsets`); the neutral one when None.
-        source_fps: rate of the inputs where they do not say it.
-        up: axis that is up in the inputs; measured when None.
-        force: read also what does not look like a body.
-        ground: put the lowest contact of every motion on the floor.
-        target_fps: see :func:`backend.motion.convert.convert`.
-        bvh_style: one of :data:`BVH_STYLES`.
-    """
-
-    target: str
-    source: str = load.AUTO
-    file_format: str | None = None
-    mean: str | None = None
-    std: str | None = None
-    ik: str = "clean"
-    refine_iterations: int | None = None
-    learning_rate: float | None = None
-    method: str | None = None
-    floor_align: bool | None = None
-    foot_align: bool | None = None
-    hinge_twist: bool | None = None
-    steady_twist: bool | None = None
-    bridge: str = "ik"
-    skeleton: str | None = None
-    source_fps: float | None = None
-    up: str | None = None
-    force: bool = False
-    ground: bool = False
-    target_fps: float | None = None
-    bvh_style: str = "kinetype"
-
-    def validated(self) -> ConversionSettings:
-        """These settings with a format; :class:`InvalidRequest` says what to change."""
-        file_format = self.file_format or ("npz" if self.target == "motion135" else "npy")
-        for value, options, what in (
-            (self.target, tuple(sorted(convert.SPECS)), "representation to write"),
-            (self.source, load.SOURCES, "format to read"),
-            (file_format, FORMATS, "file format"),
-            (self.bvh_style, BVH_STYLES, "BVH style"),
-            (self.method or METHODS[0], METHODS, "refinement"),
-            (self.ik, tuple(convert.IK_PRESETS), "preset of inverse kinematics"),
-            (self.bridge, BRIDGES, "bridge"),
-        ):
-            if value not in options:
-                raise InvalidRequest(
-                    f"There is no {what} {value!r}.", f"Use one of: {', '.join(options)}."
-                )
-        if file_format != "npy" and self.target != "motion135":
-            raise InvalidRequest(
-                f"A .{file_format} file holds motion135, not {self.target}.", "Write a .npy file."
-            )
-        if (self.mean is None) != (self.std is None):
-            raise InvalidRequest("Mean and std belong together.", "Give both or neither.")
-        iterations, rate = self.refine_iterations or 0, self.learning_rate
-        if iterations < 0 or not (rate is None or rate > 0):
-            raise InvalidRequest(
-                "The refinement needs 0 or more steps and a rate above 0.",
-                "80 steps at a rate of 0.02 are the published ones.",
-            )
-        for rate in (self.source_fps, self.target_fps):
-            if rate is not None and not 0 < rate <= 1000:
-                raise InvalidRequest(f"{rate!r} is not a frame rate.", "Use 1 to 1000.")
-        try:
-            convert.check_target_rate(self.target, self.target_fps)
-            _skeleton(self.skeleton)
-        except FormatError as error:
-            raise InvalidRequest(error.message, error.hint) from error
-        return replace(self, file_format=file_format)
-
-    def ik_options(self) -> convert.IkOptions:
-        """The options of inverse kinematics."""
-        preset = convert.IkOptions.preset(self.ik)
-        asked = {
-            "method": self.method,
-            "iterations": self.refine_iterations,
-            "learning_rate": self.learning_rate,
-        }
-        refinement = replace(preset.refinement or ik.Refinement(), **_given(asked))
-        switches = ("floor_align", "foot_align", "hinge_twist", "steady_twist")
-        asked = {name: getattr(self, name) for name in switches}
-        return replace(
-            preset,
-            refinement=refinement if refinement.iterations else None,
-            offsets_272=_skeleton(self.skeleton),
-            native_bridge=self.bridge == "native",
-            **_given(asked),
-        )
-
-
-def _given(asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if value is not None}
-
-
-@functools.lru_cache(maxsize=4)
-def _skeleton(path: str | None) -> np.ndarray | None:
-    return None if path is None else skeleton_file.load_offsets(path)
+HERE = Workers(here=True)
+"""In this process, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -329,7 +213,7 @@ def _settings_digest(settings: ConversionSettings) -> bytes:
     for name in ("mean", "std"):
         path = values.pop(name)
         values[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
-    bones = _skeleton(values.pop("skeleton"))
+    bones = skeleton_of(values.pop("skeleton"))
     values["skeleton"] = None if bones is None else hashlib.sha256(bones.tobytes()).hexdigest()
     return json.dumps(values, sort_keys=True).encode()
 
@@ -343,7 +227,7 @@ def run(
     *,
     log: Path | None = None,
     skip_existing: bool = False,
-    workers: int = 1,
+    workers: Workers = HERE,
     on_done: Callable[[int, int], None] | None = None,
 ) -> list[Record]:
     """Convert files, in this process or in several; records in the order of ``jobs``.
@@ -354,7 +238,7 @@ def run(
 
     Args:
         log: journal; without it nothing is known about the outputs of earlier runs.
-        workers: processes; 1 converts here.
+        workers: who does it.
         on_done: called with the number of finished files and of all files.
 
     Raises:
@@ -362,8 +246,6 @@ def run(
         OutputError: the journal cannot be written.
         ServiceError: a worker process died.
     """
-    if workers < 1:
-        raise InvalidRequest(f"{workers} processes convert nothing.", "Use 1 or more.")
     if settings.mean and settings.std:
         normalisation.check_statistics(settings.mean, settings.std)
     known = journal.read(log, Record) if log else {}
@@ -379,12 +261,47 @@ def run(
             if kept := _kept(job, settings, known.get(job.name)):
                 records[job.name] = kept
     waiting = [job for job in jobs if job.name not in records]
-    work = functools.partial(convert_job, settings=settings, log=log)
-    for record in each(work, waiting, workers):
-        records[record.name] = record
+
+    def note(outcomes: Sequence[Outcome]) -> None:
+        for job, outcome in zip((by_name[o.name] for o in outcomes), outcomes, strict=True):
+            records[job.name] = _record_of(job, outcome)
         if on_done:
             on_done(len(records), len(jobs))
+
+    by_name = {job.name: job for job in jobs}
+    if waiting:
+        drive.execute(
+            workers.of(ConvertWork(settings, log)),
+            list(cut(waiting, 1)),
+            on_outcomes=note,
+            patience=workers.patience,
+        )
     return [records[job.name] for job in jobs]
+
+
+@dataclass
+class ConvertWork:
+    """Converts files; made of plain values."""
+
+    settings: ConversionSettings
+    log: Path | None
+
+    def load(self) -> None:
+        """Nothing takes long."""
+
+    def run(self, items: Sequence[Job]) -> list[Outcome]:
+        """See :class:`backend.batch.work.Work`."""
+        found = [convert_job(job, self.settings, self.log) for job in items]
+        return [
+            Outcome(r.name, FAILED if r.status == FAILED else DONE, record=asdict(r)) for r in found
+        ]
+
+
+def _record_of(job: Job, outcome: Outcome) -> Record:
+    if outcome.record is not None:
+        return Record(**outcome.record)  # type: ignore[arg-type]
+    # it ended its worker
+    return Record(job.name, job.source_name, FAILED, message=outcome.message, hint=outcome.hint)
 
 
 def _kept(job: Job, settings: ConversionSettings, record: Record | None) -> Record | None:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
-from ..errors import KinetypeError, ServiceError
+from ..errors import InvalidRequest, KinetypeError, ServiceError
 from .work import Chunk, Outcome, Work
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -205,26 +205,80 @@ class LocalEngine:
             process.close()
 
 
-def local_or_ray(
-    name: str,
-    work: Work[Any],
-    workers: int,
-    gpus: int,
-    address: str | None,
-    *,
-    collect: bool = False,
-) -> Engine:
-    """The engine of ``--engine``: "local" or "ray"; ``collect`` as for the latter's.
+@dataclass
+class HereEngine:
+    """One worker in this very process, for short work: nothing is started, nothing protected."""
 
-    Raises:
-        MissingDependency: ray is not installed.
-        ServiceError: there is no cluster at the address.
+    work: Work[Any]
+    count: int = 1
+    _waiting: list[Event] = field(default_factory=list)
+
+    def start(self, worker: int) -> None:
+        """See :class:`Engine`."""
+        self._waiting.append(load_event(worker, self.work))
+
+    def give(self, worker: int, chunk: Chunk[Any]) -> None:
+        """See :class:`Engine`."""
+        self._waiting.append(run_event(worker, self.work, chunk))
+
+    def events(self, seconds: float) -> list[Event]:
+        """See :class:`Engine`."""
+        found, self._waiting = self._waiting, []
+        return found
+
+    def kill(self, worker: int) -> None:
+        """Nothing can end a chunk of this process."""
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work; nothing here changes what is made.
+
+    Attributes:
+        engine: "local" or "ray".
+        count: processes or actors.
+        gpus: GPUs to share among them.
+        address: of a Ray cluster ("auto": the one of this machine); one of its own when None.
+        collect: the machines of the cluster share no storage with this one.
+        patience: seconds that one item may take before its worker is ended.
+        here: do it in this process where there is one local worker.
     """
-    if name == "local":
-        return LocalEngine(work, workers, gpus)
-    from .ray_engine import RayEngine
 
-    return RayEngine.connect(work, workers, gpus, address, collect=collect)
+    engine: str = "local"
+    count: int = 1
+    gpus: int = 0
+    address: str | None = None
+    collect: bool = False
+    patience: float | None = None
+    here: bool = False
+
+    def of(self, work: Work[Any]) -> Engine:
+        """The engine with its workers, not yet started.
+
+        Raises:
+            InvalidRequest: fewer than one worker, or no such engine.
+            MissingDependency: ray is not installed. ServiceError: there is no such cluster.
+        """
+        if self.count < 1 or self.engine not in ENGINES:
+            raise InvalidRequest(
+                f"{self.count} workers of the engine {self.engine!r} do nothing.",
+                f"Use 1 or more, of {' or '.join(ENGINES)}.",
+            )
+        if self.engine == "ray":
+            from .ray_engine import RayEngine
+
+            return RayEngine.connect(
+                work, self.count, self.gpus, self.address, collect=self.collect
+            )
+        if self.here and self.count == 1:
+            return HereEngine(work)
+        return LocalEngine(work, self.count, self.gpus)
 
 
 def all_broken(messages: Sequence[Event]) -> ServiceError:

@@ -20,7 +20,8 @@ from ..motion.io.atomic import atomic_path, remove_leftovers
 from ..pipelines import registry
 from ..store.folder_lock import folder_lock
 from ..wire.messages import Request
-from . import drive, engine, journal
+from . import drive, journal
+from .engine import Workers
 from .job_file import Job, sample_names
 from .work import DONE, FAILED, KEPT, Outcome, cut
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SUMMARY = "run_summary.json"
 JOURNAL = ".kinetype-generate.jsonl"
 SHOWN_FAILURES = 100
+ONE = Workers()
 
 
 @dataclass(frozen=True)
@@ -156,23 +158,13 @@ class Settings:
     """How a run is done; nothing here changes a motion.
 
     Attributes:
-        engine: "local" or "ray".
-        workers: processes or actors.
-        gpus: GPUs to share among them.
-        address: of a Ray cluster ("auto": the one of this machine); one of its own when None.
-        collect: the machines of the cluster share no storage with this one.
+        workers: who does it.
         chunk: jobs that a worker takes at a time.
-        patience: seconds that one job may take before its worker is ended.
         device, offline: as for ``kinetype generate``.
     """
 
-    engine: str = "local"
-    workers: int = 1
-    gpus: int = 0
-    address: str | None = None
-    collect: bool = False
+    workers: Workers = ONE
     chunk: int = 4
-    patience: float | None = None
     device: str | None = None
     offline: bool = False
 
@@ -216,20 +208,12 @@ def run(
         progress = drive.Progress(0)
         if waiting:
             work = GenerateWork(out, settings.device, settings.offline, tuple(models))
-            workers = engine.local_or_ray(
-                settings.engine,
-                work,
-                settings.workers,
-                settings.gpus,
-                settings.address,
-                collect=settings.collect,
-            )
             progress = drive.execute(
-                workers,
+                settings.workers.of(work),
                 list(cut(waiting, settings.chunk)),
                 on_outcomes=note,
                 on_progress=on_progress,
-                patience=settings.patience,
+                patience=settings.workers.patience,
             )
         summary = summarise([found[item.name] for item in items], progress, settings)
         summary["wall_seconds"] = round(time.monotonic() - started, 2)
@@ -261,8 +245,8 @@ def summarise(
         "jobs": len(outcomes),
         **count,
         "files": sum(len(o.files) for o in outcomes),
-        "engine": settings.engine,
-        "workers": settings.workers,
+        "engine": settings.workers.engine,
+        "workers": settings.workers.count,
         "start_seconds": round(progress.started, 2),
         "seconds": round(progress.seconds, 2),
         "jobs_per_second": round(progress.rate, 3),

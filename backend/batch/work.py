@@ -24,6 +24,7 @@ class Named(Protocol):
 
 
 ItemT = TypeVar("ItemT", bound=Named)
+TakenT = TypeVar("TakenT", bound=Named, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Outcome:
         warnings: texts for a person.
         message, hint: of the error, when failed.
         quarantined: it ended its worker every time and was given up.
+        record: what a kind of work has to say besides, in plain values.
     """
 
     name: str
@@ -50,9 +52,10 @@ class Outcome:
     message: str = ""
     hint: str = ""
     quarantined: bool = False
+    record: dict[str, object] | None = None
 
 
-class Work(Protocol[ItemT]):
+class Work(Protocol[TakenT]):
     """What a worker does; made of plain values, since it travels to other processes and machines.
 
     ``run`` catches what goes wrong with an item and says so in its outcome; an exception that
@@ -62,7 +65,7 @@ class Work(Protocol[ItemT]):
     def load(self) -> None:
         """Once per worker, before the first chunk: models, and whatever else takes long."""
 
-    def run(self, items: Sequence[ItemT]) -> list[Outcome]:
+    def run(self, items: Sequence[TakenT]) -> list[Outcome]:
         """Do a chunk; one outcome per item, in order."""
 
 

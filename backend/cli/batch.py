@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
     add_ik(chain, default="published")
-    chain.add_argument("--workers", type=int, default=1, help="processes that convert")
+    batch_generate.add_engine(chain)
     chain.add_argument("--limit", type=int, help="use so many captions, the first ones")
     chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
     chain.add_argument("--device", help="cpu, cuda, cuda:1 ...")
@@ -107,7 +107,7 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> 
             bridge=options.bridge,
             skeleton=options.skeleton,
             skip_existing=options.skip_existing,
-            workers=options.workers,
+            workers=batch_generate.workers_of(options, here=True),
             on_done=on_done,
         )
 
@@ -122,7 +122,6 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
             f"The model {options.model!r} does not say its frame rate.",
             "Register it with a ModelInfo that does.",
         )
-    pipeline: Any = registry.load_pipeline(options.model, device=options.device)
     jobs, skipped = chain.plan(
         options.captions,
         options.split,
@@ -133,11 +132,11 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
         limit=options.limit,
     )
     found = chain.generate(
-        pipeline,
+        chain.NativeWork((options.out / chain.NATIVE).absolute(), options.model, options.device),
         jobs,
-        options.out / chain.NATIVE,
         batch=options.batch,
         skip_existing=options.skip_existing,
+        workers=batch_generate.workers_of(options),
         on_done=on_done,
     )
     return found, skipped

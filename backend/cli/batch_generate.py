@@ -13,6 +13,7 @@ from . import console
 
 if TYPE_CHECKING:
     from ..batch.drive import Progress
+    from ..batch.engine import Workers
     from ..batch.work import Outcome
 
 HELP = "prompts or a job file to one npz a sample, with several workers, GPUs or machines"
@@ -57,6 +58,16 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
                         help="end a worker that takes longer over one job")  # fmt: skip
 
 
+def workers_of(options: argparse.Namespace, *, here: bool = False) -> Workers:
+    """The options of :func:`add_engine`."""
+    from ..batch.engine import Workers
+
+    return Workers(
+        options.engine, options.workers, options.gpus, options.address, options.collect,
+        options.patience, here,
+    )  # fmt: skip
+
+
 def run(options: argparse.Namespace) -> int:
     """Check, make, count; 1 when a job failed."""
     from ..batch import generation, job_file
@@ -77,10 +88,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"jobs": len(items), "samples": samples, "models": len(models)}))
         return 0
     settings = generation.Settings(
-        engine=options.engine, workers=options.workers, gpus=options.gpus,
-        address=options.address, collect=options.collect, chunk=options.chunk,
-        patience=options.patience, device=options.device, offline=options.offline,
-    )  # fmt: skip
+        workers_of(options), options.chunk, options.device, options.offline
+    )
     tell = _Teller(options.quiet)
     summary = generation.run(
         listed, options.out, settings, on_progress=tell.progress, on_failure=_tell_failure

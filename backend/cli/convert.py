@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import console
 
 if TYPE_CHECKING:
-    from ..batch.conversion import ConversionSettings
+    from ..batch.conversion_settings import ConversionSettings
 
 HELP = "convert motion files between representations"
 SUMMARY = "convert_summary.json"
@@ -106,6 +106,7 @@ def add_ik(parser: argparse.ArgumentParser, *, default: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert, print the summary as JSON; 1 when a file failed."""
     from ..batch import conversion, journal
+    from ..batch.engine import Workers
     from ..wire.messages import Progress
     from .main import EXIT_FAILED
 
@@ -118,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
             settings,
             log=folder / journal.NAME if folder else None,
             skip_existing=options.skip_existing,
-            workers=options.workers,
+            workers=Workers(count=options.workers, here=True),
             on_done=lambda done, total: bars.update(Progress("", "converting", done, total)),
         )
     summary = conversion.summarise(records, settings)
@@ -130,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> ConversionSettings:
-    from ..batch.conversion import FORMATS, ConversionSettings
+    from ..batch.conversion_settings import FORMATS, ConversionSettings
 
     target, file_format = _ALIASES.get(options.target, (options.target, None))
     named = options.output.suffix.lower().removeprefix(".")

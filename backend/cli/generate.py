@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
     )
+    parser.add_argument(
+        "--ik",
+        metavar="PRESET",
+        default=limits.IK_PRESETS[0],
+        help="how joints become rotations, for models that make joints: clean, for animation, or "
+        "published, for metrics (default %(default)s)",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
     parser.add_argument("--offline", action="store_true", help="never use the network")
     parser.add_argument(
@@ -96,6 +103,7 @@ def _request(options: argparse.Namespace) -> Request:
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,
+        ik=options.ik,
         cleanup=not options.no_cleanup,
         keep_best=options.keep_best,
     ).validated()

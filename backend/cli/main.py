@@ -29,6 +29,7 @@ COMMANDS = {
     "edit": "edit",
     "continue": "continue_motion",
     "sample": "sample",
+    "text-vectors": "text_vectors",
     "visualise": "visualise",
 }
 """Name of each command and its module here."""

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArtifactError, InvalidRequest
+from ..errors import InvalidRequest
 from . import console, train_recipe
 
 HELP = "build a dataset, train a model, export it"
@@ -17,6 +17,7 @@ RECIPES: dict[str, dict[str, str]] = {
         "joints": "action_mdm.recipe:ActionRecipe",
         "rotations": "mdm.smpl_actions:RotationRecipe",
     },
+    "dit": {"text": "dit.recipe:DiTRecipe"},
     "mdm": {"text": "mdm.recipe:MdmRecipe"},
     "tmr": {"text": "evaluator.recipe:TMRRecipe"},
     "tokenizer": {"motion": "tokenizer.recipe:TokenizerRecipe"},
@@ -56,29 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--out", type=Path, required=True, help="dataset folder to write")
     data.add_argument("--seed", type=int, default=0, help="of the sentences drawn (default 0)")
     data.set_defaults(action=_data)
-
-    dit = _parser(kinds, "dit", "train a diffusion transformer on a dataset folder")
-    dit.add_argument("--data", type=Path, required=True, help="dataset folder")
-    dit.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
-    dit.add_argument("--config", type=Path, help="JSON that overrides parts of the configuration")
-    budget = dit.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, help="wall-clock budget")
-    budget.add_argument("--steps", type=int, help="step budget (default 20000)")
-    dit.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
-    dit.add_argument("--threads", type=int, help="CPU threads")
-    dit.add_argument(
-        "--precision",
-        choices=("bf16", "fp32"),
-        default="bf16",
-        help="default bf16",
-    )
-    dit.add_argument("--resume", action="store_true", help="go on from the run's last save")
-    dit.add_argument("--init", type=Path, help="model folder to start from (same network)")
-    dit.add_argument("--seed", type=int, default=0, help="of weights and batches (default 0)")
-    dit.add_argument(
-        "--save-every", type=float, default=5.0, metavar="MINUTES", help="default %(default)s"
-    )
-    dit.set_defaults(action=_dit)
 
     export = _parser(kinds, "export", "make a model folder of a training run")
     export.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
@@ -208,68 +186,16 @@ def _bar_update(bar: Any) -> Any:
     return update
 
 
-def _dit(options: argparse.Namespace) -> None:
-    import torch
-
-    from ..training.dit.setup import sampler_for
-    from ..training.dit.trainer import Trainer
-    from ..training.run import RunFolder
-
-    RunFolder(options.run_dir).check(resume=options.resume)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    config = _train_config(options)
-    config, sampler = sampler_for(
-        config, options.data, options.run_dir, init=options.init, resume=options.resume
-    )
-    trainer = Trainer(
-        options.run_dir, config, sampler, device=options.device, precision=options.precision
-    )
-    if options.resume:
-        trainer.resume()
-    elif options.init:
-        trainer.start_from(options.init)
-    size = sum(p.numel() for p in trainer.net.parameters())
-    console.note(f"{size / 1e6:.2f} M parameters, {len(sampler.items)} training items")
-    with console.training_bar() as move:
-        trainer.fit(
-            save_every=60 * options.save_every,
-            on_step=lambda step, share, parts: move(step, share, f"loss {parts['loss']:.4f}"),
-        )
-    console.note(f"{trainer.step} steps -> {options.run_dir}")
-
-
-def _train_config(options: argparse.Namespace) -> Any:
-    from ..store.model_folder import CONFIG, read_json
-    from ..training.dit.trainer import TrainConfig
-
-    run_config = options.run_dir / CONFIG
-    values = read_json(run_config) if options.resume else TrainConfig().to_dict()
-    overrides = train_recipe.read_overrides(options.config)
-    for key, value in overrides.items():
-        base = values.get(key)
-        both = isinstance(value, dict) and isinstance(base, dict)
-        values[key] = dict(base or {}, **value) if both else value
-    if options.minutes is not None:
-        values["minutes"] = options.minutes
-    if options.steps is not None:
-        values |= {"steps": options.steps, "minutes": None}
-    if not options.resume:
-        values["seed"] = options.seed
-    try:
-        return TrainConfig.from_dict(values, str(options.config or run_config))
-    except ArtifactError as error:
-        if not overrides:
-            raise
-        raise InvalidRequest(
-            error.message, "Correct that file; docs/train-your-own.md says what may stand in it."
-        ) from error
-
-
 def _export(options: argparse.Namespace) -> None:
     from ..training.dit import export
 
-    export.export_run(
-        options.run_dir, options.data, options.out, options.details, overwrite=options.overwrite
-    )
+    with console.ProgressBars() as bars:
+        export.export_run(
+            options.run_dir,
+            options.data,
+            options.out,
+            options.details,
+            overwrite=options.overwrite,
+            report=bars.show,
+        )
     console.note(f"model -> {options.out}")

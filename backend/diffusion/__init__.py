@@ -1,4 +1,4 @@
-"""Diffusion: schedules, pure step functions, guidance, losses and the one sampling loop.
+"""Diffusion: schedules, pure step functions, guidance and the one sampling loop.
 
 Names are imported on first use, so that importing a sub-module does not pull in the rest.
 """
@@ -13,7 +13,6 @@ _HOMES = {
     "sample": "loop",
     "Flow": "process",
     "guided": "guidance",
-    "training_loss": "losses",
 }
 
 __all__ = list(_HOMES)

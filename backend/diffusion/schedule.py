@@ -82,11 +82,6 @@ class Schedule:
         sigma = gather(self, "sqrt_one_minus_alphas_bar", t, x0)
         return signal * x0 + sigma * noise
 
-    def signal_to_noise(self, t: Tensor) -> Tensor:
-        """abar / (1 - abar) at each step of ``t`` ``[B]``, float32."""
-        table = self.alphas_bar / (1 - self.alphas_bar)
-        return table.to(torch.float32).to(t.device)[t]
-
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for the model's config."""
         return asdict(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -135,10 +135,9 @@ class FamilyPipeline(ABC):
         motions = []
         for seed, clip in enumerate(made, request.seed):
             seconds = request.seconds if clip.seconds is None else clip.seconds
-            data, note = self.rig(clip.features, seconds)
+            data, note = self.rig(clip.features, replace(request, seconds=seconds))
             warnings = [*clip.warnings, *note.pop("warnings", ())]
-            params = {"seconds": seconds, **used}
-            told = {**clip.note, **note}
+            params, told = {"seconds": seconds, **used}, {**clip.note, **note}
             meta = meta_of(request, seed, params, warnings=warnings, **told)
             motions.append(Motion(data, MOTION_FPS, meta))
         return motions
@@ -148,11 +147,11 @@ class FamilyPipeline(ABC):
         """The native clips of a checked request; sample ``i`` has the seed ``seed + i``."""
 
     @abstractmethod
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """Native features as motion_135 at 30 fps, and a note of what was lost.
 
         Args:
-            seconds: how long the motion shall be.
+            request: how long the motion shall be, and how joints become rotations.
         """
 
     @abstractmethod

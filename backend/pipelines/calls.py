@@ -44,6 +44,16 @@ def device_or_best(device: str | torch.device | None) -> torch.device:
         ) from error
 
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def precision_of(name: str) -> torch.dtype:
+    """The dtype of that name; :class:`InvalidRequest` for an unknown one."""
+    if name not in PRECISIONS:
+        raise InvalidRequest(f"Unknown precision {name!r}.", f"Use {' or '.join(PRECISIONS)}.")
+    return PRECISIONS[name]
+
+
 def frozen(net: Network, device: torch.device) -> Network:
     """The network on its device, ready to infer: evaluation mode, no gradients."""
     return net.to(device).eval().requires_grad_(False)

@@ -18,12 +18,13 @@ from ..store.hub_cache import cached_folder
 from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
-from .family import CONFIG_FILE, Family, families, family_of
+from .family import CONFIG_FILE, Family, bundled_folder, families, family_of
 from .kinds import kind_in, markers
 
 __all__ = [
     "ModelInfo",
     "Pipeline",
+    "bundled_folder",
     "check",
     "find_info",
     "list_models",

@@ -22,6 +22,10 @@ Report = Callable[[str, int, int], None]
 """Told of long preparations: a stage, how much of it is done, how much there is."""
 
 
+def silent(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """What a training reads, beside its configuration. Recipes add to it."""
@@ -42,7 +46,7 @@ class Setting:
     device: str = "cpu"
     precision: str = "fp32"
     process: Process = ALONE
-    report: Report = lambda stage, done, total: None
+    report: Report = silent
 
 
 class Recipe:

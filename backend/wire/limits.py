@@ -19,6 +19,8 @@ MIN_SEED = 0
 MAX_SEED = 2**31 - 1
 MIN_GUIDANCE = 0.0
 MAX_GUIDANCE = 20.0
+IK_PRESETS = ("clean", "published")
+"""How joints become rotations: for animation, or as published tables were made."""
 MIN_STEPS = 1
 MAX_STEPS = 1000
 DIFFUSION_SAMPLERS = ("ddim", "ddpm", "dpmpp")

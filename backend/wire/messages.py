@@ -32,6 +32,7 @@ class Request:
     ``seconds`` is the length of the motion. Sample ``i`` of ``samples`` uses seed ``seed + i``,
     so that any one of them can be made again alone. ``guidance_scale``, ``steps`` and ``sampler``
     are the model's own defaults when None. ``model`` is a registry name, a directory or a hub id.
+    ``ik`` is how joint positions become rotations, where the model makes positions.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
     to a model that can estimate it; ``seconds`` is then ignored. What else can be asked for takes
@@ -48,6 +49,7 @@ class Request:
     guidance_scale: float | None = None
     steps: int | None = None
     sampler: str | None = None
+    ik: str = limits.IK_PRESETS[0]
     cleanup: bool = True
     keep_best: bool = False
     estimate_length: bool = False
@@ -117,6 +119,11 @@ class Request:
         for name in ("cleanup", "keep_best", "estimate_length"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} must be true or false.", "Leave it out for neither.")
+        if self.ik not in limits.IK_PRESETS:
+            raise InvalidRequest(
+                f"Unknown preset of inverse kinematics {_shown(self.ik)}.",
+                f"Use one of: {', '.join(limits.IK_PRESETS)}.",
+            )
         if not isinstance(self.model, str) or not self.model.strip():
             raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
         if len(self.model) > limits.MAX_MODEL_CHARS:

@@ -14,14 +14,15 @@ from backend.motion.io.atomic import atomic_path
 from backend.training.data.batches import BatchSampler, SamplingConfig
 from backend.training.data.dataset import Item, MotionDataset
 from backend.training.data.text_cache import CaptionEmbeddings
-from backend.training.dit.trainer import TrainConfig, Trainer, ema_weights
+from backend.training.dit.recipe import DiTRecipe, TrainConfig, ema_weights
+from backend.training.loop import Training
 
 from .plan import Plan, validation_items
 
 SCHEDULE = Schedule("cosine", 1000)
 CHECKED_STEPS = (300, 600, 800, 900, 960, 990)
 """Time steps of the validation loss: the noisier, the more the text decides."""
-SAVE_SECONDS = 30.0
+SAVE_MINUTES = 0.5
 
 
 def run_folder(folder: Path, conditioning: str) -> Path:
@@ -54,13 +55,15 @@ def train(
         lr=plan.lr,
         warmup=plan.warmup,
         steps=plan.steps,
+        save_minutes=SAVE_MINUTES,
         seed=plan.seed,
     )
     sampler = BatchSampler(dataset, text, *stats, config.sampling, plan.seed)
-    trainer = Trainer(run, config, sampler)
+    recipe = DiTRecipe(config, sampler)
+    training = Training(recipe, recipe.folder(run))
     if (run / "state.pt").is_file():
-        trainer.resume()
-    trainer.fit(save_every=SAVE_SECONDS)
+        training.resume()
+    training.fit()
 
 
 def load(folder: Path, conditioning: str) -> tuple[DiT, torch.Tensor, torch.Tensor, int]:

@@ -15,6 +15,8 @@ from backend.cli.main import main
 from backend.errors import InternalError, InvalidRequest
 from backend.motion.representations import motion135, smplrifke205
 
+from ..model_zoo import tiny
+
 
 class Walker:
     """Features of a standing body whose arms depend on caption and seed."""
@@ -52,6 +54,10 @@ def captions(tmp_path: Path) -> Path:
     return folder
 
 
+def work(pipeline: Walker, folder: Path) -> chain.NativeWork:
+    return chain.NativeWork(folder, pipeline=pipeline)
+
+
 def plan(captions: Path) -> list[chain.GenerationJob]:
     jobs, skipped = chain.plan(captions, None, None, fps=20.0, seconds=1.5, seed=7)
     assert skipped == {"c9": "no caption"}
@@ -61,20 +67,22 @@ def plan(captions: Path) -> list[chain.GenerationJob]:
 def test_a_run_that_goes_on_gives_the_files_of_one_run(captions: Path, tmp_path: Path) -> None:
     jobs = plan(captions)
     assert [(j.name, j.caption, j.frames, j.seed) for j in jobs][1] == ("c1", "caption 1", 30, 8)
-    chain.generate(Walker(), jobs, tmp_path / "one", batch=2)
-    chain.generate(Walker(), jobs, tmp_path / "two", batch=3)
+    chain.generate(work(Walker(), tmp_path / "one"), jobs, batch=2)
+    chain.generate(work(Walker(), tmp_path / "two"), jobs, batch=3)
     for name in ("c1", "c2"):
         (tmp_path / "two" / f"{name}.npy").unlink()
     pipeline = Walker()
-    found = chain.generate(pipeline, jobs, tmp_path / "two", batch=8, skip_existing=True)
-    assert found["made"] == 2 and found["skipped"] == 3 and pipeline.calls == [2]
+    found = chain.generate(work(pipeline, tmp_path / "two"), jobs, batch=3, skip_existing=True)
+    assert found["made"] == 3 and found["skipped"] == 2 and pipeline.calls == [3]
     for job in jobs:
         a, b = (np.load(tmp_path / run / f"{job.name}.npy") for run in ("one", "two"))
         assert np.array_equal(a, b)
 
 
 def test_what_fails_is_named_and_the_rest_goes_on(captions: Path, tmp_path: Path) -> None:
-    found = chain.generate(Walker(fail="caption 3"), plan(captions), tmp_path / "out", batch=1)
+    found = chain.generate(
+        work(Walker(fail="caption 3"), tmp_path / "out"), plan(captions), batch=1
+    )
     assert found["failed"] == 1 and found["failures"][0]["name"] == "c3"
     assert sorted(p.stem for p in (tmp_path / "out").iterdir()) == ["c0", "c1", "c2", "c4"]
 
@@ -89,14 +97,11 @@ def test_lengths_come_from_real_motions(captions: Path, tmp_path: Path) -> None:
         chain.plan(captions, None, None, fps=20.0, seconds=None, seed=0)
 
 
-def test_the_whole_chain_from_the_command_line(
-    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from backend.pipelines import registry
-
-    monkeypatch.setattr(registry, "load_pipeline", lambda *a, **k: Walker())
+def test_the_whole_chain_from_the_command_line(captions: Path, tmp_path: Path) -> None:
+    model = tiny("dit", tmp_path).save_pretrained(tmp_path / "model")
     out = tmp_path / "run"
     command = ["batch", "chain", "--captions", str(captions), "--seconds", "1.5", "--quiet"]
+    command += ["--model", str(model), "--device", "cpu", "--workers", "2"]
     command += ["--out", str(out)]
     assert main(command) == 0
     assert np.load(out / "ms272" / "c4.npy").shape[1] == 272

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from backend.batch import conversion, journal, normalisation
-from backend.batch.conversion import ConversionSettings
+from backend.batch.conversion_settings import ConversionSettings
+from backend.batch.engine import Workers
 from backend.errors import InvalidRequest
 from backend.motion import convert
 from backend.motion.io import bvh, load, npz
@@ -72,7 +73,7 @@ def test_workers_change_nothing(folder: Path, tmp_path: Path) -> None:
     settings = quick()
     records = run(folder, settings)
     jobs = conversion.plan(folder, tmp_path / "parallel", settings)
-    assert conversion.run(jobs, settings, workers=2) == [
+    assert conversion.run(jobs, settings, workers=Workers(count=2)) == [
         journal.Record(**(r.__dict__ | {"key": ""})) for r in records
     ]
     assert contents(tmp_path / "parallel") == contents(tmp_path / "out")
@@ -156,8 +157,8 @@ def test_a_kill_between_record_and_rename_leaves_nothing_stale(
 
 def test_no_workers(folder: Path) -> None:
     for workers in (0, -3):
-        with pytest.raises(InvalidRequest, match="convert nothing"):
-            run(folder, quick(), workers=workers)
+        with pytest.raises(InvalidRequest, match="do nothing"):
+            run(folder, quick(), workers=Workers(count=workers))
 
 
 def test_statistics_are_undone(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.batch import drive
-from backend.batch.engine import LocalEngine, local_or_ray
+from backend.batch.engine import LocalEngine, Workers
 from backend.batch.work import DONE, FAILED, Outcome, cut
 from backend.errors import InvalidRequest, ServiceError
 
@@ -112,7 +112,7 @@ def cluster() -> Iterator[str]:
 def test_ray_actors_on_two_nodes(cluster: str, tmp_path: Path) -> None:
     items = [Toy("a"), Toy("b"), Toy("c", "dies"), Toy("d", "fails"), Toy("e"), Toy("f", "raises")]
     found: list[Outcome] = []
-    engine = local_or_ray("ray", ToyWork(tmp_path), 2, 0, cluster)
+    engine = Workers("ray", 2, 0, cluster).of(ToyWork(tmp_path))
     progress = drive.execute(engine, list(cut(items, 2)), on_outcomes=found.extend)
     assert sorted(o.name for o in found if o.status == FAILED) == ["c", "d", "f"]
     assert (tmp_path / "b").read_text() == "a b 1" and (tmp_path / "e").read_text() == "e 1"
@@ -122,15 +122,15 @@ def test_ray_actors_on_two_nodes(cluster: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray's test cluster")
 def test_machines_without_the_folder_send_the_files(cluster: str, tmp_path: Path) -> None:
     found: list[Outcome] = []
-    engine = local_or_ray("ray", ToyWork(tmp_path / "here"), 1, 0, cluster, collect=True)
+    engine = Workers("ray", 1, 0, cluster, collect=True).of(ToyWork(tmp_path / "here"))
     drive.execute(engine, list(cut([Toy("a"), Toy("b")], 2)), on_outcomes=found.extend)
     assert sorted(p.name for p in (tmp_path / "here").iterdir()) == ["a", "b"]
     with pytest.raises(ServiceError, match="no GPU"):
-        local_or_ray("ray", ToyWork(tmp_path), 1, 1, cluster)
+        Workers("ray", 1, 1, cluster).of(ToyWork(tmp_path))
 
 
 def test_a_cluster_that_is_not_there() -> None:
     pytest.importorskip("ray")
     with pytest.raises(ServiceError, match="no Ray cluster") as error:
-        local_or_ray("ray", ToyWork(Path()), 1, 0, "127.0.0.1:1")
+        Workers("ray", 1, 0, "127.0.0.1:1").of(ToyWork(Path()))
     assert "ray start" in error.value.hint

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from backend.models.dit import DiT, DiTConfig
+from backend.models.dit.network import _held_frames, _over_time
 
 CONFIG = DiTConfig(
     width=32, depth=2, heads=2, stem_width=16, adaln_rank=8, side_words=True,
@@ -89,3 +92,23 @@ def test_no_words_at_all_are_fine(net: DiT) -> None:
 def test_context_goes_with_adaln_only() -> None:
     with pytest.raises(ValueError, match="adaln"):
         DiTConfig(conditioning="in_context", context_width=16)
+
+
+def test_held_edges_show_the_end_frames_again_and_never_the_padding() -> None:
+    torch.manual_seed(3)
+    net = DiT(replace(CONFIG, held_edges=True, detail_width=4)).eval()
+    with torch.no_grad():
+        for value in net.parameters():
+            value.copy_(torch.randn(value.shape) * 0.1)
+    y = _condition(2)
+    x = torch.randn(2, 24, 205)
+    alone = net(x[:1, :21], torch.tensor([7]), {k: v[:1] for k, v in y.items()} | {
+        "lengths": torch.tensor([21])})  # fmt: skip
+    together = net(x, torch.full((2,), 7), y | {"lengths": torch.tensor([21, 24])})
+    assert torch.allclose(alone[0], together[0, :21], atol=1e-5)
+    assert bool((together[0, 21:] == 0).all())
+    # a constant goes through a convolution with held edges as a constant
+    layer = torch.nn.Conv1d(5, 3, 3, padding=1)
+    flat = torch.ones(2, 9, 5)
+    out = _over_time(layer, flat, _held_frames(torch.tensor([6, 9]), 9))
+    assert torch.allclose(out, out[:, :1].expand_as(out), atol=1e-6)

@@ -120,3 +120,12 @@ def test_states_begin_where_the_prompt_begins() -> None:
     states = qwen.prompt_states("walk", Net(), Chat(), "be short")
     assert "".join(chr(int(v)) for v in states[:, 0]) == "walk|"
     assert len(qwen.prompt_states("x" * 300, Net(), Chat())) == qwen.MAX_TOKENS
+
+
+def test_converted_it_is_verified(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["convert-checkpoint", "hymotion", str(folder), str(out), "--verify"]) == 0
+    assert capsys.readouterr().out.count("max-abs-diff = 0.0") == 2
+    assert (out / "text_features.safetensors").is_file()

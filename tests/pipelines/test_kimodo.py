@@ -286,3 +286,14 @@ def test_a_pose_of_any_rig_becomes_a_constraint(make_motion) -> None:
     (pose,) = parse_constraints([values], bones, "c")
     assert isinstance(pose, PoseConstraint)
     np.testing.assert_allclose(pose.world, world[1:2], atol=1e-6)
+
+
+def test_converted_it_is_verified_and_may_be_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = write_release(tmp_path / "in", torch_file=True)
+    command = ["convert-checkpoint", "kimodo", str(place), str(tmp_path / "out"), "--verify"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.count("max-abs-diff = 0.0") == 2
+    assert main(command) != 0
+    assert main([*command, "--overwrite"]) == 0

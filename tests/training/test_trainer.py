@@ -12,13 +12,14 @@ from backend.text.actions import ACTION_WORDS
 from backend.training.data.batches import BatchSampler, SamplingConfig, feature_statistics
 from backend.training.data.dataset import Item, MotionDataset
 from backend.training.data.text_cache import CaptionEmbeddings
-from backend.training.dit.trainer import TrainConfig, Trainer
+from backend.training.dit.recipe import DiTRecipe, TrainConfig
+from backend.training.loop import Training
 
 FLAGS = len(ACTION_WORDS)
 PATTERN = np.array([1.0, 0.0, 1.0] + [0.0] * (FLAGS - 3), np.float32)
 
 
-def _trainer(run: Path, drop_words: float) -> Trainer:
+def _trainer(run: Path, drop_words: float) -> Training:
     """Of a data set whose every caption names the words of PATTERN."""
     features = np.random.default_rng(0).normal(size=(200, 205)).astype(np.float32)
     items = tuple(Item("clip", "train", 40 * k, 40, 0, content="walk") for k in range(5))
@@ -39,12 +40,15 @@ def _trainer(run: Path, drop_words: float) -> Trainer:
         drop_words=drop_words,
     )
     sampler = BatchSampler(data, text, *feature_statistics(data), config.sampling, config.seed)
-    return Trainer(run, config, sampler, precision="fp32")
+    recipe = DiTRecipe(config, sampler, precision="fp32")
+    return Training(recipe, recipe.folder(run))
 
 
-def _flags_that_the_network_sees(trainer: Trainer, steps: int) -> torch.Tensor:
+def _flags_that_the_network_sees(trainer: Training, steps: int) -> torch.Tensor:
     seen: list[torch.Tensor] = []
-    trainer.net.register_forward_pre_hook(lambda _, given: seen.append(given[2]["actions"].clone()))
+    trainer.recipe.net.register_forward_pre_hook(
+        lambda _, given: seen.append(given[2]["actions"].clone())
+    )
     for _ in range(steps):
         trainer.train_step()
     return torch.cat(seen)

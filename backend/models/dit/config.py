@@ -22,7 +22,8 @@ class DiTConfig:
     ``context_width`` > 0 lets the blocks of adaln also attend to the encoder's token states, read
     by one small layer of that width. ``labels``, ``styles`` and ``controls`` are the sizes of soft
     conditions beside the text: how much of each action and of each manner, and numbers such as
-    speed, each of which may be unknown.
+    speed, each of which may be unknown. ``held_edges`` shows the convolutions the first and the
+    last frame again beyond the ends of a clip; zeros there draw its ends to the mean pose.
     """
 
     input_dim: int = 205
@@ -44,6 +45,7 @@ class DiTConfig:
     labels: int = 0
     styles: int = 0
     controls: int = 0
+    held_edges: bool = False
 
     def __post_init__(self) -> None:
         if self.context_width and self.conditioning != "adaln":

@@ -129,11 +129,12 @@ class DiT(nn.Module):
         frame_mask = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None]
         token_mask = frame_mask[:, ::patch, 0]
 
-        noisy = (x * frame_mask).transpose(1, 2)
-        stem = self.stem(noisy).transpose(1, 2) * frame_mask
+        held = _held_frames(lengths, x.shape[1]) if self.config.held_edges else None
+        noisy = x * frame_mask
+        stem = _over_time(self.stem, noisy, held) * frame_mask
         seen = stem
         if self.config.detail_width:
-            detail = self.detail_in(noisy).transpose(1, 2) * frame_mask
+            detail = _over_time(self.detail_in, noisy, held) * frame_mask
             seen = torch.cat([stem, detail], -1)
         hidden = self.embed(seen.reshape(len(x), -1, patch * seen.shape[-1]))
         positions = torch.arange(hidden.shape[1], device=x.device)
@@ -149,8 +150,8 @@ class DiT(nn.Module):
         hidden = hidden.reshape(len(x), -1, seen.shape[-1]) * frame_mask
         coarse = hidden[..., : self.config.stem_width]
         joined = torch.cat([coarse, stem.to(hidden.dtype)], -1)
-        mid = F.gelu(self.head1(joined.transpose(1, 2))) * frame_mask.transpose(1, 2)
-        out = self.head2(mid)
+        mid = F.gelu(_over_time(self.head1, joined, held)) * frame_mask
+        out = _over_time(self.head2, mid, held)
         if self.config.detail_width:
             # how far a noisy frame may be believed depends on the step, and on what is asked for
             width = self.config.width
@@ -158,8 +159,8 @@ class DiT(nn.Module):
             gate = self.detail_gate(asked * width**-0.5)[:, None]
             fine = hidden[..., self.config.stem_width :]
             passed = torch.cat([fine, (gate * detail).to(hidden.dtype)], -1)
-            out = out + self.detail_out(passed.transpose(1, 2))
-        return (out.transpose(1, 2) * frame_mask)[:, :frames]
+            out = out + _over_time(self.detail_out, passed, held)
+        return (out * frame_mask)[:, :frames]
 
     def _transform(
         self,
@@ -193,3 +194,17 @@ class DiT(nn.Module):
         for block in self.blocks:
             hidden = block(hidden, bias, condition=vector, text=sentence)
         return hidden[:, prefix:]
+
+
+def _held_frames(lengths: Tensor, frames: int) -> Tensor:
+    """``[B, frames + 2]``: the frame that stands at each place from one before to one behind."""
+    places = torch.arange(-1, frames + 1, device=lengths.device).clamp_min(0)
+    return torch.minimum(places, lengths[:, None] - 1)
+
+
+def _over_time(layer: nn.Conv1d, x: Tensor, held: Tensor | None) -> Tensor:
+    """A convolution of width 3 along time of ``[B, T, C]``; ``held`` replaces its zero padding."""
+    if held is None:
+        return layer(x.transpose(1, 2)).transpose(1, 2)
+    wide = x.gather(1, held[..., None].expand(-1, -1, x.shape[-1]))
+    return F.conv1d(wide.transpose(1, 2), layer.weight, layer.bias).transpose(1, 2)

@@ -206,15 +206,16 @@ class HYMotionNet(nn.Module):
         self.final_layer = FinalLayer(width, c.features)
 
     def forward(self, x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
-        """See the class."""
-        frames = x.shape[1]
+        """See the class; the network may be in another dtype than ``x``, which the result has."""
+        frames, asked = x.shape[1], x.dtype
+        dtype = self.input_encoder.weight.dtype
         real_text = y["token_mask"].bool()
         real = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
         if y.get("lengths") is not None:
             real = torch.arange(frames, device=x.device) < y["lengths"].to(x.device)[:, None]
-        condition = self.timestep_encoder(t) + self.vtxt_encoder(y["pooled"])
-        text = self.text_refiner(self.ctxt_encoder(y["tokens"]), t, real_text)
-        motion = self.input_encoder(x)
+        condition = self.timestep_encoder(t) + self.vtxt_encoder(y["pooled"].to(dtype))
+        text = self.text_refiner(self.ctxt_encoder(y["tokens"].to(dtype)), t, real_text)
+        motion = self.input_encoder(x.to(dtype))
         positions = self._positions(frames, text.shape[1], x.device)
         visible = self._visible(real, real_text)
         for block in self.double_blocks:
@@ -223,7 +224,7 @@ class HYMotionNet(nn.Module):
         for block in self.single_blocks:
             joint = block(joint, condition, positions, visible)
         out: Tensor = self.final_layer(joint[:, :frames], condition)
-        return out
+        return out.to(asked)
 
     def _positions(self, frames: int, tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Rotary table of the joint sequence; a turn by 0 leaves text as it is where asked."""

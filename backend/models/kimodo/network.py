@@ -48,6 +48,8 @@ class Stage(nn.Module):
         self.input_linear = nn.Linear(inputs, width)
         self.seqTransEncoder = Encoder(c.num_layers, width, c.num_heads, c.ff_size)
         self.output_linear = nn.Linear(width, outputs)
+        self.dtype = torch.float32
+        """Of the transformer's products; what goes in and comes out is float32."""
 
     def forward(
         self, frames: Tensor, text: Tensor, t: Tensor, heading: Tensor, pack: Pack | None
@@ -70,7 +72,12 @@ class Stage(nn.Module):
             self.linear_first_heading_angle(direction)[:, None],
         ]
         x = torch.cat([*prefix, self.input_linear(frames)], dim=1)
-        x = self.seqTransEncoder(x + table[: x.shape[1]], pack)
+        x = x + table[: x.shape[1]]
+        if self.dtype == torch.float32:
+            x = self.seqTransEncoder(x, pack)
+        else:
+            with torch.autocast(x.device.type, dtype=self.dtype):
+                x = self.seqTransEncoder(x, pack).float()
         out: Tensor = self.output_linear(x[:, c.prefix :])
         return out
 
@@ -96,6 +103,10 @@ class KimodoDenoiser(nn.Module):
         dim = config.features
         self.root_model = Stage(config, 2 * dim, ROOT_WIDTH)
         self.body_model = Stage(config, LOCAL_WIDTH + 2 * dim - ROOT_WIDTH, dim - ROOT_WIDTH)
+
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Let the transformers multiply in ``dtype``; features stay float32."""
+        self.root_model.dtype = self.body_model.dtype = dtype
 
     def forward(self, x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
         """See the class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -255,11 +255,11 @@ class ActionMDMPipeline(FamilyPipeline):
         tell("fitting the skeleton")
         return [Made(clip, {"action": name}) for clip in clips]
 
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`FamilyPipeline`: by inverse kinematics."""
-        frames = max(1, round(seconds * MOTION_FPS))
-        data, error = to_motion135(features, self.config.fps, frames)
-        return data, {"ik_error_mm": error}
+        frames = max(1, round(request.seconds * MOTION_FPS))
+        data, error = to_motion135(features, self.config.fps, frames, request.ik)
+        return data, {"ik_error_mm": error, "ik": request.ik}
 
     # ------------------------------------------------------------------ inside
 
@@ -350,13 +350,14 @@ class ActionMDMPipeline(FamilyPipeline):
 
 
 def to_motion135(
-    clip: np.ndarray, fps: float, frames: int | None = None
+    clip: np.ndarray, fps: float, frames: int | None = None, ik: str = limits.IK_PRESETS[0]
 ) -> tuple[np.ndarray, float]:
     """Joints ``[T, 22, 3]`` to motion_135 at 30 fps, standing on the ground.
 
     Args:
         fps: rate of ``clip``.
         frames: exact number of output frames; by default the duration decides.
+        ik: a name of :data:`backend.motion.convert.IK_PRESETS`.
 
     Returns:
         motion_135 ``[T', 135]`` float32 and the mean distance of its joints from the clip's, mm.
@@ -369,7 +370,7 @@ def to_motion135(
             "The model made a motion that is not finite.", "Train it longer, or with a lower rate."
         )
     points = joints_representation.as_joints(clip)
-    same_rate = convert.IkOptions(target_fps=fps)
+    same_rate = replace(convert.IkOptions.preset(ik), target_fps=fps)
     fitted, error = convert.joints_to_motion135(points, fps, fps, same_rate)
     data = resample_motion135(fitted, fps, MOTION_FPS, frames)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)

@@ -16,13 +16,28 @@ SPEC = smplrifke205.SPEC
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Sampling settings that have a name: a quick draft, or the best there is."""
+
+    sampler: str
+    steps: int
+    guidance_scale: float
+
+    def __post_init__(self) -> None:
+        if self.sampler not in limits.DIFFUSION_SAMPLERS:
+            raise ValueError(f"unknown sampler {self.sampler!r}")
+        if not limits.MIN_STEPS <= self.steps <= limits.MAX_STEPS:
+            raise ValueError(f"{self.steps} steps")
+
+
+@dataclass(frozen=True)
 class DiTPipelineConfig:
     """``config.json`` of a model: the network, how it was trained, and its defaults.
 
     ``min_frames`` and ``max_frames`` bound one window, in frames of ``fps``; longer motions are
     made of several. ``step_power`` above 1 puts more of the DDIM and DDPM steps where it is noisy
-    (``diffusion.schedule.power_spaced``). ``name``, ``licence`` and ``description`` are shown to
-    people.
+    (``diffusion.schedule.power_spaced``). ``draft`` and ``best`` are settings to choose instead of
+    the defaults. ``name``, ``licence`` and ``description`` are shown to people.
     """
 
     network: DiTConfig
@@ -41,6 +56,8 @@ class DiTPipelineConfig:
     steps: int = 25
     guidance_scale: float = 2.5
     step_power: float = 1.0
+    draft: Preset | None = None
+    best: Preset | None = None
     sha256: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

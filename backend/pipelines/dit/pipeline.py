@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from ...text import minilm
 from ...text.actions import named_actions
 from ...text.sides import named_sides
 from ...wire import limits
-from ...wire.messages import Motion, Request
+from ...wire.messages import Motion, Progress, Request
 from ...wire.skeleton import MOTION_FPS
 from ..base import FamilyPipeline, Made
 from ..calls import (
@@ -49,6 +49,7 @@ from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .short_clips import frames_to_make, liveliest
+from .timeline import is_timeline, timeline_motions
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
@@ -234,17 +235,27 @@ class DiTPipeline(FamilyPipeline):
             on_step=on_step,
         )
 
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """As of every family; a prompt of lines ``text # start # end # legs # ...`` is a timeline
+        (:mod:`.timeline`)."""
+        if is_timeline(request.prompt):
+            return timeline_motions(self, request.validated(), on_step)
+        return super().generate(request, on_step)
+
     def make(self, request: Request, tell: Stages) -> list[Made]:
         """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the parts of the prompt.
 
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions; a
-        very short motion is the liveliest stretch of a longer one (:mod:`.short_clips`).
+        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
+        model that has seen no short clips makes a very short motion as the liveliest stretch of a
+        longer one (:mod:`.short_clips`).
         """
         parts = split_prompt(request.prompt)
         frames = max(1, round(request.seconds * self.config.fps))
         plan = self._plan(parts, frames)
         made = frames
-        if len(parts) == 1:
+        if len(parts) == 1 and self.vocabulary is None:  # others were trained on short clips too
             made = frames_to_make(frames, self.config.fps, self.config.max_frames)
             plan = self._plan(parts, made)
         tell("reading the prompt")
@@ -263,9 +274,9 @@ class DiTPipeline(FamilyPipeline):
             for clip in clips
         ]
 
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`FamilyPipeline`; rotations are in the features."""
-        frames = max(1, round(seconds * MOTION_FPS))
+        frames = max(1, round(request.seconds * MOTION_FPS))
         return smplrifke205.to_motion135(features, MOTION_FPS, frames=frames), {}
 
     # ------------------------------------------------------------------ editing

@@ -325,7 +325,7 @@ def _readable(data: np.ndarray, fps: float, shortest: int) -> np.ndarray:
 
 
 def _rendered(features: np.ndarray, fps: float) -> np.ndarray:
-    data, _ = output.rigged(features, len(features) / FPS)
+    data, _ = output.rigged(features, Request("go on", seconds=len(features) / FPS))
     return resample_motion135(data, MOTION_FPS, fps)
 
 

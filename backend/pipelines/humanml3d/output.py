@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import InternalError, InvalidRequest
 from ...motion import convert
 from ...motion.representations import hml263, motion135
+from ...wire.messages import Request
 from ...wire.skeleton import MOTION_FPS, SOLE_HEIGHT
 
 LOSS_NOTE = "ik_error_mm"
@@ -33,13 +34,13 @@ def check_skeleton(
         )
 
 
-def rigged(features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
     """A clip of a model as motion_135 at 30 fps.
 
     Joints are recovered from the stored positions and fitted by inverse kinematics
-    (:func:`backend.motion.convert.joints_to_motion135`), on the ground of the neutral body. A clip
-    that differs much from ``seconds``, because its model decides the length, keeps its own and
-    says so among its warnings.
+    (:func:`backend.motion.convert.joints_to_motion135`) as ``request.ik`` says, on the ground of
+    the neutral body. A clip that differs much from ``request.seconds``, because its model decides
+    the length, keeps its own and says so among its warnings.
 
     Args:
         features: ``[T, 263]`` un-normalised at 20 fps.
@@ -56,12 +57,16 @@ def rigged(features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, 
             "Try another seed, or a smaller guidance scale.",
         )
     points = convert.hml263_to_joints(features)
-    data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS)
+    options = convert.IkOptions.preset(request.ik)
+    data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS, options)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
     warnings = []
-    frames = max(1, round(seconds * MOTION_FPS))
+    frames = max(1, round(request.seconds * MOTION_FPS))
     if abs(len(data) - frames) <= FIT_SECONDS * MOTION_FPS:
         data = data[np.minimum(np.arange(frames), len(data) - 1)]
     else:
-        warnings.append(f"The model made {len(data) / MOTION_FPS:.1f} s instead of {seconds:g} s.")
-    return data, {LOSS_NOTE: round(float(error.mean()), 2), "warnings": warnings}
+        warnings.append(
+            f"The model made {len(data) / MOTION_FPS:.1f} s instead of {request.seconds:g} s."
+        )
+    note = {LOSS_NOTE: round(float(error.mean()), 2), "ik": request.ik}
+    return data, {**note, "warnings": warnings}

@@ -62,4 +62,5 @@ CARD = Family(
             memory_bytes=3_000_000_000,
         ),
     ),
+    converter=".conversion:HYMotionConversion",
 )

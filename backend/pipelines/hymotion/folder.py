@@ -25,6 +25,8 @@ from .sampling import NullFeatures
 CONFIG, CHECKPOINT, WEIGHTS = "config.yml", "latest.ckpt", "model.safetensors"
 TABLE = "text_features.safetensors"
 PREFIX = "motion_transformer."
+RECORD = "record.json"
+"""Says what we saved: licence and the other files' sha256."""
 FILES = (CHECKPOINT, WEIGHTS, TABLE)
 
 

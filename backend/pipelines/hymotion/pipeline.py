@@ -33,6 +33,7 @@ from ..calls import (
     frozen,
     meta_of,
     part_of,
+    precision_of,
 )
 from . import folder as hy_files
 from .card import LICENCE
@@ -61,11 +62,12 @@ class HYMotionPipeline:
         prompts: PromptFeatures | None = None,
         folder: Path | None = None,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
     ) -> None:
         self.device = device_or_best(device)
         self.model = model
-        self.net = frozen(model.net, self.device)
+        self.net = frozen(model.net.to(precision_of(precision)), self.device)
         self.name = folder.name if folder else "hymotion"
         self.licence = LICENCE
         self._prompts = prompts
@@ -80,10 +82,14 @@ class HYMotionPipeline:
         name_or_path: str | Path,
         *,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> HYMotionPipeline:
         """Load a folder or hub id in the published layout; every file is checked.
+
+        Args:
+            precision: "float32", or "bfloat16", which is faster where the processor has it.
 
         Raises:
             ModelNotFound: nothing there.
@@ -97,16 +103,27 @@ class HYMotionPipeline:
             local_files_only=local_files_only,
         )
         model = hy_files.load(folder)
-        return cls(model, folder=folder, device=device, local_files_only=local_files_only)
+        return cls(
+            model,
+            folder=folder,
+            device=device,
+            precision=precision,
+            local_files_only=local_files_only,
+        )
 
     def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder, whole or not at all, and return it."""
         with new_folder(directory, overwrite=overwrite) as folder:
-            hy_files.save(folder, dataclasses.replace(self.model, net=self.net))
-            if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
-                table = (self._folder / hy_files.TABLE).read_bytes()
-                (folder / hy_files.TABLE).write_bytes(table)
+            self.write(folder)
         return Path(directory)
+
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder that is the caller's own."""
+        hy_files.save(folder, dataclasses.replace(self.model, net=self.net))
+        if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
+            table = (self._folder / hy_files.TABLE).read_bytes()
+            (folder / hy_files.TABLE).write_bytes(table)
+        model_folder.record(folder, {"licence": self.licence}, name=hy_files.RECORD)
 
     # ------------------------------------------------------------------ atoms
 

@@ -74,4 +74,5 @@ CARD = Family(
             size_bytes=1_130_000_000,
         ),
     ),
+    converter=".conversion:KimodoConversion",
 )

@@ -29,6 +29,8 @@ Value: TypeAlias = object
 
 CONFIG = "config.yaml"
 WEIGHTS = "model.safetensors"
+RECORD = "record.json"
+"""Says what we saved: licence and the other files' sha256."""
 TABLE, MAP = "text_vectors.safetensors", "text_map.safetensors"
 STATS = Path("stats/motion")
 SETS = ("global_root", "local_root", "body")

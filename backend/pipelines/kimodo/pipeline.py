@@ -35,6 +35,7 @@ from ..calls import (
     frozen,
     meta_of,
     part_of,
+    precision_of,
 )
 from ..editing.prompt_parts import split_prompt
 from . import folder as kimodo_files
@@ -66,11 +67,13 @@ class KimodoPipeline:
         source: VectorSource | None = None,
         folder: Path | None = None,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
     ) -> None:
         self.device = device_or_best(device)
         net.stats = net.stats.to(self.device)
         self.net = frozen(net, self.device)
+        self.net.compute_in(precision_of(precision))
         self.bones = bones
         self.name = folder.name if folder else "kimodo"
         self.licence = LICENCES[bones.name]
@@ -87,10 +90,14 @@ class KimodoPipeline:
         name_or_path: str | Path,
         *,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> KimodoPipeline:
         """Load a folder or hub id in the published layout; every file is checked.
+
+        Args:
+            precision: "float32", or "bfloat16", which is faster where the processor has it.
 
         Raises:
             ModelNotFound: nothing there.
@@ -104,16 +111,28 @@ class KimodoPipeline:
             local_files_only=local_files_only,
         )
         net, bones = kimodo_files.load(folder)
-        return cls(net, bones, folder=folder, device=device, local_files_only=local_files_only)
+        return cls(
+            net,
+            bones,
+            folder=folder,
+            device=device,
+            precision=precision,
+            local_files_only=local_files_only,
+        )
 
     def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder in the published layout, whole or not at all, and return it."""
         with new_folder(directory, overwrite=overwrite) as folder:
-            kimodo_files.save(folder, self.net)
-            for name in (kimodo_files.TABLE, kimodo_files.MAP):
-                if self._folder is not None and (self._folder / name).is_file():
-                    (folder / name).write_bytes((self._folder / name).read_bytes())
+            self.write(folder)
         return Path(directory)
+
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder that is the caller's own."""
+        kimodo_files.save(folder, self.net)
+        for name in (kimodo_files.TABLE, kimodo_files.MAP):
+            if self._folder is not None and (self._folder / name).is_file():
+                (folder / name).write_bytes((self._folder / name).read_bytes())
+        model_folder.record(folder, {"licence": self.licence}, name=kimodo_files.RECORD)
 
     # ------------------------------------------------------------------ atoms
 

@@ -251,9 +251,9 @@ class MDMPipeline(FamilyPipeline):
         )
         return [Made(clip, {"parts": [request.prompt]}, warnings) for clip in clips]
 
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`FamilyPipeline`."""
-        return rigged(features, seconds)
+        return rigged(features, request)
 
     def used(
         self, guidance_scale: float | None, steps: int | None, sampler: str | None

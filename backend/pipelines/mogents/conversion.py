@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,14 +65,19 @@ class MoGenTSConversion:
         )
         length_root = self.length_root.expanduser() if self.length_root else None
         networks, stats = read_release(self.weights_root.expanduser(), length_root, names)
-        encoder = _encoder(self.clip)
+        encoder = read_encoder(self.clip)
         extra = {"name": self.name or self.out.absolute().name, "licence": self.licence}
         extra["precision"] = self.precision
         source = MoGenTSPipeline(networks, stats, values=extra, device="cpu")
         with new_folder(self.out, overwrite=self.overwrite) as folder:
             mogents_files.save(folder, networks, stats, encoder, extra)
             if self.verify:
-                _verify(source, MoGenTSPipeline.from_pretrained(folder, device="cpu"), tell)
+                compare(
+                    source,
+                    MoGenTSPipeline.from_pretrained(folder, device="cpu"),
+                    _VERIFIED_ROWS,
+                    tell,
+                )
         if length_root is None:
             tell("warning", "No length estimator (--length-root): lengths must always be given.")
         if encoder is None:
@@ -79,7 +85,8 @@ class MoGenTSConversion:
         return self.out
 
 
-def _encoder(folder: Path | None) -> Any:
+def read_encoder(folder: Path | None) -> Any:
+    """The CLIP text encoder of a folder, or None where there is none to put in."""
     if folder is None:
         return None
     from ...text import clip
@@ -93,7 +100,12 @@ def _encoder(folder: Path | None) -> Any:
     return clip.ClipTextEncoder.load(place)
 
 
-def _verify(one: MoGenTSPipeline, other: MoGenTSPipeline, tell: Tell) -> None:
+def compare(one: MoGenTSPipeline, other: MoGenTSPipeline, rows: Sequence[int], tell: Tell) -> None:
+    """Raise :class:`InternalError` unless weights, drawn tokens and motions are the same.
+
+    Args:
+        rows: token rows of the clips to generate.
+    """
     import torch
 
     from ...models.mogents.draws import BatchDraws
@@ -108,13 +120,13 @@ def _verify(one: MoGenTSPipeline, other: MoGenTSPipeline, tell: Tell) -> None:
     weights = max(float((a - b).abs().max()) for a, b in pairs)
     tell("result", f"weights: {len(pairs)} tensors, max-abs-diff = {weights}")
     text = torch.randn(
-        len(_VERIFIED_ROWS), one.config.mask.clip_dim, generator=torch.Generator().manual_seed(0)
+        len(rows), one.config.mask.clip_dim, generator=torch.Generator().manual_seed(0)
     )
     made = []
     for pipeline in (one, other):
         draws = BatchDraws(torch.Generator().manual_seed(0))
-        ids = pipeline.sample_tokens(text, _VERIFIED_ROWS, draws, independent=False)
-        made.append((ids, pipeline.decode_tokens(*ids, _VERIFIED_ROWS, independent=False)))
+        ids = pipeline.sample_tokens(text, rows, draws, independent=False)
+        made.append((ids, pipeline.decode_tokens(*ids, rows, independent=False)))
     (ids_a, clips_a), (ids_b, clips_b) = made
     same = all(torch.equal(a, b) for a, b in zip(ids_a, ids_b, strict=True))
     count, found = sum(i.numel() for i in ids_a), "equal" if same else "DIFFER"

@@ -86,7 +86,7 @@ class MoGenTSCore:
         mask, residual = mask or self.mask, residual or self.residual
         stages = self.config.vq.num_quantizers - 1
         stages = min(stages, residual.layers or stages)
-        step = _counter(2 * (mask.timesteps + stages), on_step)
+        step = step_counter(2 * (mask.timesteps + stages), on_step)
         if text.shape != (len(rows), self.config.mask.clip_dim):
             raise FormatError(
                 f"Text features of shape {list(text.shape)} do not fit {len(rows)} lengths.",
@@ -164,7 +164,7 @@ class MoGenTSCore:
         return [g[k : k + size] for g in by_length.values() for k in range(0, len(g), size)]
 
 
-def _counter(total: int, on_step: StepCallback | None) -> Callable[[], None]:
+def step_counter(total: int, on_step: StepCallback | None) -> Callable[[], None]:
     """A call per step for the samplers that becomes ``on_step(done, total)``; starts with 0."""
     done = 0
     if on_step is not None:

@@ -245,9 +245,9 @@ class MoGenTSPipeline(MoGenTSCore, FamilyPipeline):
         own = [len(clip) / SPEC.fps if lengths is None else None for clip in clips]
         return [Made(c, {}, warnings, seconds) for c, seconds in zip(clips, own, strict=True)]
 
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`FamilyPipeline`."""
-        return rigged(features, seconds)
+        return rigged(features, request)
 
     # ------------------------------------------------------------------ inside
 

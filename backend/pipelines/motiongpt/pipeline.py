@@ -200,9 +200,9 @@ class MotionGPTPipeline(MotionGPTCore, FamilyPipeline):
         )
         return [Made(a.features, {"tokens": list(a.ids)}, a.warnings) for a in answers]
 
-    def rig(self, features: np.ndarray, seconds: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`FamilyPipeline`."""
-        return output.rigged(features, seconds)
+        return output.rigged(features, request)
 
     def used(
         self, guidance_scale: float | None, steps: int | None, sampler: str | None

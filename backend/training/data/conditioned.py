@@ -191,34 +191,6 @@ class ConditionedSampler(BatchSampler):
         self.usual = usual_speeds(dataset)
         self._label_columns = vocabulary.label_index
         self._style_columns = vocabulary.style_index
-        self._begun = self._random_state()
-        self._used = 0
-
-    # ------------------------------------------------------------------ stopping and going on
-
-    def _random_state(self) -> str:
-        return json.dumps(self.rng.bit_generator.state)
-
-    def state(self) -> dict[str, Any]:
-        """Where the stream is: plain values."""
-        return {"bucket": self._begun, "used": self._used}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on behind the batch at which :meth:`state` was taken (same data and settings)."""
-        self.rng.bit_generator.state = json.loads(state["bucket"])
-        self._ready = []
-        for _ in range(int(state["used"])):
-            self.next()
-        if not state["used"]:
-            self._begun, self._used = state["bucket"], 0
-
-    def next(self) -> Batch:
-        """The next batch."""
-        if not self._ready:
-            self._begun, self._used = self._random_state(), 0
-            self._fill()
-        self._used += 1
-        return self._ready.pop()
 
     # ------------------------------------------------------------------ examples
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...diffusion.schedule import Schedule
 from ...errors import ArtifactError
 from ...models.dit import DiT
-from ...pipelines.dit.config import config_for
+from ...pipelines.dit.config import Preset, config_for
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
 from ...pipelines.dit.vocabulary import Vocabulary
+from ...store.config_files import config_from_dict
 from ...store.model_folder import Stats, write_json
 from ...store.new_folder import new_folder
-from ...text.minilm import MiniLMEncoder
+from ...text.minilm import MiniLMEncoder, TextEmbedding
 from ..data.dataset import MotionDataset, read_json
+from ..recipe import Report, silent
 from ..run import load_state
-from .trainer import ema_weights
+from .recipe import ema_weights
 
+PRESETS = ("draft", "best")
 CAPTIONS_PER_LABEL = 48
 """Known captions kept per action: enough for the warning, and half a megabyte on disk."""
 CAPTIONS_READ_PER_LABEL = 240
@@ -25,7 +29,13 @@ CAPTIONS_READ_PER_LABEL = 240
 
 
 def export_run(
-    run: Path, data: Path, out: Path, details: Path | None = None, *, overwrite: bool = False
+    run: Path,
+    data: Path,
+    out: Path,
+    details: Path | None = None,
+    *,
+    overwrite: bool = False,
+    report: Report = silent,
 ) -> None:
     """Write the averaged weights of a run as a model folder, float16, with its knowledge.
 
@@ -35,6 +45,7 @@ def export_run(
         out: model folder to write, whole or not at all.
         details: JSON with ``name``, ``licence``, ``description`` and sampling defaults.
         overwrite: replace a model folder that is there already.
+        report: told of every stage, as some of them take a minute.
 
     Raises:
         OutputError: something is there already, or it cannot be written.
@@ -43,10 +54,25 @@ def export_run(
     """
     # what stands in the way is told before the work of a minute, not after it
     with new_folder(out, overwrite=overwrite, sources=(run, data, details)) as folder:
-        _write_model(run, data, folder, details)
+        _write_model(run, data, folder, details, report)
 
 
-def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> None:
+class _Told:
+    """An encoder that tells how many of ``total`` texts it has embedded."""
+
+    def __init__(self, encoder: MiniLMEncoder, total: int, report: Report) -> None:
+        self._encoder, self._total, self._report, self._done = encoder, total, report, 0
+
+    def encode(self, texts: Sequence[str]) -> TextEmbedding:
+        """As the encoder's own."""
+        found = self._encoder.encode(texts)
+        self._done = min(self._total, self._done + len(texts))
+        self._report("known captions", self._done, self._total)
+        return found
+
+
+def _write_model(run: Path, data: Path, folder: Path, details: Path | None, report: Report) -> None:
+    report("reading the run", 0, 0)
     config, weights, mean, std = ema_weights(run)
     net = DiT(config.model)
     try:
@@ -57,6 +83,9 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> N
             "Its config.json was changed after the training; put the original back.",
         ) from error
     options = read_json(details) if details else {}
+    for name in PRESETS:
+        if options.get(name):
+            options[name] = config_from_dict(Preset, options[name], f"{details}: {name}")
     pipeline_config = config_for(
         config.model,
         Schedule(config.schedule_kind, config.schedule_steps),
@@ -64,9 +93,12 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None) -> N
         max_frames=config.sampling.max_frames,
         **options,
     )
-    dataset = MotionDataset.load(data)
+    report("reading the data", 0, 0)
+    captions = _captions_by_label(MotionDataset.load(data))
     encoder = MiniLMEncoder.load(local_files_only=True)
-    knowledge = build_knowledge(_captions_by_label(dataset), encoder, per_label=CAPTIONS_PER_LABEL)
+    told = _Told(encoder, sum(map(len, captions.values())), report)
+    knowledge = build_knowledge(captions, told, per_label=CAPTIONS_PER_LABEL)
+    report("writing the model", 0, 0)
     pipeline = DiTPipeline(
         pipeline_config,
         net,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from ..data.batches import BatchSampler, feature_statistics
 from ..data.conditioned import ConditionedSampler
 from ..data.dataset import MotionDataset
 from ..run import STATE, load_state
-from .trainer import TrainConfig
+
+if TYPE_CHECKING:
+    from .recipe import TrainConfig
 
 
 def sampler_for(
