@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,12 +19,34 @@ REPO = Path(__file__).resolve().parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+LARGE = (".safetensors", ".tar", ".pt", ".bin", ".npy")
+"""What the hub keeps outside git, by its sha256."""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _git(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _listed(name: str, data: bytes, key: str) -> dict[str, object]:
+    row: dict[str, object] = {"size": len(data), key: _git(data)}
+    if name.endswith(LARGE):
+        pointer = {"size": len(data), "pointerSize": 130}
+        row["lfs"] = {"sha256": _sha256(data), "oid": _sha256(data), **pointer}
+    return row
+
+
 class Hub:
     """Serves ``repos``: repository id to file name to bytes; ``requests`` logs what was asked.
 
     ``revisions`` names further commits: their name to repositories as in ``repos``. ``drops`` holds
     names of files whose next download breaks off in the middle; ``ranges`` logs which parts were
-    asked for, as (path, first byte).
+    asked for, as (path, first byte). ``statuses`` answers requests whose path holds a word with a
+    status and an error code; ``damages`` holds names of files that arrive with another last byte;
+    ``pace`` is bytes a second.
     """
 
     def __init__(self, repos: dict[str, dict[str, bytes]]) -> None:
@@ -32,6 +55,21 @@ class Hub:
         self.requests: list[tuple[str, str]] = []
         self.ranges: list[tuple[str, int]] = []
         self.drops: set[str] = set()
+        self.statuses: dict[str, tuple[int, str]] = {}
+        self.damages: set[str] = set()
+        self.pace: int | None = None
+
+    def sent(self, path: str, data: bytes) -> Iterator[bytes]:
+        """The body as it goes over the wire."""
+        if data and path.rsplit("/", 1)[-1] in self.damages:
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        if self.pace is None:
+            yield data
+            return
+        step = max(1, self.pace // 10)
+        for start in range(0, len(data), step):
+            time.sleep(0.1)
+            yield data[start : start + step]
 
     def dropped(self, path: str) -> bool:
         """Whether this download breaks off; it does so once."""
@@ -49,9 +87,14 @@ class Hub:
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request."""
+        for word, (status, code) in self.statuses.items():
+            if word in path:
+                return status, {"X-Error-Code": code} if code else {}, b""
         parts = unquote(urlsplit(path).path).strip("/").split("/")
         if parts[:2] == ["api", "models"] and len(parts) > 4:
             return self._api("/".join(parts[2:4]), parts[4], parts[5])
+        if parts[:2] == ["api", "models"] and len(parts) == 4:
+            return self._api("/".join(parts[2:4]), "revision", "main")
         if len(parts) > 4 and parts[2] == "resolve":
             return self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
         return 404, {}, b""
@@ -68,15 +111,12 @@ class Hub:
             return 404, {"X-Error-Code": missing}, b"{}"
         files = self._files(repo, revision)
         if what == "tree":
-            rows = [
-                {"type": "file", "path": n, "size": len(d), "oid": hashlib.sha1(d).hexdigest()}
-                for n, d in files.items()
-            ]
+            rows = [{"type": "file", "path": n, **_listed(n, d, "oid")} for n, d in files.items()]
             return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
         info = {
             "id": repo,
             "sha": self._commit(revision),
-            "siblings": [{"rfilename": n} for n in files],
+            "siblings": [{"rfilename": n, **_listed(n, d, "blobId")} for n, d in files.items()],
         }
         return 200, {"Content-Type": "application/json"}, json.dumps(info).encode()
 
@@ -88,7 +128,7 @@ class Hub:
         if missing is not None:
             return 404, {"X-Error-Code": missing, **commit}, b""
         data = self._files(repo, revision)[name]
-        etag = f'"{hashlib.sha1(data).hexdigest()}"'
+        etag = f'"{_sha256(data) if name.endswith(LARGE) else _git(data)}"'
         return 200, {"ETag": etag, "Accept-Ranges": "bytes", **commit}, data
 
 
@@ -115,7 +155,8 @@ def serve_hub(repos: dict[str, dict[str, bytes]]) -> Iterator[tuple[str, Hub]]:
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
             elif body:
-                self.wfile.write(data)
+                for part in hub.sent(self.path, data):
+                    self.wfile.write(part)
 
         def do_GET(self) -> None:
             self._reply(body=True)

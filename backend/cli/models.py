@@ -55,13 +55,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _download(name: str, revision: str | None) -> int:
-    """Fetch all files of a published model, with the hub client's own progress bars."""
+    """Fetch all files of a published model, each held against the hub's checksum."""
     from ..pipelines.registry import model_info
-    from ..store import model_folder
+    from ..store import hub
 
     info = model_info(name)
     repo = info.hub_id if info and info.hub_id else name
-    folder = model_folder.resolve(repo, (), optional=("*",), revision=revision)
+    folder = hub.resolve(repo, (), optional=("*",), revision=revision, check_all=True)
     _download_text_encoder(folder)
     print(f"{name} -> {folder}")
     if revision:

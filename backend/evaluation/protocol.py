@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -31,7 +31,17 @@ BOOTSTRAPS = 100
 MIN_GALLERY = 3
 CAPTION_CHOICES = ("first", "random", "selected")
 
-PRESETS: dict[str, dict[str, Any]] = {
+
+class Preset(TypedDict, total=False):
+    """Attributes of :class:`Protocol` that a preset decides."""
+
+    repeats: int
+    seed: int
+    caption: str
+    small_galleries: bool
+
+
+PRESETS: dict[str, Preset] = {
     "kinetype": {"repeats": 20, "seed": 0, "caption": "first"},
     "leaderboard": {"repeats": 1, "seed": 0, "caption": "selected", "small_galleries": True},
 }
@@ -88,13 +98,26 @@ class Protocol:
         return min(self.batch, count)
 
 
-def preset(name: str, **asked: Any) -> dict[str, Any]:
-    """The settings of a preset with those that are asked for (not None) in their place."""
+def preset(
+    name: str,
+    *,
+    repeats: int | None = None,
+    seed: int | None = None,
+    caption: str | None = None,
+) -> Preset:
+    """The settings of a preset with what is asked for in their place."""
     if name not in PRESETS:
         raise InvalidRequest(
             f"There is no protocol preset {name!r}.", f"Use {' or '.join(PRESETS)}."
         )
-    return PRESETS[name] | {key: value for key, value in asked.items() if value is not None}
+    found = PRESETS[name].copy()
+    if repeats is not None:
+        found["repeats"] = repeats
+    if seed is not None:
+        found["seed"] = seed
+    if caption is not None:
+        found["caption"] = caption
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -147,8 +146,8 @@ class BertScore:
 
         try:
             with panics_are_errors():
-                self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model: Any = AutoModel.from_pretrained(
+                self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model = AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True
             )
         except Exception as error:  # transformers raises many kinds for a damaged folder

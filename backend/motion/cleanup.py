@@ -15,11 +15,10 @@ ground: what scrapes over the floor looks like sliding, whether it is meant to s
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solveh_banded
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from ..wire.skeleton import SOLE_HEIGHT
 from .contacts import BALLS, contacts_of_joints, detect_contacts
+from .filters import gaussian_filter1d, maximum_filter1d, solveh_banded
 from .leg_ik import ANKLES, HIPS, reach, solve_legs
 from .representations import motion135
 from .skeleton import forward_kinematics

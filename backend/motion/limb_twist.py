@@ -14,8 +14,8 @@ capture that was fitted to SMPL.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
+from .filters import gaussian_filter1d
 from .rotations import axis_angle_to_matrix, shortest_arc, transpose
 from .skeleton import joint_index, rest_offsets
 

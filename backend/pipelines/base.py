@@ -41,7 +41,7 @@ class FamilyPipeline(ABC):
 
     A family says how its folder is found, read and written (:meth:`find`, :meth:`read`,
     :meth:`write`), what it makes of a request (:meth:`make`), and how that becomes motion_135
-    (:meth:`rig`).
+    (:meth:`rig`); or it has a :meth:`generate` of its own.
     """
 
     device: torch.device
@@ -142,17 +142,17 @@ class FamilyPipeline(ABC):
             motions.append(Motion(data, MOTION_FPS, meta))
         return motions
 
-    @abstractmethod
     def make(self, request: Request, tell: Stages) -> list[Made]:
         """The native clips of a checked request; sample ``i`` has the seed ``seed + i``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
         """Native features as motion_135 at 30 fps, and a note of what was lost.
 
         Args:
             request: how long the motion shall be, and how joints become rotations.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def used(

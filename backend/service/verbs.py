@@ -44,6 +44,8 @@ def check(request: Request, *, local_files_only: bool) -> ModelInfo:
         request.model, local_files_only=local_files_only, as_released=verb == "sample"
     )
     info.check_able(verb, registry.list_models())
+    if request.constraints:
+        info.check_able("constrain", registry.list_models())
     if request.estimate_length:
         info.check_able("estimate_length", registry.list_models())
     elif verb == "generate" and registry.model_info(request.model) is not None:

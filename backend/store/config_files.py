@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ArtifactError, ModelNotFound
+from .bounds import MAX_CONFIG_BYTES
 
-MAX_CONFIG_BYTES = 1_000_000
 CHECKSUMS_KEY = "sha256"
 """Key of a model's configuration: file name to sha256 of the files saved with it."""
 COPY_HINT = "Copy or download the model again."

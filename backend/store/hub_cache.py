@@ -1,4 +1,8 @@
-"""Where copies of published models lie, found without importing the hub's library."""
+"""Where copies of hub models lie, found without importing the hub's library.
+
+The Hugging Face cache is read as files: ``models--OWNER--NAME`` with ``refs``, ``snapshots`` and
+``blobs``. Importing its library would cost more than listing every model.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,50 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+WEIGHT_SUFFIXES = (".safetensors", ".tar", ".pt")
+_ON = {"1", "ON", "YES", "TRUE"}
+
+
+def offline() -> bool:
+    """Whether the environment forbids the network (``HF_HUB_OFFLINE``)."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return any(os.environ.get(name, "").upper() in _ON for name in names)
+
+
+def repository(hub_id: str) -> Path:
+    """The folder of a hub model in the cache, whether it is there or not."""
+    return _cache() / f"models--{hub_id.replace('/', '--')}"
+
+
+def snapshot(hub_id: str, revision: str | None = None) -> Path | None:
+    """The files of a revision (branch, tag or commit), as far as they are on this computer."""
+    home, name = repository(hub_id), revision or "main"
+    try:
+        commit = (home / "refs" / name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        commit = name
+    folder = home / "snapshots" / commit
+    try:
+        return folder if commit and folder.is_dir() else None
+    except OSError:  # a name too long for a path
+        return None
+
+
+def revisions(hub_id: str) -> list[str]:
+    """Commits of a hub model that are on this computer."""
+    folder = repository(hub_id) / "snapshots"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
 
 def cached_folder(hub_id: str, markers: Sequence[str]) -> Path | None:
-    """The snapshot of a hub model in the Hugging Face cache that is used when no revision is named.
-
-    None where it is not there, or lacks the markers or weights. The cache is read as files:
-    importing its library would cost more than the whole listing.
-    """
-    home = _hub_cache() / f"models--{hub_id.replace('/', '--')}"
-    try:
-        commit = (home / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
+    """The snapshot that is used when no revision is named; None without a marker or weights."""
+    folder = snapshot(hub_id)
+    if folder is None or not any((folder / marker).is_file() for marker in markers):
         return None
-    folder = home / "snapshots" / commit
-    if not commit or not any((folder / marker).is_file() for marker in markers):
-        return None
-    weights = any(any(folder.rglob(f"*{suffix}")) for suffix in (".safetensors", ".tar", ".pt"))
-    return folder if weights else None
+    return folder if any(any(folder.rglob(f"*{end}")) for end in WEIGHT_SUFFIXES) else None
 
 
-def _hub_cache() -> Path:
+def _cache() -> Path:
     """Where ``huggingface_hub`` keeps models, by its documented environment variables."""
     if os.environ.get("HF_HUB_CACHE"):
         return Path(os.environ["HF_HUB_CACHE"]).expanduser()

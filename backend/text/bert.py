@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ArtifactError
 from ..store.config_files import read_json
-from ..store.model_folder import check_fit, load_tensors
+from ..store.weights import filled, load_tensors
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _NORM_EPS = 1e-12
@@ -168,11 +167,7 @@ def encoder_of(
         size = BertSize.of(weights, heads)
     except (KeyError, ValueError) as error:
         raise ArtifactError(f"{where} holds no encoder of BERT ({error}).", _HINT) from error
-    with torch.device("meta"):
-        net = BertEncoder(size)
-    shapes = {name: value.shape for name, value in net.state_dict().items()}
-    check_fit(weights, shapes, f"{where} is not what {CONFIG} says", _HINT)
-    net.load_state_dict(weights, assign=True)
+    net = filled(lambda: BertEncoder(size), weights, f"{where} is not what {CONFIG} says", _HINT)
     return net.eval().requires_grad_(False)
 
 

@@ -21,9 +21,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import ArtifactError, MissingDependency
+from ..errors import ArtifactError, KinetypeError, MissingDependency
 from ..motion.io.atomic import atomic_path
-from ..store.model_folder import check_fit, load_tensors, read_json
+from ..store import hub
+from ..store.config_files import read_json
+from ..store.weights import filled, load_tensors
 from . import clip_openai, clip_tokens
 from .cache import LRUCache
 from .clip_tokens import ClipTokens
@@ -262,23 +264,13 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
     """The local snapshot of a hub model with the files asked for."""
     what = "vocabulary" if clip_tokens.WHOLE in files else "weights"
     lacking = f"{folder} does not hold it, and it" if folder is not None else "It"
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MissingDependency(
-            f"The CLIP text encoder's {what} are not here.", "Install huggingface_hub."
-        ) from error
     problem = ""
     for only_local in (True, False) if not local_files_only else (True,):
         for wanted in _choices(files):
             try:
-                found = Path(
-                    snapshot_download(
-                        name, allow_patterns=list(wanted), local_files_only=only_local
-                    )
-                )
-            except Exception as error:  # each version of the hub client has its own errors
-                problem = str(error)
+                found = hub.resolve(name, (), optional=wanted, local_files_only=only_local)
+            except KinetypeError as error:
+                problem = f"{error.message} {error.hint}"
                 _log.info("%s is not available from the hub: %s", name, error)
                 break
             complete = ClipTokens.found_in(found) if what == "vocabulary" else has_weights(found)
@@ -379,11 +371,8 @@ def tower_from(
     weights = openai_names(tensors)
     hint = f"Take the text encoder of {HUB_ID}."
     try:
-        tower = ClipTextTower(TowerSize.of(weights, heads))
+        size = TowerSize.of(weights, heads)
     except (KeyError, ValueError, IndexError) as error:
         raise ArtifactError(f"{where} holds no CLIP text encoder ({error}).", hint) from error
-    expected = {name: value.shape for name, value in tower.state_dict().items()}
     complaint = f"{where} does not fit a CLIP text encoder"
-    check_fit(weights, expected, complaint, hint, finite=True)
-    tower.load_state_dict(dict(weights))
-    return tower
+    return filled(lambda: ClipTextTower(size), weights, complaint, hint, finite=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import MissingDependency
+from ..errors import KinetypeError, MissingDependency
+from ..store import hub
 from ..store.config_files import read_json
 from .bert import CONFIG, WEIGHTS, BertEncoder, encoder_of, load_encoder
 from .wordpiece import FILE, PAD, PLAIN, SETTINGS, WordPiece, cut
@@ -129,19 +130,14 @@ def _inside(folder: str | Path | None) -> Path | None:
 def _from_hub(name: str, local_files_only: bool) -> Path:
     problem = ""
     try:
-        from huggingface_hub import snapshot_download
-
-        folder = snapshot_download(
-            name, allow_patterns=list(_HUB_FILES), local_files_only=local_files_only
-        )
-        if (Path(folder) / WEIGHTS).is_file():
-            return Path(folder)
-    except Exception as error:  # each version of the hub client has its own errors
-        problem = str(error)
+        folder = hub.resolve(name, (), optional=_HUB_FILES, local_files_only=local_files_only)
+        if (folder / WEIGHTS).is_file():
+            return folder
+    except KinetypeError as error:
+        problem = error.message
         _log.info("%s is not available from the hub: %s", name, error)
     raise MissingDependency(
-        f"This model needs the text encoder {name}, which is not on this computer.",
+        f"This model needs the text encoder {name}, which is not on this computer. {problem}",
         f"Go online once to let it download {name}, or copy that model's folder into the model's "
         f"folder as {FOLDER!r}.",
-        problem,
     )

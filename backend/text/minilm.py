@@ -20,7 +20,8 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from ..errors import ArtifactError, MissingDependency
+from ..errors import ArtifactError, KinetypeError, MissingDependency
+from ..store import hub
 from ..store.model_folder import sha256_of
 from .bert import BertEncoder, load_encoder
 from .cache import LRUCache
@@ -195,17 +196,11 @@ def _from_wheel() -> Path | None:
 
 def _from_hub(*, local_files_only: bool) -> Path | None:
     try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        return None
-    try:
-        folder = snapshot_download(
-            HUB_ID, allow_patterns=list(FILES), local_files_only=local_files_only
-        )
-    except Exception as error:  # each version of the hub client has its own network errors
+        folder = hub.cached(HUB_ID) if local_files_only else hub.download(HUB_ID, FILES)
+    except KinetypeError as error:
         _log.info("%s is not available from the hub: %s", HUB_ID, error)
         return None
-    return Path(folder) if (Path(folder) / WEIGHTS).is_file() else None
+    return folder if (folder / WEIGHTS).is_file() else None
 
 
 def verify(folder: Path) -> None:

@@ -13,6 +13,8 @@ MAX_FPS = 1000.0
 """Frame rate of a motion that is edited."""
 MIN_SECONDS_ADDED = 0.05
 MAX_FRAMES_ADDED = round(MAX_SECONDS * MAX_FPS)
+MAX_CONSTRAINTS = 256
+"""Poses, hands, feet and paths of one request."""
 MIN_SAMPLES = 1
 MAX_SAMPLES = 64
 MIN_SEED = 0

@@ -110,7 +110,7 @@ def test_a_wrong_checkpoint_is_refused_with_its_names(hml263: Path) -> None:
         HumanML263Evaluator.from_pretrained(hml263)
     content["motion_encoder"]["hidden"] = torch.zeros(2, 1, 18)
     torch.save(content, path)
-    with pytest.raises(ArtifactError, match="not expected: surprise"):
+    with pytest.raises(ArtifactError, match="unexpected surprise"):
         HumanML263Evaluator.from_pretrained(hml263)
     path.write_bytes(b"no checkpoint")
     with pytest.raises(ArtifactError, match="cannot be read"):
@@ -214,7 +214,7 @@ def test_motionclip135_reports_other_names(tmp_path: Path) -> None:
     save_file(state, tmp_path / "motionclip_model.safetensors")
     with pytest.raises(ArtifactError, match=r"post_layernorm\.weight.*tower\.other") as caught:
         MotionCLIP135Evaluator.from_pretrained(tmp_path)
-    assert "expected:" in caught.value.detail and "found:" in caught.value.detail
+    assert "tower.other" in caught.value.detail
 
 
 def test_a_hostile_checkpoint_runs_nothing(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ SECOND = "89abcdef0123456789abcdef0123456789abcdef"
 
 CLIENT = """
 import json, sys
-from huggingface_hub import constants
-constants.DOWNLOAD_CHUNK_SIZE = 1000  # 10 MB in earnest, more than these files have
+from backend.store import hub
+hub.CHUNK_BYTES = 1000  # a megabyte in earnest, more than these files have
 from backend.errors import KinetypeError
 from backend.pipelines.mdm import MDMPipeline
 from backend.pipelines.registry import load_pipeline, model_info

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.motion.retarget.profiles import canonical_rest
 from backend.motion.skeleton import JOINT_NAMES, PARENTS, rest_offsets
-from backend.training.data.bvh_retarget import canonical_rest
 
 
 def t_pose_offsets() -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import InvalidRequest
 from .parts.judge import Judge
@@ -46,10 +46,11 @@ def _is_named(value: object, name: str) -> bool:
     return isinstance(value, type) and issubclass(value, Judge) and vars(value).get("name") == name
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[Judge]:
     """Classes by their own names: ``from backend.evaluation.evaluators import TMREvaluator``."""
     if name == "Evaluator":
-        return importlib.import_module(".parts.base", __name__).Evaluator
+        base: type[Judge] = importlib.import_module(".parts.base", __name__).Evaluator
+        return base
     if not name.endswith("Evaluator"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module in names():

@@ -138,8 +138,9 @@ def _tokenizer(place: str | Path, *, local_files_only: bool) -> Any:
         raise ArtifactError(f"{place} holds no CLIP tokenizer.", _HINT, str(error)) from error
 
 
-def _network(weights: Mapping[str, Tensor], config: Mapping[str, Any], path: Path) -> MotionCLIP:
-    text, motion = (config.get(f"{tower}_config") or {} for tower in ("text", "motion"))
+def _network(weights: Mapping[str, Tensor], config: Mapping[str, object], path: Path) -> MotionCLIP:
+    towers = (config.get(f"{tower}_config") for tower in ("text", "motion"))
+    text, motion = (tower if isinstance(tower, Mapping) else {} for tower in towers)
     try:
         net = MotionCLIP.of_weights(
             weights,

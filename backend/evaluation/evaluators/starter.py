@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +72,7 @@ class StarterEvaluator(base.Evaluator):
         stats: Stats,
         reference: Reference | None = None,
         *,
-        reader: Any = None,
+        reader: minilm.MiniLMEncoder | None = None,
         hashes: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(stats.mean.numpy(), stats.std.numpy(), hashes)
@@ -118,7 +117,7 @@ class StarterEvaluator(base.Evaluator):
         return cls.from_pretrained(weights, device=device)
 
     @property
-    def reader(self) -> Any:
+    def reader(self) -> minilm.MiniLMEncoder:
         """The sentence encoder, loaded on first use."""
         if self._reader is None:
             self._reader = minilm.shared(local_files_only=True)

@@ -46,6 +46,10 @@ MAX_WIDTH, MAX_LAYERS, MAX_POSITIONS = 16_384, 256, 100_000
 """Beyond what any model has: a configuration that asks for more is damaged."""
 
 
+TABLES = (".pe",)
+"""Endings of the names of positional tables, which the network computes."""
+
+
 @dataclass(frozen=True)
 class MDMConfig:
     """Shape of an :class:`MDM` and the diffusion process it was trained with.
@@ -165,7 +169,7 @@ class MDM(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """The state without the positional buffers, which are recomputed (and share memory)."""
-        return {k: v for k, v in self.state_dict().items() if not k.endswith(".pe")}
+        return {k: v for k, v in self.state_dict().items() if not k.endswith(TABLES)}
 
     def forward(self, x: Tensor, timesteps: Tensor, y: Mapping[str, Any] | None = None) -> Tensor:
         """Predict the clean motion.

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ...errors import ArtifactError
 from ...store.checkpoint_file import load_checkpoint, unwrapped
-from .network import MDM, Condition, MDMConfig
+from ...store.weights import check_fit, outline, undrawn
+from .network import MDM, TABLES, Condition, MDMConfig
 
 FRAME_SHAPES = {"humanml": (263, 1), "kit": (251, 1), "humanact12": (25, 6), "uestc": (25, 6)}
 """Shape of a frame for each value of ``dataset`` in ``args.json``: joints x channels."""
@@ -23,7 +24,6 @@ ACTIONS = {"humanact12": 12, "uestc": 40}
 TARGET_JOINTS = ["pelvis", "left_foot", "right_foot", "left_wrist", "right_wrist", "head"]
 ARGS = "args.json"
 MAX_ARGS_BYTES = 1_000_000
-_SHOWN = 8
 _SHOWN_CHARS = 60
 _LEFT_OUT = "clip_model."
 
@@ -213,37 +213,15 @@ def _load(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def check_names(config: MDMConfig, state: Mapping[str, Tensor], where: str) -> None:
-    """Compare names and shapes with those of the network; list every one that does not fit.
-
-    Raises:
-        ArtifactError: tensors are missing, left over or of another shape.
-    """
-    with torch.device("meta"):
-        expected = {name: tuple(value.shape) for name, value in MDM(config).weights().items()}
-    problems = [f"missing {name}" for name in expected if name not in state]
-    problems += [f"left over {name}" for name in state if name not in expected]
-    problems += [
-        f"{name} is {list(state[name].shape)}, not {list(shape)}"
-        for name, shape in expected.items()
-        if name in state and tuple(state[name].shape) != shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise ArtifactError(
-            f"{where} does not fit its {ARGS}: {'; '.join(problems[:_SHOWN])}{more}.",
-            "Take the args.json that belongs to the checkpoint.",
-            "\n".join(problems),
-        )
-
-
 def read_checkpoint(folder: Path) -> tuple[MDMConfig, dict[str, Tensor]]:
     """Configuration and tensors of a released checkpoint (see ``mdm.load_upstream``)."""
     path = find_checkpoint(folder)
     args = read_args(path.parent / ARGS)
     config = config_from_args(args, str(path.parent / ARGS))
     state = read_state(path, _entry(args, "use_ema", str(path.parent / ARGS)))
-    check_names(config, state, str(path))
+    expected = {k: v for k, v in outline(lambda: MDM(config)).items() if not k.endswith(TABLES)}
+    hint = f"Take the {ARGS} that belongs to the checkpoint."
+    check_fit(state, expected, f"{path} does not fit its {ARGS}", hint)
     return config, state
 
 
@@ -259,6 +237,6 @@ def load_upstream(folder: str | Path) -> MDM:
             or left over (all are listed), or a tensor holds NaN.
     """
     config, tensors = read_checkpoint(Path(folder))
-    net = MDM(config)
+    net = undrawn(lambda: MDM(config))
     net.load_state_dict(tensors, strict=False)  # read_checkpoint has compared all names
     return net.eval()

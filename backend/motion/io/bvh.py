@@ -9,10 +9,19 @@ import numpy as np
 
 from ...errors import FormatError, OutputError
 from ...wire.messages import Motion
+from ...wire.skeleton import SOLE_HEIGHT
 from ..representations import motion135
 from ..resample import resample_motion135
 from ..rotations import matrix_to_euler_zxy, matrix_to_euler_zyx, rotation_about
-from ..skeleton import CHILDREN, HAND_OFFSETS, JOINT_NAMES, NUM_JOINTS, PARENTS, rest_offsets
+from ..skeleton import (
+    CHILDREN,
+    HAND_OFFSETS,
+    JOINT_NAMES,
+    NUM_JOINTS,
+    PARENTS,
+    forward_kinematics,
+    rest_offsets,
+)
 from .atomic import atomic_path
 
 _POSITIONS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
@@ -28,6 +37,8 @@ _TIPS = {
 }
 """End sites (m): where the last bone of each limb ends; they only give viewers a length to draw."""
 
+_SAME_REST = 0.88
+"""Cosine between bones of a rest pose and SMPL's (28 degrees) down to which it is SMPL's."""
 _EULER = {"ZYX": matrix_to_euler_zyx, "ZXY": matrix_to_euler_zxy}
 UNITS = {"m": 1.0, "cm": 100.0}
 """Units of a written file, per metre."""
@@ -46,6 +57,7 @@ class BvhClip:
         local_positions: ``[T, J, 3]`` parent-relative: position channels where a joint has them,
             its offset elsewhere.
         frame_time: seconds per frame.
+        warnings: what was wrong with the file and read all the same.
     """
 
     names: tuple[str, ...]
@@ -55,6 +67,7 @@ class BvhClip:
     local_rotations: np.ndarray
     local_positions: np.ndarray
     frame_time: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:
@@ -69,6 +82,7 @@ class _Hierarchy:
     parents: list[int] = field(default_factory=list)
     offsets: list[list[float]] = field(default_factory=list)
     channels: list[list[str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class _Lines:
@@ -77,6 +91,7 @@ class _Lines:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.lines = [(n, s) for n, line in enumerate(text.splitlines(), 1) if (s := line.strip())]
+        self.lines = [part for n, s in self.lines for part in _braces_apart(n, s)]
         self.at = 0
 
     def next(self, expected: str) -> list[str]:
@@ -103,6 +118,14 @@ class _Lines:
         return values
 
 
+def _braces_apart(number: int, line: str) -> list[tuple[int, str]]:
+    """A line with its braces on lines of their own, as ``JOINT Hips {`` is meant."""
+    if len(line) == 1 or not ("{" in line or "}" in line):
+        return [(number, line)]
+    parts = line.replace("{", "\n{\n").replace("}", "\n}\n").split("\n")
+    return [(number, part.strip()) for part in parts if part.strip()]
+
+
 def read(path: str | Path) -> BvhClip:
     """Read a BVH of any hierarchy, channel order and number of roots.
 
@@ -111,12 +134,13 @@ def read(path: str | Path) -> BvhClip:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
     lines = _Lines(path, text)
     hierarchy = _read_hierarchy(lines)
-    values, frame_time = _read_motion(lines, sum(len(c) for c in hierarchy.channels))
+    width = sum(len(c) for c in hierarchy.channels)
+    values, frame_time = _read_motion(lines, width, hierarchy.warnings)
     offsets = np.array(hierarchy.offsets)
     rotations, positions = _to_local(values, hierarchy.channels, offsets)
     return BvhClip(
@@ -127,7 +151,19 @@ def read(path: str | Path) -> BvhClip:
         local_rotations=rotations,
         local_positions=positions,
         frame_time=frame_time,
+        warnings=tuple(hierarchy.warnings),
     )
+
+
+def world_of(clip: BvhClip) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units) of all joints."""
+    world, points = clip.local_rotations.copy(), clip.local_positions.copy()
+    for joint, parent in enumerate(clip.parents):
+        if parent >= 0:
+            step = (world[:, parent] @ points[:, joint, :, None])[..., 0]
+            points[:, joint] = points[:, parent] + step
+            world[:, joint] = world[:, parent] @ world[:, joint]
+    return world, points
 
 
 def _read_hierarchy(lines: _Lines) -> _Hierarchy:
@@ -166,7 +202,9 @@ def _read_hierarchy(lines: _Lines) -> _Hierarchy:
 def _add_joint(lines: _Lines, out: _Hierarchy, words: list[str], open_joints: list[int]) -> int:
     name = " ".join(words[1:])
     if name in out.names:
-        raise lines.error(f"two joints are named {name!r}")
+        number = 1 + sum(other == name or other.startswith(f"{name}.") for other in out.names)
+        out.warnings.append(f"Two joints are named {name!r}; the later one is {name}.{number}.")
+        name = f"{name}.{number}"
     parent = open_joints[-1] if open_joints else -1
     if open_joints and parent < 0:
         raise lines.error("a joint inside an end site")
@@ -184,8 +222,8 @@ def _channel_names(lines: _Lines, words: list[str]) -> list[str]:
     return names
 
 
-def _read_motion(lines: _Lines, width: int) -> tuple[np.ndarray, float]:
-    """``[T, width]`` channel values and the frame time."""
+def _read_motion(lines: _Lines, width: int, warnings: list[str]) -> tuple[np.ndarray, float]:
+    """``[T, width]`` channel values and the frame time; whole frames are kept where some lack."""
     words = lines.next("'Frames:'")
     if words[0].lower() != "frames:" or len(words) != 2 or not words[1].isdecimal():
         raise lines.error(f"expected 'Frames: <number>' but found {' '.join(words)!r}")
@@ -197,9 +235,15 @@ def _read_motion(lines: _Lines, width: int) -> tuple[np.ndarray, float]:
     if frame_time <= 0:
         raise lines.error(f"the frame time is {frame_time}")
     rows = lines.lines[lines.at :]
-    if frames < 1 or len(rows) != frames:
+    if len(rows) == 0 or (frames < 1 and not rows):
         last = lines.lines[-1][0]
         raise lines.error(f"{frames} frames are announced, {len(rows)} are there", last)
+    if len(rows) != frames:
+        if len(rows[-1][1].split()) != width and len(rows) > 1:
+            rows = rows[:-1]  # the file was cut in the middle of a frame
+        rows = rows[:frames] if 0 < frames < len(rows) else rows
+        warnings.append(f"{frames} frames are announced, {len(rows)} whole ones are read.")
+        frames = len(rows)
     try:
         flat = np.array(" ".join(row for _, row in rows).split(), dtype=np.float64)
         if len(flat) == frames * width and np.isfinite(flat).all():
@@ -305,11 +349,20 @@ def read_motion(path: str | Path) -> Motion:
     return Motion(data, motion135.SPEC.fps, motion.meta)
 
 
+def _is_counted_twice(
+    root: np.ndarray, offset: np.ndarray, rotations: np.ndarray, scale: float
+) -> bool:
+    """Whether a root's channel holds its offset, too: the feet are then off the floor by it."""
+    joints = forward_kinematics(rotations, root * scale)
+    low = float(np.quantile(joints[..., 1].min(axis=1), 0.02)) - SOLE_HEIGHT
+    return abs(low - float(offset[1]) * scale) < abs(low)
+
+
 def motion_of(clip: BvhClip, path: str | Path) -> Motion:
     """A clip on the SMPL-22 skeleton as motion_135 at its own rate; ``path`` is for messages.
 
     Files of MotionStreamer (root named "Pelvis") hold the pelvis plus its rest offset; the offset
-    is taken off again.
+    is taken off again, where the feet then come nearer to the floor.
 
     Raises:
         FormatError: its joints, parents or rest pose are not those of SMPL-22.
@@ -329,13 +382,13 @@ def motion_of(clip: BvhClip, path: str | Path) -> Motion:
     offsets = clip.offsets[order]
     lengths, own = (np.linalg.norm(v[1:], axis=-1) for v in (offsets, rest))
     aligned = (offsets[1:] * rest[1:]).sum(-1) / np.maximum(lengths * own, 1e-12)
-    if aligned.min() < 0.7:
+    if aligned.min() < _SAME_REST:
         bone = JOINT_NAMES[1 + int(aligned.argmin())]
         raise FormatError(f"The rest pose of {path} differs from SMPL's at {bone}.", hint)
     legs = [joint - 1 for joint in (4, 5, 7, 8)]
     scale = own[legs].sum() / lengths[legs].sum()
-    root = clip.local_positions[:, order[0]]
-    if clip.names[order[0]] == "Pelvis":
+    root, rotations = clip.local_positions[:, order[0]], clip.local_rotations[:, order]
+    if clip.names[order[0]] == "Pelvis" and _is_counted_twice(root, offsets[0], rotations, scale):
         root = root - offsets[0]
-    data = motion135.pack(root * scale, clip.local_rotations[:, order])
+    data = motion135.pack(root * scale, rotations)
     return Motion(data, clip.fps, {"source": Path(path).name, "source_fps": clip.fps})

@@ -1,165 +1,301 @@
-"""BVH of SMPL-22 and of CMU-style skeletons to motion_135 at the file's own rate.
+"""BVH of any humanoid to motion_135 at the file's own rate, through the retargeter.
 
-CMU-style files (the Motionbuilder-friendly CMU release, Mixamo, the older Hips/Chest names) rest in
-a T-pose with zero angles, Y-up. Their world rotations are carried over: where the rest pose R turns
-SMPL's T-pose into theirs, bone by bone,
-
-    G_smpl(j) = G_source(b) @ R_j
-
-with R_j the yaw of their rest pose, and for limbs the smallest further turn that lays SMPL's bone
-on theirs. The size comes from the length of the legs, the place from the middle of the hips.
-Skeletons whose rest pose is no T-pose need a profile (``kinetype train data --profile``).
+SMPL's own skeleton is taken over joint by joint. Any other is mapped (names, hierarchy, geometry),
+and the turns of its joints away from the rest pose are those of the body; the rest pose may be a
+T-pose, an A-pose or arms down, along any axis. Which way is up is measured twice: in the rest pose,
+and in the motion (some programs write Z-up worlds over Y-up skeletons). The size comes from the
+length of the legs, the place from the middle of the hips. Hips of another width keep the feet where
+they stood: by leg IK, not by the directions of the legs alone.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import FormatError
+from ...errors import ArmatureError, FormatError
 from ...wire.messages import Motion
+from .. import quaternions
+from ..leg_ik import ANKLES, reach, solve_legs
 from ..representations import motion135
-from ..rotations import rotation_about, shortest_arc, transpose
-from ..skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, joint_index, rest_offsets
+from ..retarget import Body, JointMap, Skeleton, find_joints, make_body, of_map, recognise
+from ..retarget.keys import origin
+from ..retarget.reading import motion_of
+from ..rotations import shortest_arc
+from ..skeleton import JOINT_NAMES, forward_kinematics, rest_offsets
 from ..steps import Clip
 from . import bvh
 from .formats import Reading
 
-_SIDE = {
-    "hip": ("upleg", "hip"),
-    "knee": ("leg", "knee"),
-    "ankle": ("foot", "ankle"),
-    "foot": ("toebase", "toe"),
-    "collar": ("shoulder", "collar"),
-    "shoulder": ("arm", "shoulder"),
-    "elbow": ("forearm", "elbow"),
-    "wrist": ("hand", "wrist"),
-}
-"""SMPL joint -> its name behind left/right in two naming families; one file uses one family."""
-
-_MIDDLE = {"pelvis": "hips", "neck": "neck", "head": "head"}
-_REQUIRED = ("pelvis", "neck", "head", "hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-_BONES = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
-_LARGEST_TURN = np.deg2rad(50.0)  # of a limb between two T-poses
+_UPS = {"y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "-y": (0.0, -1.0, 0.0), "x": (1.0, 0.0, 0.0)}
 _HINT = (
-    "Expected the SMPL joint names, or CMU names (Hips, LeftUpLeg, ...) resting in a T-pose, Y-up. "
-    "Retarget other skeletons with a profile."
+    "A body needs hips, two legs, two arms and a head or a spine; hands, animals and machines are "
+    "not read."
 )
-
-
-def read_motion135(path: str | Path) -> Motion:
-    """A BVH as motion_135 at its own frame rate.
-
-    Raises:
-        FormatError: malformed, or neither an SMPL-22 nor a CMU-style skeleton in a T-pose.
-    """
-    clip = bvh.read(path)
-    if {name.lower() for name in clip.names} >= set(JOINT_NAMES):
-        return bvh.motion_of(clip, path)
-    source = _match(clip, path)
-    world, points = _world(clip)
-    rest = _rest_turns(clip, source, path)
-    target = np.empty((len(world), NUM_JOINTS, 3, 3))
-    for joint, parent in enumerate(PARENTS):
-        if source[joint] >= 0:
-            target[:, joint] = world[:, source[joint]] @ rest[joint]
-        else:
-            target[:, joint] = target[:, parent]  # a joint the file lacks follows its parent
-    local = target.copy()
-    local[:, 1:] = transpose(target[:, PARENTS[1:]]) @ target[:, 1:]
-    offsets = rest_offsets()
-    hips = [joint_index("left_hip"), joint_index("right_hip")]
-    middle = points[:, [source[h] for h in hips]].mean(1) * _scale(clip, source)
-    root = middle - target[:, 0] @ offsets[hips].mean(0)
-    meta = {"source": Path(path).name, "source_fps": clip.fps}
-    return Motion(motion135.pack(root, local), clip.fps, meta)
-
-
-def _match(clip: bvh.BvhClip, path: str | Path) -> list[int]:
-    """Index in the file of each SMPL joint, -1 where the file has none."""
-    index = {name.split(":")[-1].lower().replace("_", ""): j for j, name in enumerate(clip.names)}
-    family = 0 if "leftupleg" in index else 1
-    names = dict(_MIDDLE)
-    for joint, options in _SIDE.items():
-        names |= {f"{side}_{joint}": side + options[family] for side in ("left", "right")}
-    found = [index.get(names.get(joint, ""), -1) for joint in JOINT_NAMES]
-    missing = [
-        names[joint]
-        for joint, at in zip(JOINT_NAMES, found, strict=True)
-        if at < 0 and joint.split("_")[-1] in _REQUIRED
-    ]
-    if missing:
-        raise FormatError(
-            f"{path} is no skeleton that can be read: there is no {missing[0]}.", _HINT
-        )
-    spine: list[int] = []
-    at = clip.parents[found[joint_index("neck")]]
-    while at >= 0 and at != found[0]:
-        spine.insert(0, at)
-        at = clip.parents[at]
-    chosen = [spine[0], spine[len(spine) // 2], spine[-1]] if len(spine) > 2 else spine
-    for name, bone in zip(("spine3", "spine2", "spine1"), reversed(chosen), strict=False):
-        found[joint_index(name)] = bone
-    return found
-
-
-def _world(clip: bvh.BvhClip) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units)."""
-    world, points = clip.local_rotations.copy(), clip.local_positions.copy()
-    for joint, parent in enumerate(clip.parents):
-        if parent >= 0:
-            step = (world[:, parent] @ points[:, joint, :, None])[..., 0]
-            points[:, joint] = points[:, parent] + step
-            world[:, joint] = world[:, parent] @ world[:, joint]
-    return world, points
-
-
-def _rest_positions(clip: bvh.BvhClip) -> np.ndarray:
-    rest = clip.offsets.copy()
-    for joint, parent in enumerate(clip.parents):
-        rest[joint] = rest[joint] + rest[parent] if parent >= 0 else 0.0
-    return rest
-
-
-def _rest_turns(clip: bvh.BvhClip, source: list[int], path: str | Path) -> np.ndarray:
-    """``[22, 3, 3]``: from SMPL's rest pose to the file's, bone by bone."""
-    rest = _rest_positions(clip)[source]  # -1 gives a wrong row, used for no bone below
-    left, right = joint_index("left_hip"), joint_index("right_hip")
-    across, up = rest[left] - rest[right], rest[joint_index("head")] - rest[left]
-    if up[1] < 0.9 * np.linalg.norm(up):
-        raise FormatError(f"{path} does not stand upright along Y in its rest pose.", _HINT)
-    yaw = rotation_about("y", np.arctan2(-across[2], across[0]))
-    turns = np.tile(yaw, (NUM_JOINTS, 1, 1))
-    offsets = rest_offsets()
-    for side in ("left", "right"):
-        for start, end in _BONES.items():
-            joint, child = joint_index(f"{side}_{start}"), joint_index(f"{side}_{end}")
-            bone = rest[child] - rest[joint]
-            own = yaw @ offsets[child]
-            lengths = np.linalg.norm(bone) * np.linalg.norm(own)
-            if bone @ own < np.cos(_LARGEST_TURN) * lengths or lengths == 0.0:
-                name = clip.names[source[joint]]
-                raise FormatError(f"{path} does not rest in a T-pose: look at {name}.", _HINT)
-            arc = shortest_arc(own / np.linalg.norm(own), bone / np.linalg.norm(bone))
-            turns[joint] = np.asarray(arc) @ yaw
-    return turns
-
-
-def _scale(clip: bvh.BvhClip, source: list[int]) -> float:
-    """Metres per unit of the file, from the length of both legs."""
-    rest, offsets = _rest_positions(clip), rest_offsets()
-    legs = [
-        (joint_index(f"{side}_{a}"), joint_index(f"{side}_{b}"))
-        for side in ("left", "right")
-        for a, b in (("hip", "knee"), ("knee", "ankle"))
-    ]
-    own = sum(np.linalg.norm(offsets[child]) for _, child in legs)
-    theirs = sum(np.linalg.norm(rest[source[b]] - rest[source[a]]) for a, b in legs)
-    return float(own / theirs)
+_WIDE = 0.06
+"""m: hips that are wider or narrower than SMPL's by more than this place the feet elsewhere."""
+_HIPS_APART = 0.03
+"""m"""
+_FLOOR_SHARE = 0.02
+_SAME_HIPS = 0.985
+"""Cosine between where the pelvis turns its hips and where they are (10 degrees)."""
+_FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
 
 
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.bvh`` file; see :func:`backend.motion.io.load.read_clip`."""
-    motion = read_motion135(path)
-    return Clip(motion.data, motion135.SPEC.name, reading.fps or motion.fps)
+    clip = bvh.read(path)
+    motion, said = _motion(clip, path, reading.up)
+    return Clip(
+        motion.data,
+        motion135.SPEC.name,
+        reading.fps or motion.fps,
+        warnings=(*clip.warnings, *said),
+    )
+
+
+def read_motion135(path: str | Path, up: str | None = None) -> Motion:
+    """A BVH as motion_135 at its own frame rate.
+
+    Args:
+        up: axis of the file that is up ("y", "z", "-y", "x"); measured when None.
+
+    Raises:
+        FormatError: malformed, or no body (the message says what was found and what is missing).
+    """
+    return _motion(bvh.read(path), Path(path), up)[0]
+
+
+def _motion(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Motion, tuple[str, ...]]:
+    meta = {"source": path.name, "source_fps": clip.fps}
+    named = {name.lower() for name in clip.names} >= set(JOINT_NAMES)
+    if named and up in (None, "y") and _has_smpls_hips(clip):
+        try:
+            return bvh.motion_of(clip, path), ()
+        except FormatError:
+            pass  # another rest pose, or joints above the pelvis: as any other skeleton
+    found = _Posed.of(clip, path, up)
+    data = found.motion()
+    if abs(found.wider) > _WIDE:
+        data = found.feet_kept(data)
+    return Motion(data, clip.fps, meta), found.warnings()
+
+
+def _has_smpls_hips(clip: bvh.BvhClip) -> bool:
+    """Whether the hips hang below the pelvis as SMPL's do: then pelvis lies on pelvis."""
+    index = {name.lower(): number for number, name in enumerate(clip.names)}
+    left, right, knee, ankle = (
+        clip.offsets[index[j]] for j in ("left_hip", "right_hip", "left_knee", "left_ankle")
+    )
+    offsets = rest_offsets()
+    scale = float(np.linalg.norm(knee) + np.linalg.norm(ankle))
+    scale /= float(np.linalg.norm(offsets[4]) + np.linalg.norm(offsets[7]))
+    apart = 0.5 * (left + right) / max(scale, 1e-9) - 0.5 * (offsets[1] + offsets[2])
+    return bool(np.linalg.norm(apart) < _HIPS_APART)
+
+
+@dataclass(frozen=True, eq=False)
+class _Posed:
+    """A clip with its body.
+
+    Attributes:
+        turns: ``[T, J, 3, 3]`` and points ``[T, J, 3]`` of all joints in the file's world.
+        basis: ``[3, 3]`` of the world: ``world = basis @ smpl``.
+    """
+
+    clip: bvh.BvhClip
+    body: Body
+    turns: np.ndarray
+    points: np.ndarray
+    basis: np.ndarray
+    joints: JointMap
+
+    @classmethod
+    def of(cls, clip: bvh.BvhClip, path: Path, up: str | None) -> _Posed:
+        """Find the body; :class:`FormatError` if there is none."""
+        turns, points = bvh.world_of(clip)
+        body, joints = _body(clip, path, up)
+        index = {name: number for number, name in enumerate(clip.names)}
+        lifted = points - _extra_offset(clip, body, points)
+        upright = _upright(lifted, body, index, up)
+        basis = np.asarray(shortest_arc(np.array(_UPS["y"]), upright))
+        return cls(clip, body, turns, lifted, basis, joints)
+
+    def at(self, joint: str) -> np.ndarray:
+        """``[T, 3]`` of a joint in SMPL axes and the file's unit."""
+        return self.points[:, self.clip.names.index(self.body.rig.bones[joint])] @ self.basis
+
+    def motion(self) -> np.ndarray:
+        """motion_135, its floor the file's."""
+        bones = [track.bone for track in self.body.tracks]
+        # the turn of a joint takes the rest pose to the world: both in SMPL axes
+        own = self.basis.T @ self.turns[:, bones] @ self.body.basis
+        own[:, self.body.of_joint["pelvis"]] = self._pelvis(own[:, self.body.of_joint["pelvis"]])
+        tracks = quaternions.from_matrix(own)
+        data = motion_of(self.body, tracks, self.at("pelvis")).astype(np.float64)
+        first = motion135.SPEC.columns("root_translation").start
+        data[:, first : first + 3] += self._origin() / self.body.scale
+        return data.astype(np.float32)
+
+    def _pelvis(self, turn: np.ndarray) -> np.ndarray:
+        """The turn ``[T, 3, 3]`` of the pelvis: its joint's, unless helpers turn what hangs on it.
+
+        Some skeletons have joints of no length between the pelvis and its children; then the
+        places of the hips and of the spine say where it looks.
+        """
+        rest = {joint: self.body.at(joint) for joint in ("left_hip", "right_hip")}
+        across = rest["left_hip"] - rest["right_hip"]
+        shown = self.at("left_hip") - self.at("right_hip")
+        turned = turn @ across
+        cosine = (turned * shown).sum(-1)
+        cosine /= np.linalg.norm(turned, axis=-1) * np.linalg.norm(shown, axis=-1)
+        if cosine.min() > _SAME_HIPS:
+            return turn
+        names, parents = self.clip.names, self.clip.parents
+        pelvis = self.body.places[self.body.of_joint["pelvis"]]
+        index = names.index(self.body.rig.bones["pelvis"])
+        heads = self.body.skeleton.heads @ self.body.basis
+        above = [
+            bone
+            for bone in self.body.skeleton.chains[names.index(self._chest())]
+            if parents[bone] >= 0 and index in self.body.skeleton.chains[bone]
+            and np.linalg.norm(heads[bone] - pelvis) > 0.02 * self.body.scale
+        ]  # fmt: skip
+        if not above:
+            return turn
+        hips = 0.5 * (rest["left_hip"] + rest["right_hip"])
+        middle = 0.5 * (self.at("left_hip") + self.at("right_hip"))
+        up = self.points[:, above[0]] @ self.basis - middle
+        return _frames(shown, up) @ _frames(across, heads[above[0]] - hips).T
+
+    def _chest(self) -> str:
+        bones = self.body.rig.bones
+        return next(bones[j] for j in ("neck", "head", "left_shoulder") if j in bones)
+
+    def _origin(self) -> np.ndarray:
+        """What the retargeter takes off because armatures stand somewhere: files say it all."""
+        return origin(self.body) * [1.0, 0.0, 1.0] + [0.0, self.body.ground, 0.0]
+
+    @property
+    def wider(self) -> float:
+        """How much wider than SMPL's the hips are (m)."""
+        hips = [self.body.at(f"{side}_hip") for side in ("left", "right")]
+        width = float(np.linalg.norm(hips[0] - hips[1])) / self.body.scale
+        offsets = rest_offsets()
+        return width - float(np.linalg.norm(offsets[1] - offsets[2]))
+
+    def feet_kept(self, data: np.ndarray) -> np.ndarray:
+        """The motion with its ankles where the file's are, beside the middle of the hips."""
+        if not all(f"{side}_ankle" in self.body.of_joint for side in ("left", "right")):
+            return data
+        root, local = motion135.unpack(data.astype(np.float64))
+        joints = forward_kinematics(local, root)
+        middle = 0.5 * (self.at("left_hip") + self.at("right_hip"))
+        ours = joints[:, [1, 2]].mean(1)
+        targets = joints[:, ANKLES].copy()
+        for foot, side in enumerate(("left", "right")):
+            place = ours + (self.at(f"{side}_ankle") - middle) / self.body.scale
+            targets[:, foot, [0, 2]] = place[:, [0, 2]]
+        limit = reach(joints[:, [1, 2]], targets)
+        return motion135.pack(root, solve_legs(local, root, targets, limit)).astype(data.dtype)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know about how the file was read."""
+        missing = [joint for joint in JOINT_NAMES if joint not in self.body.rig.bones]
+        missing = [joint for joint in missing if not joint.startswith("spine")]
+        if not missing:
+            return ()
+        return (f"The file has no {', '.join(missing)}: they follow the joints above.",)
+
+
+def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap]:
+    """The body of the rest pose, and the map it comes from."""
+    rest = _rest_positions(clip)
+    problem = ""
+    for axis in dict.fromkeys((*((up,) if up else ()), "y", "z", "x", "-y")):
+        skeleton = Skeleton(
+            clip.names,
+            clip.parents,
+            np.tile(np.eye(3), (len(clip.names), 1, 1)),
+            rest,
+            up=_UPS[axis],
+        )
+        rig = recognise(clip.names)
+        rig = rig and replace(rig, own_shape=False)
+        joints = JointMap.of(rig.bones, rig.name) if rig else find_joints(skeleton)
+        if joints.missing:
+            problem = problem or joints.describe()
+            continue
+        try:
+            body = make_body(skeleton, rig or of_map(joints))
+        except ArmatureError as error:
+            problem = error.message
+            continue
+        if _stands(body, np.asarray(_UPS[axis])):
+            return body, joints
+        problem = problem or "its rest pose does not stand upright along any axis."
+    raise FormatError(f"{path} shows no body that can be read: {problem}", _HINT)
+
+
+def _stands(body: Body, up: np.ndarray) -> bool:
+    """Whether the legs of the rest pose hang below the shoulders along an axis."""
+    basis = body.basis
+    shoulders = body.at("left_shoulder") + body.at("right_shoulder")
+    knees = body.at("left_knee") + body.at("right_knee")
+    trunk = basis @ (shoulders - knees)
+    return bool(trunk @ up > 0.6 * np.linalg.norm(trunk)) and bool(basis[:, 1] @ up > 0.7)
+
+
+def _upright(points: np.ndarray, body: Body, index: dict[str, int], up: str | None) -> np.ndarray:
+    """The axis of the file's world that is up: the one along which bodies stand."""
+    if up is not None:
+        return np.asarray(_UPS[up])
+    bones = body.rig.bones
+
+    def middle(part: str) -> np.ndarray:
+        sides = (points[:, index[bones[f"{side}_{part}"]]] for side in ("left", "right"))
+        return np.asarray(sum(sides)) / 2.0
+
+    trunk = (middle("shoulder") - middle("knee")).mean(0)
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    along = axes @ trunk
+    rest_up = body.basis[:, 1]
+    if trunk @ rest_up > 0.5 * np.linalg.norm(trunk):
+        return rest_up
+    return axes[int(along.argmax())]
+
+
+def _extra_offset(clip: bvh.BvhClip, body: Body, points: np.ndarray) -> np.ndarray:
+    """``[3]`` what is to be taken off: some programs add the root's offset to its channel.
+
+    The floor tells: of both readings the one in which the feet come nearer to height 0.
+    """
+    root = clip.parents.index(-1)
+    offset = clip.offsets[root]
+    if not np.any(offset) or not clip.channels[root][:3]:
+        return np.zeros(3)
+    feet = [clip.names.index(body.rig.bones[j]) for j in _FEET if j in body.rig.bones]
+    if not feet or clip.names[root] != "Pelvis":
+        return np.zeros(3)
+    up = body.basis[:, 1]
+    low = float(np.quantile((points[:, feet] @ up).min(1), _FLOOR_SHARE))
+    taken = low - float(offset @ up)
+    return offset if abs(taken) < abs(low) else np.zeros(3)
+
+
+def _frames(across: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """``[..., 3, 3]`` columns: across, up made perpendicular to it, and forward."""
+    left = across / np.linalg.norm(across, axis=-1, keepdims=True)
+    up = up - (up * left).sum(-1, keepdims=True) * left
+    up = up / np.linalg.norm(up, axis=-1, keepdims=True)
+    return np.stack([left, up, np.cross(left, up)], axis=-1)
+
+
+def _rest_positions(clip: bvh.BvhClip) -> np.ndarray:
+    """``[J, 3]`` with the root at the origin."""
+    rest = clip.offsets.copy()
+    for joint, parent in enumerate(clip.parents):
+        rest[joint] = rest[joint] + rest[parent] if parent >= 0 else 0.0
+    return rest

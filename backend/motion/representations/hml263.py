@@ -23,10 +23,10 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from ...errors import FormatError
 from ...wire.skeleton import NUM_JOINTS
+from ..filters import gaussian_filter1d
 from ..rotations import (
     matrix_to_rot6d_column,
     rot6d_column_to_matrix,

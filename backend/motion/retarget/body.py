@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import ArmatureError
 from ...wire.skeleton import JOINT_NAMES, PARENTS
 from .. import quaternions
-from .floor import Foot, feet_of, foot_turns, is_flat, sole_level
+from .floor import Foot, feet_of, foot_turns, is_flat, says_nothing, sole_level
 from .palms import palm_rolls
 from .presets import Rig
 from .skeleton import Skeleton
@@ -109,8 +109,12 @@ def make_body(skeleton: Skeleton, rig: Rig) -> Body:
     lift = 0.0
     posed = None
     if not rig.own_shape and height is not None:
-        if not all(is_flat(limbs, side) for side in ("left", "right")):
+        if not all(is_flat(limbs, own, side) for side in ("left", "right")):
             posed = height
+        if any(says_nothing(limbs, own, side) for side in ("left", "right")):
+            posed = height = scale * float(np.mean([neutral()[chain[2]][1] for chain in LEGS]))
+            sole = float(np.mean([own[chain[2]][1] for chain in LEGS if chain[2] in own])) - height
+            ground = _ground(skeleton, rig, basis, sole, scale)
         foot_turns(limbs, own, height)
         lift = height - scale * float(np.mean([neutral()[chain[2]][1] for chain in LEGS]))
     feet = feet_of(skeleton, rig, basis, own, limbs, posed, sole, scale)
@@ -198,7 +202,7 @@ def _ankle_height(own: Mapping[str, np.ndarray], limbs: np.ndarray, sole: float)
     heights = [own[chain[2]][1] - sole for chain in LEGS if chain[2] in own]
     if not heights:
         return None
-    flat = all(is_flat(limbs, side) for side in ("left", "right"))
+    flat = all(is_flat(limbs, own, side) for side in ("left", "right"))
     return float(np.mean(heights) if flat else min(heights))
 
 

@@ -24,6 +24,8 @@ _HIGHEST_ANKLE = 0.32
 _NEAR_SOLE = 0.2
 """Of the ankle's height: points of the mesh within it belong to the sole."""
 _POSED_SHIN_DEGREES = 28.0
+_FOLDED_SHIN_DEGREES = 60.0
+_HANGING_DEGREES = 75.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +92,29 @@ def _foot_bones(skeleton: Skeleton, rig: Rig) -> set[str]:
     return found
 
 
-def is_flat(limbs: np.ndarray, side: str) -> bool:
-    """Whether a foot rests flat: its shin stands, more or less."""
+def is_flat(limbs: np.ndarray, own: Mapping[str, np.ndarray], side: str) -> bool:
+    """Whether a foot rests flat: its shin stands, more or less, and it does not hang down."""
+    return _shin_angle(limbs, side) < _POSED_SHIN_DEGREES and not says_nothing(limbs, own, side)
+
+
+def _shin_angle(limbs: np.ndarray, side: str) -> float:
+    """Degrees between a shin at rest and SMPL's."""
     turn = limbs[JOINT_NAMES.index(f"{side}_knee")]
-    return bool(2.0 * np.degrees(np.arccos(min(abs(turn[0]), 1.0))) < _POSED_SHIN_DEGREES)
+    return float(2.0 * np.degrees(np.arccos(min(abs(turn[0]), 1.0))))
+
+
+def says_nothing(limbs: np.ndarray, own: Mapping[str, np.ndarray], side: str) -> bool:
+    """Whether the rest pose does not tell how high an ankle stands: the shin rests elsewhere, or
+
+    the foot lies in line with it, as where all bones lie along one axis.
+    """
+    if _shin_angle(limbs, side) > _FOLDED_SHIN_DEGREES:
+        return True
+    ankle, toe = own.get(f"{side}_ankle"), own.get(f"{side}_foot")
+    if ankle is None or toe is None:
+        return False
+    bone = toe - ankle
+    return bool(-bone[1] > np.sin(np.radians(_HANGING_DEGREES)) * np.linalg.norm(bone))
 
 
 def foot_turns(limbs: np.ndarray, own: Mapping[str, np.ndarray], ankle_height: float) -> None:
@@ -111,7 +132,7 @@ def foot_turns(limbs: np.ndarray, own: Mapping[str, np.ndarray], ankle_height: f
         if toe in own:
             wanted = (theirs[toe] - theirs[ankle]) * [1.0, 0.0, 1.0]
             bone = own[toe] - own[ankle]
-            if is_flat(limbs, side):
+            if is_flat(limbs, own, side):
                 level = bone * [1.0, 0.0, 1.0]
                 if np.linalg.norm(level) > 0.2 * np.linalg.norm(bone):
                     turn = quaternions.shortest_turn(level, wanted)
@@ -120,7 +141,7 @@ def foot_turns(limbs: np.ndarray, own: Mapping[str, np.ndarray], ankle_height: f
                 drop = min(0.7 * ankle_height, 0.6 * length)
                 flat = wanted / np.linalg.norm(wanted) * np.sqrt(length**2 - drop**2)
                 turn = quaternions.shortest_turn(bone, flat - [0.0, drop, 0.0])
-        elif not is_flat(limbs, side):
+        elif not is_flat(limbs, own, side):
             turn = limbs[JOINT_NAMES.index(f"{side}_knee")]
         for joint in (ankle, toe):
             limbs[JOINT_NAMES.index(joint)] = turn

@@ -157,11 +157,8 @@ class ActionMDMPipeline(FamilyPipeline):
         )
         path = folder / model_folder.WEIGHTS
         net = model_folder.load_network(lambda: ActionMDM(config.network), path, config=CONFIG)
-        stats = release.checked_stats(
-            model_folder.load_tensors(folder / model_folder.STATS),
-            config.network.input_dim,
-            folder / model_folder.STATS,
-        )
+        dim = config.network.input_dim
+        stats = model_folder.load_stats(folder / model_folder.STATS, dim, scalars=True)
         model_folder.verify_checksums(folder, values)
         return cls(config, net, stats, device=device, precision=precision)
 

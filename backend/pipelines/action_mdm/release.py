@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ...errors import ArtifactError
 from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
-from ...store.model_folder import Stats
+from ...store import statistics
+from ...store.statistics import Stats
+from ...store.weights import check_fit, outline
 from .card import FINAL
 from .names import HUMANACT12
 
@@ -47,37 +49,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], Stats, ActionMDMConfig]:
     """
     weights = _tensors(path)
     config = _sizes(weights, path)
-    with torch.device("meta"):
-        expected = {name: value.shape for name, value in ActionMDM(config).state_dict().items()}
-    wrong = sorted(set(expected) ^ set(weights))
-    wrong += [n for n in expected if n in weights and weights[n].shape != expected[n]]
-    if wrong:
-        raise ArtifactError(
-            f"{path} is not the action model: {', '.join(wrong[:5])} is missing, left over or of "
-            "another shape.",
-            _HINT,
-        )
-    for name, value in weights.items():
-        if not torch.isfinite(value).all():
-            raise ArtifactError(f"{path}: {name} holds NaN or infinite values.", _HINT)
+    expected = outline(lambda: ActionMDM(config))
+    check_fit(weights, expected, f"{path} is not the action model", _HINT, finite=True)
     stats = path.with_name(STATS)
-    return weights, checked_stats(_tensors(stats), config.input_dim, stats), config
-
-
-def checked_stats(tensors: Mapping[str, Tensor], dim: int, path: Path) -> Stats:
-    """``mean`` and ``std``, each one number or one for each of ``dim`` columns.
-
-    Raises:
-        ArtifactError: other names or shapes, or a std not above zero.
-    """
-    shapes = {name: list(value.shape) for name, value in sorted(tensors.items())}
-    fits = set(shapes) == {"mean", "std"} and shapes["mean"] == shapes["std"]
-    if not fits or shapes["mean"] not in ([], [1], [dim]):
-        raise ArtifactError(f"{path} holds {shapes}, not mean and std of the model.", _HINT)
-    mean, std = tensors["mean"].float(), tensors["std"].float()
-    if not (torch.isfinite(mean).all() and torch.isfinite(std).all() and (std > 0).all()):
-        raise ArtifactError(f"{path}: mean must be finite and std above zero.", _HINT)
-    return Stats(mean, std)
+    found = statistics.checked(_tensors(stats), config.input_dim, stats, scalars=True, hint=_HINT)
+    return weights, found, config
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

@@ -15,24 +15,22 @@ from ...diffusion.inpaint import Inpainting, sample_masked
 from ...diffusion.loop import StepCallback, sample, seeded_generators
 from ...diffusion.schedule import power_spaced
 from ...models.dit import DiT
-from ...motion.representations import smplrifke205
 from ...store import model_folder
 from ...store.model_folder import Stats
 from ...text import minilm
 from ...text.actions import named_actions
+from ...text.prompts.action_words import WORDS_FILES, ActionWords
+from ...text.prompts.reader import PromptReader
 from ...text.sides import named_sides
 from ...wire import limits
 from ...wire.messages import Motion, Progress, Request
-from ...wire.skeleton import MOTION_FPS
-from ..base import FamilyPipeline, Made
+from ..base import FamilyPipeline
 from ..calls import (
-    Stages,
     check_frames,
     check_one_each,
     check_texts,
     checked_guidance,
     chunks_of_like_length,
-    cut_warning,
     device_or_best,
     drawn_seed,
     frames_at_once,
@@ -43,13 +41,11 @@ from ..calls import (
 from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
 from ..editing.edit import EditSampling
-from ..editing.prompt_parts import split_prompt
 from ..editing.spaces import EditSpace, Smplrifke205Space
 from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
+from .generating import generate
 from .knowledge import KNOWLEDGE_FILES, Knowledge
-from .short_clips import frames_to_make, liveliest
-from .timeline import is_timeline, timeline_motions
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
@@ -69,6 +65,7 @@ class DiTPipeline(FamilyPipeline):
         knowledge: Knowledge | None = None,
         vocabulary: Vocabulary | None = None,
         reader: WishReader | None = None,
+        words: ActionWords | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
         precision: str = "float32",
@@ -81,7 +78,8 @@ class DiTPipeline(FamilyPipeline):
         self.stats = stats
         self.knowledge = knowledge
         self.vocabulary = fitting(vocabulary, config.network)
-        self.reader = reader
+        self.words = words
+        self._reader = reader
         self._encoder = encoder
         self._local_files_only = local_files_only
 
@@ -94,7 +92,7 @@ class DiTPipeline(FamilyPipeline):
         """See :class:`FamilyPipeline`."""
         return model_folder.resolve(
             name_or_path,
-            optional=(*KNOWLEDGE_FILES, VOCABULARY),
+            optional=(*KNOWLEDGE_FILES, VOCABULARY, *WORDS_FILES),
             revision=revision,
             local_files_only=local_files_only,
         )
@@ -118,12 +116,14 @@ class DiTPipeline(FamilyPipeline):
         stats = model_folder.load_stats(folder / model_folder.STATS, SPEC.dim)
         model_folder.verify_checksums(folder, values)
         has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
+        has_words = any((folder / name).is_file() for name in WORDS_FILES)
         return cls(
             config,
             net,
             stats,
             knowledge=Knowledge.load(folder) if has_knowledge else None,
             vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
+            words=ActionWords.load(folder) if has_words else None,
             device=device,
             precision=precision,
             local_files_only=local_files_only,
@@ -137,6 +137,9 @@ class DiTPipeline(FamilyPipeline):
         if self.vocabulary is not None:
             self.vocabulary.save(folder)
             beside = (*beside, VOCABULARY)
+        if self.words is not None:
+            self.words.save(folder)
+            beside = (*beside, *WORDS_FILES)
         model_folder.save_model(
             folder,
             self.config.to_dict(),
@@ -156,6 +159,17 @@ class DiTPipeline(FamilyPipeline):
                 local_files_only=self._local_files_only, device=self.device
             )
         return self._encoder
+
+    @property
+    def reader(self) -> WishReader | None:
+        """Reads what parts of a prompt ask for; None for models without words of their own."""
+        if self._reader is None and self.words is not None:
+            self._reader = PromptReader(self.words, self.encoder)
+        return self._reader
+
+    @reader.setter
+    def reader(self, reader: WishReader | None) -> None:
+        self._reader = reader
 
     def encode_text(
         self, captions: Sequence[str], wishes: Sequence[Wished] | None = None
@@ -223,8 +237,8 @@ class DiTPipeline(FamilyPipeline):
         guidance_scale, steps = named_settings(guidance_scale, steps, options)
         check_one_each(captions, lengths)
         check_texts(captions)
-        plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
-        return self._sample(
+        plans = [self.plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
+        return self.sample_canvases(
             plans,
             [int(n) for n in lengths],
             drawn_seed(seed),
@@ -238,46 +252,13 @@ class DiTPipeline(FamilyPipeline):
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None
     ) -> list[Motion]:
-        """As of every family; a prompt of lines ``text # start # end # legs # ...`` is a timeline
-        (:mod:`.timeline`)."""
-        if is_timeline(request.prompt):
-            return timeline_motions(self, request.validated(), on_step)
-        return super().generate(request, on_step)
+        """As of every family, planned in time as the prompt tells: see :mod:`.generating`.
 
-    def make(self, request: Request, tell: Stages) -> list[Made]:
-        """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the parts of the prompt.
-
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
-        model that has seen no short clips makes a very short motion as the liveliest stretch of a
-        longer one (:mod:`.short_clips`).
+        A prompt of lines ``text # start # end # legs # ...`` is a timeline (:mod:`.timeline`).
+        ``Motion.meta`` also holds parts, and with a reader ``asked`` and ``notices``
+        (:mod:`.notices`).
         """
-        parts = split_prompt(request.prompt)
-        frames = max(1, round(request.seconds * self.config.fps))
-        plan = self._plan(parts, frames)
-        made = frames
-        if len(parts) == 1 and self.vocabulary is None:  # others were trained on short clips too
-            made = frames_to_make(frames, self.config.fps, self.config.max_frames)
-            plan = self._plan(parts, made)
-        tell("reading the prompt")
-        warnings = tuple(self._warnings(parts))
-        clips = self._sample(
-            [plan] * request.samples,
-            [made] * request.samples,
-            request.seed,
-            guidance_scale=request.guidance_scale,
-            steps=request.steps,
-            sampler=request.sampler,
-            on_step=tell.steps(),
-        )
-        return [
-            Made(liveliest(clip, frames, self.config.fps), {"parts": list(parts)}, warnings)
-            for clip in clips
-        ]
-
-    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
-        """See :class:`FamilyPipeline`; rotations are in the features."""
-        frames = max(1, round(request.seconds * MOTION_FPS))
-        return smplrifke205.to_motion135(features, MOTION_FPS, frames=frames), {}
+        return generate(self, request, on_step)
 
     # ------------------------------------------------------------------ editing
 
@@ -295,7 +276,7 @@ class DiTPipeline(FamilyPipeline):
     ) -> tuple[Tensor, Tensor]:
         """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         c = self.config
-        net, y = self._denoiser([self._plan(parts, frames)], [frames], how.guidance_scale)
+        net, y = self._denoiser([self.plan(parts, frames)], [frames], how.guidance_scale)
         sampler = how.sampler or c.sampler
         return sample_masked(
             net,
@@ -313,13 +294,31 @@ class DiTPipeline(FamilyPipeline):
 
     # ------------------------------------------------------------------ inside
 
-    def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
+    def plan(
+        self,
+        parts: Sequence[str],
+        frames: int,
+        shares: Sequence[int] | None = None,
+        wishes: Sequence[Wished] | None = None,
+    ) -> list[Window]:
+        """Windows of a canvas: see :func:`.compose.plan_windows`.
+
+        Raises:
+            InvalidRequest: a length that the model cannot make.
+        """
         c = self.config
         longest = round(limits.MAX_SECONDS * c.fps)
         check_frames(frames, c.min_frames, longest, fps=c.fps, model=c.name)
-        return plan_windows(parts, frames, min_frames=c.min_frames, max_frames=c.max_frames)
+        return plan_windows(
+            parts,
+            frames,
+            min_frames=c.min_frames,
+            max_frames=c.max_frames,
+            shares=shares,
+            wishes=wishes,
+        )
 
-    def _sample(
+    def sample_canvases(
         self,
         plans: Sequence[Sequence[Window]],
         lengths: Sequence[int],
@@ -331,7 +330,11 @@ class DiTPipeline(FamilyPipeline):
         on_step: StepCallback | None,
         wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
-        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with."""
+        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with.
+
+        Returns:
+            ``[length, 205]`` float32 smplrifke205 of each, un-normalised.
+        """
         c = self.config
         chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
         windows = np.cumsum([0, *map(len, plans)])
@@ -369,6 +372,8 @@ class DiTPipeline(FamilyPipeline):
     ) -> tuple[Denoiser, dict[str, Any]]:
         """The guided network of whole canvases, and its condition."""
         windows = [window for plan in plans for window in plan]
+        if wishes is None and windows and all(w.wish is not None for w in windows):
+            wishes = [w.wish for w in windows]
         y: dict[str, Any] = self.encode_text([w.text for w in windows], wishes)
         y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
@@ -382,19 +387,6 @@ class DiTPipeline(FamilyPipeline):
         if sampler == "dpmpp" or self.config.step_power == 1.0:
             return steps
         return power_spaced(self.config.schedule.steps, steps, self.config.step_power)
-
-    def _warnings(self, parts: Sequence[str]) -> list[str]:
-        warnings = []
-        embedding = self.encoder.encode(list(parts))
-        for part, cut in zip(parts, embedding.truncated.tolist(), strict=True):
-            if cut:
-                warnings.append(cut_warning(part))
-        if self.knowledge is not None:
-            for part, sentence in zip(parts, embedding.sentence, strict=True):
-                warning = self.knowledge.warning(part, sentence.cpu().numpy(), self.config.name)
-                if warning:
-                    warnings.append(warning)
-        return warnings
 
     def used(
         self, guidance_scale: float | None, steps: int | None, sampler: str | None

@@ -11,13 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...errors import ArtifactError
-from ...motion.io.atomic import atomic_path
 from ...motion.representations.hml263 import HML22, KIT21
 from ...motion.representations.spec import RepresentationSpec
-from ...store.model_folder import Stats
+from ...store.statistics import Stats, read_pair, write_pair
 
 MEAN, STD = "Mean.npy", "Std.npy"
 SPECS: dict[int, RepresentationSpec] = {s.dim: s for s in (HML22.spec, KIT21.spec)}
@@ -40,44 +38,9 @@ def read(mean: Path, std: Path, dim: int) -> Stats:
         ArtifactError: a file is missing, no plain array ``[dim]``, not finite, a deviation is not
             positive, or they are the evaluator's.
     """
-    stats = Stats(*(torch.from_numpy(_vector(path, dim)) for path in (mean, std)))
-    if not (stats.std > 0).all():
-        swapped = " They look swapped." if (stats.mean > 0).all() else ""
-        raise ArtifactError(f"{std}: deviations must be positive.{swapped}", _HINT)
+    stats = read_pair(mean, std, dim, hint=_HINT)
     refuse_evaluator(stats, str(std))
     return stats
-
-
-def _vector(path: Path, dim: int) -> np.ndarray:
-    if path.is_dir():
-        raise ArtifactError(f"{path} is a folder.", f"Name the file in it: {path / MEAN}, say.")
-    if not path.is_file():
-        raise ArtifactError(
-            f"{path} is missing.",
-            "Put the Mean.npy and Std.npy of the model's training data there: without them its "
-            "numbers cannot be turned into metres.",
-        )
-    try:
-        # mapped: a damaged header may announce more numbers than memory holds
-        values = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
-        raise ArtifactError(
-            f"{path} is no plain .npy array: it is damaged, or was pickled.", _HINT, str(error)
-        ) from error
-    if not isinstance(values, np.ndarray):
-        raise ArtifactError(f"{path} is an archive of arrays, not one array.", _HINT)
-    if values.dtype.kind != "f":
-        raise ArtifactError(f"{path} holds {values.dtype} values, not float32 or float64.", _HINT)
-    if values.shape != (dim,):
-        raise ArtifactError(
-            f"{path} must hold {dim} numbers, but its shape is {values.shape}.",
-            "The statistics must be of the data set that the model was trained on.",
-        )
-    with np.errstate(over="ignore"):
-        numbers = np.array(values, dtype=np.float32)
-    if not np.isfinite(numbers).all():
-        raise ArtifactError(f"{path} holds NaN, infinite or absurdly large values.", _HINT)
-    return numbers
 
 
 def refuse_evaluator(stats: Stats, where: str) -> None:
@@ -116,6 +79,4 @@ def root_and_contact_ratios(stats: Stats) -> list[float]:
 
 def write(folder: Path, stats: Stats) -> None:
     """``Mean.npy`` and ``Std.npy``, float32."""
-    for name, value in ((MEAN, stats.mean), (STD, stats.std)):
-        with atomic_path(folder / name) as temporary:
-            np.save(temporary, value.cpu().numpy().astype(np.float32), allow_pickle=False)
+    write_pair(folder / MEAN, folder / STD, stats)

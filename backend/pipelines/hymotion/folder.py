@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import yaml
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from ...models.hymotion.network import HYMotionNet
 from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint
 from ...store.model_folder import COPY_HINT, Stats
+from ...store.weights import filled
 from .sampling import NullFeatures
 
 CONFIG, CHECKPOINT, WEIGHTS = "config.yml", "latest.ckpt", "model.safetensors"
@@ -55,13 +55,9 @@ def load(folder: Path) -> Released:
         config = config_of(shapes, **_options(settings))
     except (KeyError, ValueError, ZeroDivisionError) as error:
         raise ArtifactError(f"{folder} holds no HY-Motion network: {error}.", COPY_HINT) from error
-    with torch.device("meta"):
-        expected = {k: v.shape for k, v in HYMotionNet(config).state_dict().items()}
     complaint = f"The checkpoint in {folder} is no whole HY-Motion network"
-    model_folder.check_fit(own, expected, complaint, COPY_HINT, finite=True)
-    with torch.device("meta"):
-        net = HYMotionNet(config)
-    net.load_state_dict({k: v.float() for k, v in own.items()}, assign=True)
+    weights = {k: v.float() for k, v in own.items()}
+    net = filled(lambda: HYMotionNet(config), weights, complaint, COPY_HINT, finite=True)
     width = config.features
     rest = {k: v.float() for k, v in tensors.items() if not k.startswith(PREFIX)}
     for name, count in (

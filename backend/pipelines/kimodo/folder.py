@@ -70,9 +70,8 @@ def load(folder: Path) -> tuple[KimodoDenoiser, KimodoSkeleton]:
         )
     stats = FeatureStats.of(_statistics(folder, config.features))
     net = KimodoDenoiser(config, stats)
-    expected = {name: value.shape for name, value in net.state_dict().items()}
     complaint = f"The checkpoint in {folder} does not fit {CONFIG}"
-    model_folder.check_fit(weights, expected, complaint, COPY_HINT, finite=True)
+    model_folder.check_fit(weights, net.state_dict(), complaint, COPY_HINT, finite=True)
     net.load_state_dict({name: value.float() for name, value in weights.items()})
     return net, bones
 

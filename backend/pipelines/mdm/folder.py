@@ -20,10 +20,11 @@ from torch import Tensor
 
 from ...errors import ArtifactError
 from ...models.mdm import release as mdm_checkpoint
-from ...models.mdm.network import MDM, MDMConfig
+from ...models.mdm.network import MDM, TABLES, MDMConfig
 from ...models.mdm.release import config_from_args
 from ...store import model_folder
 from ...store.model_folder import CHECKSUMS_KEY, WEIGHTS, Stats
+from ...store.weights import filled
 from ...text import clip, distilbert
 from ...wire import limits
 from ..humanml3d import statistics as hml_statistics
@@ -36,8 +37,6 @@ PICKLED_WEIGHTS = "model.pt"
 FILES = (CONFIG,)
 OPTIONAL = (WEIGHTS, MEAN, STD, *clip.FILES, *distilbert.FILES)
 """Statistics are no option, but a folder without them has a better explanation to give."""
-BUFFERS = ("sequence_pos_encoder.pe",)
-"""Endings of the names of positional tables, which the network computes."""
 RELEASED_GUIDANCE = 2.5
 PLANNER_SAMPLING: dict[str, Any] = {"guidance_param": 7.5, "sampler": "ddpm"}
 """How prefix-completion models (DiP) are sampled as released: their few steps, all of them."""
@@ -191,32 +190,13 @@ def load_network(folder: Path, config: MDMPipelineConfig) -> MDM:
     where = str(folder / CONFIG)
     network = config.network_config(where)
     check_text_to_motion(network, where)
-    tensors = _read_weights(_weights_in(folder), network)
-    net = MDM(network)
-    net.load_state_dict(tensors, strict=False)  # without the positional tables
-    return net.eval()
-
-
-def _read_weights(path: Path, network: MDMConfig) -> dict[str, Tensor]:
-    """The tensors of a network, compared with it before it is built.
-
-    A damaged configuration may describe one that no memory holds.
-    """
+    path = _weights_in(folder)
     if path.suffix == ".pt":
         tensors = mdm_checkpoint.read_state(path, use_ema=False)
     else:
         tensors = model_folder.load_tensors(path)
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(BUFFERS)}
-    with torch.device("meta"):
-        shapes = {name: value.shape for name, value in MDM(network).weights().items()}
-    hint = f"The two files must come from the same model. {model_folder.COPY_HINT}"
-    model_folder.check_fit(tensors, shapes, f"{path} does not fit {CONFIG}", hint)
-    whole = next((name for name, value in tensors.items() if not value.is_floating_point()), None)
-    if whole is not None:
-        raise ArtifactError(
-            f"{path}: {whole} is {tensors[whole].dtype}, no real weights.", model_folder.COPY_HINT
-        )
-    return tensors
+    complaint = f"{path} does not fit {CONFIG}"
+    return filled(lambda: MDM(network), tensors, complaint, recomputed=TABLES).eval()
 
 
 def find_text_encoder(folder: Path) -> None:
@@ -269,7 +249,7 @@ def save(
         encoder: a text encoder whose ``save(folder)`` writes its files, or None.
         half: store the weights as float16.
     """
-    kept = {name: value for name, value in weights.items() if not name.endswith(BUFFERS)}
+    kept = {name: value for name, value in weights.items() if not name.endswith(TABLES)}
     dtype = torch.float16 if half else torch.float32
     model_folder.save_tensors(folder / WEIGHTS, kept, dtype=dtype)
     if stats is not None:

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ...errors import ArtifactError
@@ -22,7 +20,9 @@ from ...models.mogents.config import MoGenTSConfig, plain_options
 from ...models.mogents.networks import Networks
 from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint
-from ...store.model_folder import COPY_HINT, Stats
+from ...store.model_folder import COPY_HINT
+from ...store.statistics import Stats, read_pair
+from ...store.weights import check_fit
 from ...text import clip
 from ...text.clip import ClipTextEncoder
 from ..humanml3d import statistics as hml_statistics
@@ -118,10 +118,9 @@ def fill(module: nn.Module, tensors: Any, path: Path) -> None:
     ):
         raise ArtifactError(f"{path} holds no weights.", COPY_HINT)
     weights = {k: v for k, v in tensors.items() if not k.startswith(TEXT_PREFIX)}
-    expected = {name: value.shape for name, value in module.state_dict().items()}
     complaint = f"{path} does not fit the configuration"
     hint = "Configuration and weights must come from the same model. " + COPY_HINT
-    model_folder.check_fit(weights, expected, complaint, hint, finite=True)
+    check_fit(weights, module.state_dict(), complaint, hint, finite=True)
     module.load_state_dict({name: value.float() for name, value in weights.items()})
 
 
@@ -134,20 +133,7 @@ def read_statistics(mean: Path, std: Path, dim: int) -> Stats:
     Raises:
         ArtifactError: a file is missing, no plain array ``[dim]``, or of impossible values.
     """
-    values = []
-    for path in (mean, std):
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing.", COPY_HINT)
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{path} is no plain .npy array.", COPY_HINT) from error
-        if getattr(array, "shape", None) != (dim,) or not np.isfinite(array).all():
-            raise ArtifactError(f"{path} does not hold {dim} finite numbers.", COPY_HINT)
-        values.append(torch.from_numpy(np.array(array, dtype=np.float32)))
-    if not (values[1] > 0).all():
-        raise ArtifactError(f"{std}: deviations must be positive.", COPY_HINT)
-    return Stats(values[0], values[1])
+    return read_pair(mean, std, dim)
 
 
 # ---------------------------------------------------------------- writing

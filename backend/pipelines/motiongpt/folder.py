@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +29,9 @@ from ...models.motiongpt.vqvae import VQVAEConfig
 from ...motion.representations import hml263
 from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint, unwrapped
-from ...store.model_folder import COPY_HINT, Stats
+from ...store.model_folder import COPY_HINT
+from ...store.statistics import Stats, read_pair
+from ...store.weights import filled
 from ...text.motion_prompts import CODES, FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode
 from ...text.motion_tokens import TOKENIZER, MotionTextTokenizer
 
@@ -157,12 +158,8 @@ def _read_own(folder: Path) -> MotionGPTFiles:
 
 def _filled(vae: VQVAEConfig, t5: T5Config, state: Mapping[str, Tensor], where: Path) -> MotionGPT:
     """The networks with a state dict in them; every name and shape must fit."""
-    with torch.device("meta"):
-        net = MotionGPT(vae, t5)
-    expected = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    hint = "The files must come from the same model. " + COPY_HINT
-    model_folder.check_fit(state, expected, f"{where} does not fit its configuration", hint)
-    net.load_state_dict(state, assign=True)
+    complaint = f"{where} does not fit its configuration"
+    net = filled(lambda: MotionGPT(vae, t5), state, complaint)
     return net.eval().requires_grad_(False)
 
 
@@ -191,9 +188,10 @@ def _read_published(folder: Path) -> MotionGPTFiles:
         raise ArtifactError(
             f"{path} holds no such motion tokenizer: {error}.", COPY_HINT
         ) from error
-    mean, std = (_read_statistic(model_folder.inside(folder, name)) for name in (MEAN, STD))
+    mean, std = (model_folder.inside(folder, name) for name in (MEAN, STD))
+    stats = read_pair(mean, std, SPEC.dim, smallest=MIN_STD)
     net = _filled(vae, t5, state, path)
-    return MotionGPTFiles(config, net, Stats(mean, std.clamp_min(MIN_STD)), tokenizer)
+    return MotionGPTFiles(config, net, stats, tokenizer)
 
 
 def read_t5_config(path: Path, vocab_size: int) -> T5Config:
@@ -248,13 +246,3 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
                 f"{path}: {name} differs from {EMBEDDING}; MotionGPT shares them.", COPY_HINT
             )
     return {name: value for name, value in tensors.items() if name not in EMBEDDING_COPIES}
-
-
-def _read_statistic(path: Path) -> Tensor:
-    try:
-        values = np.load(path, allow_pickle=False)
-        if values.shape != (SPEC.dim,) or not np.isfinite(values).all():
-            raise ValueError(f"it must hold {SPEC.dim} finite numbers, not {list(values.shape)}")
-        return torch.from_numpy(values.astype(np.float32))
-    except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(f"{path} cannot be used: {error}.", COPY_HINT) from error

@@ -18,7 +18,7 @@ from ...motion.mirror import mirror_motion135
 from ...motion.representations import smplrifke205
 from ...motion.resample import resample_motion135
 from ...wire.skeleton import MOTION_FPS
-from .bvh_retarget import RetargetProfile, profile_path, retarget
+from ...motion.retarget.profiles import RetargetProfile, profile_path, retarget
 from .caption_words import swap_words
 from .described_clips import settings
 from .captions import CaptionGrammar

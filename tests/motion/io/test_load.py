@@ -10,7 +10,7 @@ import pytest
 
 from backend.errors import FormatError, InvalidRequest
 from backend.motion.convert import SPECS
-from backend.motion.io import bvh, bvh_skeletons, load, npz
+from backend.motion.io import bvh, load, npz
 from backend.motion.representations import motion135
 from backend.motion.rotations import matrix_to_euler_zyx, rotation_about, transpose
 from backend.motion.skeleton import global_rotations, joint_index
@@ -159,10 +159,11 @@ def test_cmu_style(tmp_path: Path, make_motion: MotionMaker, yaw: float, prefix:
     root, rotations = motion135.unpack(clip.data)
     expected = motion135.unpack(start)[1]
     torso = [joint_index(n) for n in ("pelvis", "spine1", "spine2", "spine3", "left_collar")]
-    np.testing.assert_allclose(rotations[:, torso], expected[:, torso], atol=1e-4)
+    # SMPL's own hips are not quite level, which a turned rest pose shows
+    np.testing.assert_allclose(rotations[:, torso], expected[:, torso], atol=6e-3 if yaw else 1e-4)
     # limbs: the directions of the bones are those of the file
     points = motion135.joints(clip.data)
-    _world, source = bvh_skeletons._world(bvh.read(path))
+    source = bvh.world_of(bvh.read(path))[1]
     names = [n.removeprefix(prefix) for n in bvh.read(path).names]
     for a, b, c, d in (
         ("left_hip", "left_knee", "LeftUpLeg", "LeftLeg"),
@@ -177,17 +178,75 @@ def test_cmu_style(tmp_path: Path, make_motion: MotionMaker, yaw: float, prefix:
     assert 0.7 < root[0, 1] < 1.2
 
 
-def test_cmu_style_with_another_rest_pose_is_refused(
-    tmp_path: Path, make_motion: MotionMaker
-) -> None:
+def test_other_rest_poses_and_names_are_read(tmp_path: Path, make_motion: MotionMaker) -> None:
     path = cmu_file(tmp_path / "a.bvh", make_motion(3))
     good = path.read_text()
-    for old, new, expected in (
-        ("OFFSET 5.30000 0.00000", "OFFSET 0.00000 -5.30000", "T-pose: look at LeftArm"),
-        ("JOINT Head", "JOINT Skull", "no head"),
-        ("OFFSET 0.00000 2.00000 0.00000", "OFFSET 0.00000 2.00000 60.00000", "upright"),
-    ):
-        assert old in good
-        path.write_text(good.replace(old, new))
-        with pytest.raises(FormatError, match=expected):
-            load.read_clip(path)
+    want = load.read_clip(path).data
+    path.write_text(good.replace("JOINT Head", "JOINT Skull"))
+    np.testing.assert_allclose(load.read_clip(path).data, want, atol=1e-6)
+    # a forearm that rests hanging: where it points, its hand says
+    path.write_text(good.replace("OFFSET 5.30000 0.00000", "OFFSET 0.00000 -5.30000"))
+    clip = load.read_clip(path)
+    points = motion135.joints(clip.data)
+    source = bvh.world_of(bvh.read(path))[1]
+    names = bvh.read(path).names
+    ours = points[:, joint_index("left_elbow")] - points[:, joint_index("left_shoulder")]
+    theirs = source[:, names.index("LeftForeArm")] - source[:, names.index("LeftArm")]
+    cosine = (ours * theirs).sum(-1)
+    cosine /= np.linalg.norm(ours, axis=-1) * np.linalg.norm(theirs, axis=-1)
+    assert cosine.min() > 0.9999
+
+
+def test_what_is_no_body_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
+    """A crane: four joints in a row."""
+    path = tmp_path / "crane.bvh"
+    rows = [
+        "HIERARCHY",
+        "ROOT Base",
+        "{",
+        "OFFSET 0 0 0",
+        "CHANNELS 3 Zrotation Xrotation Yrotation",
+    ]
+    for name in ("Mast", "Arm", "Hook"):
+        rows += [f"JOINT {name}", "{", "OFFSET 0 3 0", "CHANNELS 1 Zrotation"]
+    rows += ["}"] * 4 + ["MOTION", "Frames: 1", "Frame Time: 0.04", "0 0 0 1 2 3"]
+    path.write_text("\n".join(rows))
+    with pytest.raises(FormatError, match=r"no body that can be read: . of 22 joints") as raised:
+        load.read_clip(path)
+    assert "hips, two legs" in raised.value.hint
+
+
+KIT_BVH = {
+    "15_wide_hips.bvh": 90.0,
+}
+"""Files of the kit with another truth for their limbs (degrees), see its README."""
+_MOTION_BUILDER = {
+    "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "shoulder": "Arm", "elbow": "ForeArm",
+    "wrist": "Hand",
+}  # fmt: skip
+
+
+def test_the_kits_files_are_read_rightly(kit: Path) -> None:
+    truth = np.load(kit / "files" / "truth.npz")
+    names = [str(name) for name in truth["names"]]
+    at = {f"{s.lower()}_{j}": names.index(s + n) for s in ("Left", "Right")
+          for j, n in _MOTION_BUILDER.items()}  # fmt: skip
+    files = sorted((kit / "files").glob("*.bvh"))
+    assert len(files) > 12
+    for path in files:
+        points = motion135.joints(load.read_clip(path).data.astype(np.float64))
+        worst = 0.0
+        for side in ("left", "right"):
+            for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"),
+                         ("elbow", "wrist")):  # fmt: skip
+                start, end = f"{side}_{a}", f"{side}_{b}"
+                ours = points[:, joint_index(end)] - points[:, joint_index(start)]
+                theirs = truth["joints"][:, at[end]] - truth["joints"][:, at[start]]
+                cosine = (ours * theirs).sum(-1)
+                cosine /= np.linalg.norm(ours, axis=-1) * np.linalg.norm(theirs, axis=-1)
+                worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).max()))
+        assert worst < KIT_BVH.get(path.name, 1.0), (path.name, worst)
+        assert abs(points[..., 1].min()) < 0.05, path.name
+        if path.name == "15_wide_hips.bvh":
+            apart = points[:, joint_index("left_ankle")] - points[:, joint_index("right_ankle")]
+            assert abs(100 * apart[0, 0] - 11.0) < 1.0

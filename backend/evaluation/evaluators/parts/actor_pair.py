@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,17 +14,21 @@ from . import base
 from .actor import ActorEncoder
 
 
-class ActorPairEvaluator(base.Evaluator):
-    """Embeddings are the means of the latents of ``motion`` and ``text``.
+class TokenReader(Protocol):
+    """A frozen text encoder of token states."""
 
-    ``reader.encode(captions)`` gives token states ``[N, B, F]`` and their padding ``[B, N]``.
-    """
+    def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """States ``[N, B, F]`` and their padding ``[B, N]``."""
+
+
+class ActorPairEvaluator(base.Evaluator):
+    """Embeddings are the means of the latents of ``motion`` and ``text``."""
 
     def __init__(
         self,
         motion: ActorEncoder,
         text: ActorEncoder,
-        reader: Any,
+        reader: TokenReader,
         mean: np.ndarray,
         std: np.ndarray,
         hashes: Mapping[str, str] | None = None,

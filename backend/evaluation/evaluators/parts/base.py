@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from ....errors import ArtifactError, FormatError, InvalidRequest
 from ....motion.representations.spec import check_finite
 from ....store.model_folder import resolve
+from ....store.statistics import read_pair
+from ....store.weights import check_fit, read_tensors
 from ... import embedding_report
 from ...hml3d_items import Caption
 from ...protocol import Protocol, preset
@@ -22,7 +24,6 @@ from .judge import Judge, Report
 
 NORMALISED_RATIO = 3.0
 """Columns that vary this many times more than the statistics say were left normalised."""
-_NAMES_SHOWN = 12
 
 Batch = TypeVar("Batch")
 
@@ -193,31 +194,10 @@ def lengths_of(motions: Sequence[np.ndarray]) -> Tensor:
 
 def load_exact(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
     """Fill ``module``; :class:`ArtifactError` lists every name and shape that does not fit."""
-    own = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in weights.items()}
-    missing, extra = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
-    wrong = sorted(k for k in own.keys() & given.keys() if own[k] != given[k])
-    if missing or extra or wrong:
-        shapes = [f"{key} {list(given[key])}, expected {list(own[key])}" for key in wrong]
-        parts = {"missing": missing, "not expected": extra, "of another shape": shapes}
-        text = "; ".join(f"{label}: {_some(names)}" for label, names in parts.items() if names)
-        raise ArtifactError(
-            f"The tensors in {where} are not those of this evaluator. {text}.",
-            "Give the released checkpoint of this evaluator.",
-            f"expected: {sorted(own)}\nfound: {sorted(given)}",
-        )
+    complaint = f"The tensors in {where} are not those of this evaluator"
+    hint = "Give the released checkpoint of this evaluator."
+    check_fit(weights, module.state_dict(), complaint, hint, finite=True)
     module.load_state_dict(dict(weights))
-    bad = [key for key, value in weights.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise ArtifactError(
-            f"{where} holds values that are not finite in {_some(bad)}.",
-            "Download the checkpoint again.",
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMES_SHOWN])
-    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
 
 
 def first_file(folder: Path, names: Sequence[str], what: str, hint: str) -> Path:
@@ -230,21 +210,8 @@ def first_file(folder: Path, names: Sequence[str], what: str, hint: str) -> Path
 
 def statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Two plain ``.npy`` vectors ``[dim]``, deviations positive; :class:`ArtifactError` else."""
-    found, hint = [], "Take the statistics that come with the evaluator."
-    for path in (mean, std):
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, MemoryError) as error:
-            raise ArtifactError(f"{path} is no plain .npy array.", hint, str(error)) from error
-        if values.shape != (dim,) or not np.isfinite(values).all():
-            raise ArtifactError(
-                f"{path} must hold {dim} finite numbers, not {list(values.shape)}.",
-                hint,
-            )
-        found.append(values)
-    if not (found[1] > 0).all():
-        raise ArtifactError(f"{std} holds deviations that are not positive.", hint)
-    return found[0], found[1]
+    stats = read_pair(mean, std, dim, hint="Take the statistics that come with the evaluator.")
+    return stats.mean.numpy(), stats.std.numpy()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -255,9 +222,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
+            return read_tensors(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, zipfile, pickle and safetensors each raise their own
         raise ArtifactError(

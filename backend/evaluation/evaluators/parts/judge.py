@@ -31,7 +31,7 @@ class Judge(ABC):
 
 
 def plain_report(
-    evaluator: str, n: int, text: str, table: Mapping[str, Any], **more: Any
+    evaluator: str, n: int, text: str, table: Mapping[str, object], **more: object
 ) -> Report:
     """The keys that every report has; ``more`` replaces or adds."""
     return {

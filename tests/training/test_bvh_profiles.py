@@ -9,15 +9,14 @@ import pytest
 from backend.errors import FormatError
 from backend.motion.io import bvh
 from backend.motion.representations import motion135
-from backend.motion.rotations import euler_to_matrix
-from backend.motion.skeleton import JOINT_NAMES, forward_kinematics, joint_index, rest_offsets
-from backend.training.data.bvh_retarget import (
+from backend.motion.retarget.profiles import (
     RetargetProfile,
     canonical_rest,
     profile_path,
     retarget,
-    source_globals,
 )
+from backend.motion.rotations import euler_to_matrix
+from backend.motion.skeleton import JOINT_NAMES, forward_kinematics, joint_index, rest_offsets
 
 from .bvh_files import recording, t_pose_offsets, write_bvh, write_dataset
 
@@ -72,7 +71,7 @@ def test_source_globals_match_forward_kinematics(tmp_path: Path) -> None:
     angles, root = recording(5, frames=8)
     write_bvh(tmp_path / "a.bvh", angles, root)
     clip = bvh.read(tmp_path / "a.bvh")
-    _, positions = source_globals(clip)
+    _, positions = bvh.world_of(clip)
     order = [clip.names.index(name) for name in JOINT_NAMES]
     expected = forward_kinematics(
         euler_to_matrix("zxy", np.radians(angles)), root, t_pose_offsets()

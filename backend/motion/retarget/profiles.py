@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import FormatError
-from ...motion import skeleton
-from ...motion.io import bvh
-from ...motion.representations import motion135
-from ...motion.rotations import orthonormalise, rotation_about, shortest_arc
+from .. import skeleton
+from ..io import bvh
+from ..representations import motion135
+from ..rotations import orthonormalise, rotation_about, shortest_arc
 
 _DOWN, _LEFT, _RIGHT = (0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
 _CANONICAL_BONES: dict[str, tuple[str, tuple[float, float, float]]] = {
@@ -84,7 +84,7 @@ class RetargetProfile:
 
 def profile_path(name: str) -> Path:
     """Path of a profile that ships with Kinetype."""
-    return Path(__file__).parent / "profiles" / f"{name}.json"
+    return Path(__file__).parent / "profiles_bvh" / f"{name}.json"
 
 
 def canonical_rest() -> np.ndarray:
@@ -99,21 +99,6 @@ def canonical_rest() -> np.ndarray:
         yaw = rotation_about("y", np.array(-np.arctan2(toe[0], toe[2])))
         out[skeleton.joint_index(f"{side}_ankle")] = yaw
     return out
-
-
-def source_globals(clip: bvh.BvhClip) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units) of all joints."""
-    rotations: list[np.ndarray] = []
-    positions: list[np.ndarray] = []
-    for joint, parent in enumerate(clip.parents):
-        local, offset = clip.local_rotations[:, joint], clip.local_positions[:, joint]
-        if parent < 0:
-            rotations.append(local)
-            positions.append(offset)
-        else:
-            rotations.append(rotations[parent] @ local)
-            positions.append(positions[parent] + (rotations[parent] @ offset[..., None])[..., 0])
-    return np.stack(rotations, 1), np.stack(positions, 1)
 
 
 def retarget(
@@ -138,7 +123,7 @@ def retarget(
             f"The BVH has no joint named {', '.join(missing)} (profile {profile.name!r}).",
             "Write a profile for this skeleton; see docs/train-your-own.md.",
         )
-    world, positions = source_globals(clip)
+    world, positions = bvh.world_of(clip)
     smpl_world = _transfer(world, index, profile)
     root = _root(positions, smpl_world, index, profile)
     if snap_heading:

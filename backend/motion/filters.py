@@ -1,0 +1,30 @@
+"""What motion uses of scipy. It is imported by the first call: most generations need none of it,
+and its import takes longer than their arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def gaussian_filter1d(
+    x: np.ndarray, sigma: float, *, axis: int = -1, mode: str = "reflect"
+) -> np.ndarray:
+    """As ``scipy.ndimage.gaussian_filter1d``."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter1d(x, sigma, axis=axis, mode=mode))
+
+
+def maximum_filter1d(x: np.ndarray, size: int, *, mode: str = "reflect") -> np.ndarray:
+    """As ``scipy.ndimage.maximum_filter1d``."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.maximum_filter1d(x, size, mode=mode))
+
+
+def solveh_banded(bands: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """As ``scipy.linalg.solveh_banded``."""
+    from scipy.linalg import solveh_banded as solve
+
+    return np.asarray(solve(bands, right))
