@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 _LEFT = re.compile(r"\bleft(?!over)", re.IGNORECASE)
-_RIGHT = re.compile(r"(?<!all )\bright(?! (?:away|now|ahead|on|after)\b)(?!eous)", re.IGNORECASE)
+_RIGHT = re.compile(r"(?<!\ball )\bright(?! (?:away|now|ahead|on|after)\b)(?!eous)", re.IGNORECASE)
 
 
 def named_sides(texts: Sequence[str]) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,8 @@ class Window:
     text: str
     start: int
     length: int
+    wish: Any = None
+    """What the text asks for by name (:class:`.vocabulary.Wished`), where that was read."""
 
     @property
     def end(self) -> int:
@@ -45,11 +47,17 @@ def plan_windows(
     min_frames: int,
     max_frames: int,
     overlap: int = OVERLAP_FRAMES,
+    shares: Sequence[int] | None = None,
+    wishes: Sequence[Any] | None = None,
 ) -> list[Window]:
     """Cover a canvas of ``frames`` frames with windows that the model can make.
 
-    The parts share the time equally; each reaches half an overlap into its neighbours. A part that
-    is longer than ``max_frames`` becomes several windows of the same text.
+    The parts share the time equally, or as ``shares`` says (frames of each, together ``frames``);
+    each reaches half an overlap into its neighbours. A part that is longer than ``max_frames``
+    becomes several windows of the same text.
+
+    Args:
+        wishes: what each part asks for by name.
 
     Raises:
         InvalidRequest: the canvas is too short for so many parts.
@@ -62,11 +70,17 @@ def plan_windows(
             "Make the motion longer, or tell fewer actions.",
         )
     half = overlap // 2
+    edges = [round(index * frames / count) for index in range(count + 1)]
+    if shares is not None:
+        edges = [sum(shares[:index]) for index in range(count + 1)]
     windows = []
     for index, text in enumerate(parts):
-        start = round(index * frames / count) - (half if index else 0)
-        end = round((index + 1) * frames / count) + (half if index + 1 < count else 0)
-        windows += _cover(text, start, end - start, max_frames, overlap)
+        start = edges[index] - (half if index else 0)
+        end = edges[index + 1] + (half if index + 1 < count else 0)
+        pieces = _cover(text, start, end - start, max_frames, overlap)
+        if wishes is not None:
+            pieces = [replace(piece, wish=wishes[index]) for piece in pieces]
+        windows += pieces
     return windows
 
 

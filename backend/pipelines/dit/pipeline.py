@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,44 +15,42 @@ from ...diffusion.inpaint import Inpainting, sample_masked
 from ...diffusion.loop import StepCallback, sample, seeded_generators
 from ...diffusion.schedule import power_spaced
 from ...models.dit import DiT
-from ...motion.representations import smplrifke205
 from ...store import model_folder
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
 from ...text import minilm
 from ...text.actions import named_actions
+from ...text.prompts.action_words import WORDS_FILES, ActionWords
+from ...text.prompts.reader import PromptReader
 from ...text.sides import named_sides
 from ...wire import limits
 from ...wire.messages import Motion, Progress, Request
-from ...wire.skeleton import MOTION_FPS
-from .. import registry
+from ..base import FamilyPipeline
 from ..calls import (
-    Stages,
     check_frames,
     check_one_each,
     check_texts,
     checked_guidance,
-    cut_warning,
+    chunks_of_like_length,
     device_or_best,
     drawn_seed,
+    frames_at_once,
     frozen,
-    meta_of,
+    named_settings,
+    part_of,
 )
 from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
 from ..editing.edit import EditSampling
-from ..editing.prompt_parts import split_prompt
 from ..editing.spaces import EditSpace, Smplrifke205Space
 from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
+from .generating import generate
 from .knowledge import KNOWLEDGE_FILES, Knowledge
-from .short_clips import frames_to_make, liveliest
-from .timeline import is_timeline, timeline_motions
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
 
-class DiTPipeline:
+class DiTPipeline(FamilyPipeline):
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
 
     edit_space: EditSpace = Smplrifke205Space()
@@ -67,43 +65,48 @@ class DiTPipeline:
         knowledge: Knowledge | None = None,
         vocabulary: Vocabulary | None = None,
         reader: WishReader | None = None,
+        words: ActionWords | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
     ) -> None:
         self.config = config
         self.device = device_or_best(device)
+        self.precision = precision
         self.net = frozen(net, self.device)
         self.stats = stats
         self.knowledge = knowledge
         self.vocabulary = fitting(vocabulary, config.network)
-        self.reader = reader
+        self.words = words
+        self._reader = reader
         self._encoder = encoder
         self._local_files_only = local_files_only
 
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> DiTPipeline:
-        """Load a bundled model by name, a model directory or a hub id; every file is verified.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-        """
-        folder = model_folder.resolve(
-            registry.bundled_folder(name_or_path),
-            optional=(*KNOWLEDGE_FILES, VOCABULARY),
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return model_folder.resolve(
+            name_or_path,
+            optional=(*KNOWLEDGE_FILES, VOCABULARY, *WORDS_FILES),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :class:`FamilyPipeline`."""
         values = model_folder.read_json(folder / model_folder.CONFIG)
         config = model_folder.config_from_dict(
             DiTPipelineConfig, values, str(folder / model_folder.CONFIG)
@@ -113,31 +116,18 @@ class DiTPipeline:
         stats = model_folder.load_stats(folder / model_folder.STATS, SPEC.dim)
         model_folder.verify_checksums(folder, values)
         has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
+        has_words = any((folder / name).is_file() for name in WORDS_FILES)
         return cls(
             config,
             net,
             stats,
             knowledge=Knowledge.load(folder) if has_knowledge else None,
             vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
+            words=ActionWords.load(folder) if has_words else None,
             device=device,
+            precision=precision,
             local_files_only=local_files_only,
         )
-
-    def save_pretrained(
-        self, directory: str | Path, *, half: bool = False, overwrite: bool = False
-    ) -> Path:
-        """Write the model folder, whole or not at all, and return it.
-
-        Args:
-            half: store the weights as float16.
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
-        """
-        with new_folder(directory, overwrite=overwrite) as folder:
-            self.write(folder, half=half)
-        return Path(directory)
 
     def write(self, folder: Path, *, half: bool = False) -> None:
         """Write the model's files into a folder that is the caller's own."""
@@ -147,6 +137,9 @@ class DiTPipeline:
         if self.vocabulary is not None:
             self.vocabulary.save(folder)
             beside = (*beside, VOCABULARY)
+        if self.words is not None:
+            self.words.save(folder)
+            beside = (*beside, *WORDS_FILES)
         model_folder.save_model(
             folder,
             self.config.to_dict(),
@@ -166,6 +159,17 @@ class DiTPipeline:
                 local_files_only=self._local_files_only, device=self.device
             )
         return self._encoder
+
+    @property
+    def reader(self) -> WishReader | None:
+        """Reads what parts of a prompt ask for; None for models without words of their own."""
+        if self._reader is None and self.words is not None:
+            self._reader = PromptReader(self.words, self.encoder)
+        return self._reader
+
+    @reader.setter
+    def reader(self, reader: WishReader | None) -> None:
+        self._reader = reader
 
     def encode_text(
         self, captions: Sequence[str], wishes: Sequence[Wished] | None = None
@@ -209,6 +213,7 @@ class DiTPipeline:
         sampler: str | None = None,
         wishes: Sequence[Wished] | None = None,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption, as it stands, in the native representation.
 
@@ -221,6 +226,7 @@ class DiTPipeline:
             wishes: the action, manner and numbers of each caption, where the caller knows them;
                 read from the captions when None. Only for clips of one window.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+            options: settings by the names that others give them (``cond_scale``, ``time_steps``).
 
         Returns:
             A list of ``[length, 205]`` float32 smplrifke205 arrays, un-normalised.
@@ -228,10 +234,11 @@ class DiTPipeline:
         Raises:
             InvalidRequest: a length that the model cannot make, or a bad sampling setting.
         """
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
         check_one_each(captions, lengths)
         check_texts(captions)
-        plans = [self._plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
-        return self._sample(
+        plans = [self.plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
+        return self.sample_canvases(
             plans,
             [int(n) for n in lengths],
             drawn_seed(seed),
@@ -245,54 +252,13 @@ class DiTPipeline:
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None
     ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
+        """As of every family, planned in time as the prompt tells: see :mod:`.generating`.
 
-        A prompt that tells a sequence ("..., then ...") becomes one motion of several actions. A
-        model that has seen no short clips makes a very short motion as the liveliest stretch of a
-        longer one (:mod:`.short_clips`). A prompt of lines ``text # start # end # legs # ...`` is
-        a timeline (:mod:`.timeline`).
-        Each ``Motion.meta`` holds prompt, seed, model, params, parts and warnings.
-
-        Args:
-            on_step: receives a Progress at each step; it may raise ``Cancelled``.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
+        A prompt of lines ``text # start # end # legs # ...`` is a timeline (:mod:`.timeline`).
+        ``Motion.meta`` also holds parts, and with a reader ``asked`` and ``notices``
+        (:mod:`.notices`).
         """
-        request = request.validated()
-        if is_timeline(request.prompt):
-            return timeline_motions(self, request, on_step)
-        tell = Stages(request, on_step)
-        parts = split_prompt(request.prompt)
-        frames = max(1, round(request.seconds * self.config.fps))
-        plan = self._plan(parts, frames)
-        made = frames
-        if len(parts) == 1 and self.vocabulary is None:  # others were trained on short clips too
-            made = frames_to_make(frames, self.config.fps, self.config.max_frames)
-            plan = self._plan(parts, made)
-        tell("reading the prompt")
-        warnings = self._warnings(parts)
-        clips = self._sample(
-            [plan] * request.samples,
-            [made] * request.samples,
-            request.seed,
-            guidance_scale=request.guidance_scale,
-            steps=request.steps,
-            sampler=request.sampler,
-            on_step=tell.steps(),
-        )
-        tell("converting")
-        length = max(1, round(request.seconds * MOTION_FPS))
-        return [
-            Motion(
-                smplrifke205.to_motion135(
-                    liveliest(clip, frames, self.config.fps), MOTION_FPS, frames=length
-                ),
-                MOTION_FPS,
-                self._meta(request, request.seed + index, parts, warnings),
-            )
-            for index, clip in enumerate(clips)
-        ]
+        return generate(self, request, on_step)
 
     # ------------------------------------------------------------------ editing
 
@@ -310,7 +276,7 @@ class DiTPipeline:
     ) -> tuple[Tensor, Tensor]:
         """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         c = self.config
-        net, y = self._denoiser([self._plan(parts, frames)], [frames], how.guidance_scale)
+        net, y = self._denoiser([self.plan(parts, frames)], [frames], how.guidance_scale)
         sampler = how.sampler or c.sampler
         return sample_masked(
             net,
@@ -328,13 +294,31 @@ class DiTPipeline:
 
     # ------------------------------------------------------------------ inside
 
-    def _plan(self, parts: Sequence[str], frames: int) -> list[Window]:
+    def plan(
+        self,
+        parts: Sequence[str],
+        frames: int,
+        shares: Sequence[int] | None = None,
+        wishes: Sequence[Wished] | None = None,
+    ) -> list[Window]:
+        """Windows of a canvas: see :func:`.compose.plan_windows`.
+
+        Raises:
+            InvalidRequest: a length that the model cannot make.
+        """
         c = self.config
         longest = round(limits.MAX_SECONDS * c.fps)
         check_frames(frames, c.min_frames, longest, fps=c.fps, model=c.name)
-        return plan_windows(parts, frames, min_frames=c.min_frames, max_frames=c.max_frames)
+        return plan_windows(
+            parts,
+            frames,
+            min_frames=c.min_frames,
+            max_frames=c.max_frames,
+            shares=shares,
+            wishes=wishes,
+        )
 
-    def _sample(
+    def sample_canvases(
         self,
         plans: Sequence[Sequence[Window]],
         lengths: Sequence[int],
@@ -346,25 +330,38 @@ class DiTPipeline:
         on_step: StepCallback | None,
         wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
-        """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``."""
-        if not plans:
-            return []
+        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with.
+
+        Returns:
+            ``[length, 205]`` float32 smplrifke205 of each, un-normalised.
+        """
         c = self.config
-        net, y = self._denoiser(plans, lengths, guidance_scale, wishes)
-        x = sample(
-            net,
-            (len(plans), max(lengths), SPEC.dim),
-            schedule=c.schedule,
-            sampler=sampler or c.sampler,
-            steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
-            y=y,
-            generator=seeded_generators(seed, len(plans)),
-            lengths=lengths,
-            on_step=on_step,
-            prediction=c.prediction,
-            device=self.device,
-        )
-        return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+        chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
+        windows = np.cumsum([0, *map(len, plans)])
+        timesteps = self._timesteps(sampler or c.sampler, c.steps if steps is None else steps)
+        clips: dict[int, np.ndarray] = {}
+        for number, chunk in enumerate(map(sorted, chunks)):
+            own = [lengths[i] for i in chunk]
+            wished = None
+            if wishes is not None:
+                wished = [wishes[w] for i in chunk for w in range(windows[i], windows[i + 1])]
+            net, y = self._denoiser([plans[i] for i in chunk], own, guidance_scale, wished)
+            with self.autocast():
+                x = sample(
+                    net,
+                    (len(chunk), max(own), SPEC.dim),
+                    schedule=c.schedule,
+                    sampler=sampler or c.sampler,
+                    steps=timesteps,
+                    y=y,
+                    generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                    lengths=own,
+                    on_step=part_of(on_step, number, len(chunks)),
+                    prediction=c.prediction,
+                    device=self.device,
+                )
+            clips |= {i: self.decode(x[row, : lengths[i]]) for row, i in enumerate(chunk)}
+        return [clips[i] for i in range(len(plans))]
 
     def _denoiser(
         self,
@@ -375,6 +372,8 @@ class DiTPipeline:
     ) -> tuple[Denoiser, dict[str, Any]]:
         """The guided network of whole canvases, and its condition."""
         windows = [window for plan in plans for window in plan]
+        if wishes is None and windows and all(w.wish is not None for w in windows):
+            wishes = [w.wish for w in windows]
         y: dict[str, Any] = self.encode_text([w.text for w in windows], wishes)
         y["lengths"] = torch.tensor([w.length for w in windows], device=self.device)
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
@@ -389,30 +388,13 @@ class DiTPipeline:
             return steps
         return power_spaced(self.config.schedule.steps, steps, self.config.step_power)
 
-    def _warnings(self, parts: Sequence[str]) -> list[str]:
-        warnings = []
-        embedding = self.encoder.encode(list(parts))
-        for part, cut in zip(parts, embedding.truncated.tolist(), strict=True):
-            if cut:
-                warnings.append(cut_warning(part))
-        if self.knowledge is not None:
-            for part, sentence in zip(parts, embedding.sentence, strict=True):
-                warning = self.knowledge.warning(part, sentence.cpu().numpy(), self.config.name)
-                if warning:
-                    warnings.append(warning)
-        return warnings
-
-    def _meta(
-        self, request: Request, seed: int, parts: Sequence[str], warnings: list[str]
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
     ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
         c = self.config
-        guidance = request.guidance_scale
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or c.sampler,
-            "steps": request.steps or c.steps,
-            "guidance_scale": c.guidance_scale if guidance is None else guidance,
+        return {
+            "sampler": sampler or c.sampler,
+            "steps": c.steps if steps is None else steps,
+            "guidance_scale": c.guidance_scale if guidance_scale is None else guidance_scale,
         }
-        return meta_of(
-            request, seed, params, parts=list(parts), warnings=warnings, licence=c.licence
-        )

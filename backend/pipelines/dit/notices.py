@@ -1,0 +1,105 @@
+"""What the person who typed a prompt is told: words that are not known, and who may know them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ...errors import KinetypeError
+from ...store import model_folder
+from ...text.prompts.action_words import HEADER
+from ...text.prompts.reading import AskedAction, Reading
+from ...wire.control import ModelInfo
+from ..family import families
+
+SHOWN = 80
+OFFERED = 2
+"""So many other models are named."""
+
+
+def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """Sentences for a person, and the same for a program.
+
+    Each notice has ``kind`` ("unknown", "near" or "spelling"), ``text``, and for words that are
+    not known ``words``, ``nearest`` (labels), ``made`` (the label that is made instead, or "") and
+    ``models`` (``name``, ``title`` and ``download``: whether it has to be downloaded first).
+    """
+    notices = [_unknown(asked, model) for asked in reading.unknown]
+    warnings = [notice["text"] for notice in notices]
+    for typed, better in reading.corrections:
+        notices.append(
+            {"kind": "spelling", "text": f"“{typed}” was read as “{better}”.", "words": typed}
+        )
+    return warnings, notices
+
+
+def _unknown(asked: AskedAction, model: str) -> dict[str, Any]:
+    who = f"The model {model!r}" if model else "The model"
+    words = asked.words if len(asked.words) <= SHOWN else f"{asked.words[: SHOWN - 1]}…"
+    models = may_know(asked.meant, model)
+    if asked.status == "near":
+        text = f"{who} does not know “{words}”; it makes “{spoken(asked.label)}” instead."
+    else:
+        nearest = ", ".join(spoken(label) for label in asked.nearest) or "none"
+        text = f"{who} does not know “{words}”; nearest things it knows: {nearest}."
+    if models:
+        text += f" {_offer(models)}"
+    return {
+        "kind": asked.status,
+        "text": text,
+        "words": asked.words,
+        "nearest": list(asked.nearest),
+        "made": asked.label,
+        "models": models,
+    }
+
+
+def _offer(models: Sequence[dict[str, Any]]) -> str:
+    here = [m["title"] for m in models if not m["download"]]
+    if here:
+        return f"{' or '.join(here)} knows it: choose it as the model."
+    titles = " or ".join(m["title"] for m in models)
+    return f"{titles} may know it: download it and choose it as the model."
+
+
+def spoken(label: str) -> str:
+    """A label as people read it."""
+    return label.replace("_", " ")
+
+
+def may_know(meant: str, own: str) -> list[dict[str, Any]]:
+    """Models that know an action, or may: bundled ones that list it first, then broad ones.
+
+    Args:
+        meant: the label asked for, "" when the words name none. own: the model that does not.
+    """
+    offered = []
+    broad = []
+    for family in families().values():
+        for info in family.models:
+            if info.name == own or "generate" not in (info.abilities or ("generate",)):
+                continue
+            if info.path:
+                if meant and meant in _known_of(info.path):
+                    offered.append(_model(info, download=False))
+            elif info.hub_id:
+                broad.append(info)
+    if not offered:
+        broad.sort(key=lambda info: info.size_bytes or 0)
+        offered = [_model(info, download=True) for info in broad]
+    return offered[:OFFERED]
+
+
+@lru_cache(maxsize=8)
+def _known_of(folder: str) -> frozenset[str]:
+    """Labels that a bundled model lists; none where it has no list."""
+    try:
+        return frozenset(model_folder.read_json(Path(folder) / HEADER).get("known", ()))
+    except KinetypeError:
+        return frozenset()
+
+
+def _model(info: ModelInfo, *, download: bool) -> dict[str, Any]:
+    return {"name": info.name, "title": info.title, "download": download}

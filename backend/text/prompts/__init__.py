@@ -1,0 +1,1 @@
+"""Reading prompts: their parts in order of time, what each asks for, how often, how fast, where."""

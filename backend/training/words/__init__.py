@@ -1,0 +1,1 @@
+"""Teaching the reader of prompts which words ask for which action."""
