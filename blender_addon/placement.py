@@ -226,7 +226,9 @@ def _keyed(
         source = _by_uid(bpy.data.actions, placement.source)
     # at another rate than it was read at, what was kept would no longer fit the rest
     if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
-        return actions.apply_edit(armature, motion, source, played=placement.played, **where)
+        return actions.apply_edit(
+            armature, motion, source, played=placement.played, feet=feet, **where
+        )
     return actions.apply_motion(armature, motion, feet=feet, here=source is None, **where)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InvalidRequest
 from ..wire import limits
 from . import console, motion_options
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from ..wire.messages import Request
 
 HELP = "make motions from a prompt"
+MAX_CONSTRAINT_BYTES = 4_000_000
+"""What a request can carry over the wire."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=limits.DEFAULT_MODEL,
         help="name, model folder or hub id; see 'kinetype models' (default %(default)s)",
+    )
+    parser.add_argument(
+        "--constraints",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of poses, hands, feet and paths to reach, for models that can (kimodo)",
     )
     motion_options.add_sampling(parser)
     parser.add_argument(
@@ -116,4 +127,19 @@ def _request(options: argparse.Namespace) -> Request:
         ik=options.ik,
         cleanup=not options.no_cleanup,
         keep_best=options.keep_best,
+        constraints=() if options.constraints is None else _constraints(options.constraints),
     ).validated()
+
+
+def _constraints(path: Path) -> tuple[Mapping[str, object], ...]:
+    """The objects of a constraint file; what they say is the model's to check."""
+    hint = "Give a JSON list of objects {type, frame_indices, ...}."
+    try:
+        if path.stat().st_size > MAX_CONSTRAINT_BYTES:
+            raise InvalidRequest(f"{path} is too large for a constraint file.", hint)
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{path} cannot be read: {error}.", hint) from error
+    if not isinstance(values, list):
+        raise InvalidRequest(f"{path} holds no list.", hint)
+    return tuple(values)

@@ -12,18 +12,6 @@ from . import console, train_recipe
 
 HELP = "build a dataset, train a model, export it"
 
-RECIPES: dict[str, dict[str, str]] = {
-    "action-mdm": {
-        "joints": "action_mdm.recipe:ActionRecipe",
-        "rotations": "mdm.smpl_actions:RotationRecipe",
-    },
-    "dit": {"text": "dit.recipe:DiTRecipe"},
-    "mdm": {"text": "mdm.recipe:MdmRecipe"},
-    "tmr": {"text": "evaluator.recipe:TMRRecipe"},
-    "tokenizer": {"motion": "tokenizer.recipe:TokenizerRecipe"},
-}
-"""Command and forms of every recipe, below ``training``."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train data``, ``train dit``, ``train export`` and the other trainers."""
@@ -86,10 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     hml3d.add_argument("--seed", type=int, default=0, help="of the drawing of captions")
     hml3d.set_defaults(action=_hml3d)
 
-    for name, references in RECIPES.items():
-        forms = {form: train_recipe.load(reference) for form, reference in references.items()}
-        command = _parser(kinds, name, next(iter(forms.values())).about)
-        train_recipe.add_arguments(command, forms)
+    for name, recipe in train_recipe.recipes().items():
+        train_recipe.add_arguments(_parser(kinds, name, recipe.about), recipe)
 
 
 def _parser(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:

@@ -11,23 +11,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArtifactError, InvalidRequest
+from ..pipelines.family import families
 from . import console, derived
 
 if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
-Forms = dict[str, type["Recipe"]]
-"""Recipes of one command by the name of the form; a command with one form has no ``--form``."""
+
+def recipes() -> dict[str, type[Recipe]]:
+    """The recipe of every command: those on the cards of the families, and the evaluator's."""
+    from ..training.evaluator.recipe import TMRRecipe
+
+    found: dict[str, type[Recipe]] = {"tmr": TMRRecipe}
+    for family in families().values():
+        for name, reference in family.trainers.items():
+            found[name] = family.load(reference)
+    return dict(sorted(found.items()))
 
 
-def load(reference: str) -> type[Recipe]:
-    """The recipe that ``module:Class`` names, below ``training``."""
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(f"..training.{module}", __package__), name)
+def _forms(recipe: type[Recipe]) -> dict[str, type[Recipe]]:
+    """A recipe and the other forms of its command by their names, its own first."""
+    found = {recipe.form: recipe}
+    for name, reference in recipe.other_forms.items():
+        module, _, kind = reference.partition(":")
+        package = recipe.__module__.rpartition(".")[0]
+        found[name] = getattr(importlib.import_module(module, package), kind)
+    return found
 
 
-def add_arguments(parser: argparse.ArgumentParser, forms: Forms) -> None:
-    """Options of the run, and those that come from the recipes' dataclasses."""
+def add_arguments(parser: argparse.ArgumentParser, recipe: type[Recipe]) -> None:
+    """Options of the run, and those that come from the dataclasses of the recipe's forms."""
+    forms = _forms(recipe)
     recipes = list(forms.values())
     parser.add_argument(
         # torchrun has options of its own that begin with --run

@@ -203,6 +203,8 @@ def _check_before_loading(request: Request, local_files_only: bool) -> ModelInfo
         wanted = "estimate_length"
     info = registry.find_info(request.model, local_files_only=local_files_only)
     info.check_able(wanted, registry.list_models())
+    if request.constraints:
+        info.check_able("constrain", registry.list_models())
     named = registry.model_info(request.model)
     if named is not None and wanted == "generate":
         named.check_seconds(request.seconds)

@@ -57,6 +57,8 @@ class Recipe:
 
     Attributes:
         about: what it trains, in a line.
+        form, other_forms: its name among the forms of its command, and ``"module:Recipe"`` of the
+            others (absolute, or relative to the recipe's module).
         config: a frozen dataclass; saved beside the state. ``seed``, ``steps`` or ``num_steps``,
             ``minutes``, ``clip`` and ``lr`` mean the same in all of them.
         average: the running average of the weights, where the recipe keeps one.
@@ -75,6 +77,8 @@ class Recipe:
     """
 
     about: ClassVar[str]
+    form: ClassVar[str] = ""
+    other_forms: ClassVar[Mapping[str, str]] = {}
     config_class: ClassVar[type]
     sources_class: ClassVar[type]
     net: nn.Module

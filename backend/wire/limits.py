@@ -12,6 +12,8 @@ DEFAULT_SECONDS = 4.0
 MAX_FPS = 1000.0
 """Frame rate of a motion that is edited."""
 MAX_FRAMES_ADDED = round(MAX_SECONDS * MAX_FPS)
+MAX_CONSTRAINTS = 256
+"""Poses, hands, feet and paths of one request."""
 MIN_SAMPLES = 1
 MAX_SAMPLES = 64
 MIN_SEED = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -33,7 +34,9 @@ class Request:
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
     to a model that can estimate it; ``seconds`` is then ignored. With ``edit`` part of a motion is
-    made anew: ``seconds`` is then ignored too, and the prompt may be empty.
+    made anew: ``seconds`` is then ignored too, and the prompt may be empty. ``constraints`` are
+    plain JSON objects ``{type, frame_indices, ...}`` of poses, hands, feet and paths to reach, for
+    models that can.
     """
 
     prompt: str
@@ -49,6 +52,7 @@ class Request:
     keep_best: bool = False
     estimate_length: bool = False
     edit: Edit | None = None
+    constraints: tuple[Mapping[str, object], ...] = ()
     id: str = field(default_factory=new_id)
 
     def validated(self) -> Request:
@@ -103,6 +107,7 @@ class Request:
                 f"Unknown preset of inverse kinematics {_shown(self.ik)}.",
                 f"Use one of: {', '.join(limits.IK_PRESETS)}.",
             )
+        _check_constraints(self.constraints)
         if not isinstance(self.model, str) or not self.model.strip():
             raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
         if len(self.model) > limits.MAX_MODEL_CHARS:
@@ -115,7 +120,10 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without what is edited (``codec`` carries that)."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "edit"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "edit"}
+        if not self.constraints:  # older backends do not know the field
+            del values["constraints"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Request:
@@ -129,7 +137,23 @@ class Request:
                 else "The request has no prompt.",
                 "Use the same Kinetype version on both sides.",
             )
+        if isinstance(values.get("constraints"), list):
+            values = {**values, "constraints": tuple(values["constraints"])}
         return cls(**values)
+
+
+def _check_constraints(constraints: object) -> None:
+    if not isinstance(constraints, tuple) or len(constraints) > limits.MAX_CONSTRAINTS:
+        raise InvalidRequest(
+            "The constraints are no list, or too many.",
+            f"Give at most {limits.MAX_CONSTRAINTS} objects {{type, frame_indices, ...}}.",
+        )
+    for number, each in enumerate(constraints):
+        if not isinstance(each, Mapping) or not isinstance(each.get("type"), str):
+            raise InvalidRequest(
+                f"Constraint {number} is {_shown(each)}.",
+                "Give objects {type, frame_indices, ...}.",
+            )
 
 
 def _check(

@@ -15,6 +15,8 @@ from . import compat, controls, mapping
 Rig = retarget.Rig
 
 CHARACTER_NAME = "Kinetype Character"
+_SHEARED = 1.02
+"""Ratio of an object's scales along its axes from which limbs change their lengths visibly."""
 _MOVED = 1e-4
 """Smaller locations and scales of bones are rounding."""
 
@@ -84,6 +86,12 @@ def why_unseen(armature: bpy.types.Object) -> str:
     here = bpy.context.scene in armature.users_scene
     if here and not any(thing.visible_get() for thing in (armature, *armature.children)):
         return f"{name} is hidden: show it in the Outliner."
+    sizes = [abs(size) for size in armature.matrix_world.to_scale()]
+    if max(sizes) > _SHEARED * max(min(sizes), 1e-9):
+        return (
+            f"{name} is scaled differently along its axes, which shears the take: apply its scale "
+            "(Ctrl A in Object Mode)."
+        )
     return _overruled(armature)
 
 

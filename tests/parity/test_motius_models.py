@@ -5,6 +5,7 @@ The golden folders bring no CLIP, so the golden's text vectors stand in for the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from backend.pipelines.mdm import MDMPipeline
 from backend.pipelines.mogents import MoGenTSPipeline
+from backend.pipelines.motiongpt import MotionGPTPipeline
 
 CAPTIONS = ("first", "second", "third")
 
@@ -84,3 +86,21 @@ def test_mogents_batch(kit: Path, mogents: MoGenTSPipeline) -> None:
     lengths = [len(golden[f"estimated_seed31_{i}"]) for i in range(3)]
     assert [len(clip) for clip in estimated] == [max(n, 4) for n in lengths]
     assert np.abs(estimated[0] - golden["estimated_seed31_0"]).max() < 1e-5
+
+
+def test_motiongpt_sentences(kit: Path) -> None:
+    golden = json.loads((kit / "motius" / "motiongpt_m2t.json").read_text())
+    found = loaded(kit / "motius" / "motiongpt_m2t_inputs.npz")
+    motions = [found[f"motion{i}"] for i in range(len(found))]
+    pipeline = MotionGPTPipeline.from_pretrained(
+        kit / "motiongpt" / "artifact", device="cpu", local_files_only=True
+    )
+    for name, expected in golden["cases"].items():
+        asked = dict(part.split("=") for part in name.split(","))
+        made = pipeline.infer_m2t(
+            motions,
+            golden["lengths_given"] if asked["lengths"] == "given" else None,
+            with_len=asked["with_len"] == "True",
+            pad_to_batch_max=asked["pad_to_batch_max"] == "True",
+        )
+        assert made == expected, name

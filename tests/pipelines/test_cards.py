@@ -22,6 +22,7 @@ METHODS = {
     "continue": "continues_by",
     "in_between": "complete_motions",
     "describe": "describe",
+    "constrain": "read_constraints",
     "estimate_length": "estimate_lengths",
     "sample": "infer",
 }

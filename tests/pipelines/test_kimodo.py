@@ -21,6 +21,7 @@ from backend.pipelines import registry
 from backend.pipelines.kimodo import KimodoPipeline
 from backend.pipelines.kimodo.constraint_file import parse_constraints, read_constraints
 from backend.pipelines.kimodo.constraints import PathConstraint, PoseConstraint, observed
+from backend.pipelines.kimodo.deviation import deviations
 from backend.wire.messages import Request
 from tests.kimodo_files import PROMPTS, write_release
 from tests.kimodo_model import SKELETONS, golden_kimodo
@@ -297,3 +298,45 @@ def test_converted_it_is_verified_and_may_be_replaced(
     assert capsys.readouterr().out.count("max-abs-diff = 0.0") == 2
     assert main(command) != 0
     assert main([*command, "--overwrite"]) == 0
+
+
+def test_constraints_from_the_command_line_are_reached_or_reported(
+    tmp_path: Path, folder: Path, make_motion
+) -> None:
+    listed = [
+        {
+            "type": "fullbody",
+            "frame_indices": [0, 29],
+            "motion135": make_motion(30)[[0, 29]].tolist(),
+        },
+        {"type": "root2d", "frame_indices": [10], "smooth_root_2d": [[0.5, 0.5]],
+         "global_root_heading": [0.3]},
+        constraint_values([20], "right-hand"),
+    ]  # fmt: skip
+    path = tmp_path / "constraints.json"
+    path.write_text(json.dumps(listed))
+    out = tmp_path / "m.npz"
+    command = ["generate", PROMPTS[0], "--seconds", "1", "--steps", "2", "--out", str(out),
+               "--no-cleanup", "--constraints", str(path)]  # fmt: skip
+    assert main([*command, "--model", str(folder)]) == 0
+    told = npz.read_motion(out).meta["constraints"]
+    assert [t["type"] for t in told] == ["fullbody", "root2d", "right-hand"]
+    assert told[0]["frames"] == [0, 29] and told[0]["cm"] > 0.0
+    assert all(t["degrees"] is not None for t in told)
+    # a model that cannot is refused before it is loaded, and the one that can is named
+    assert main([*command, "--model", "starter"]) == 2
+
+
+def test_deviations_are_zero_of_the_motion_itself(make_motion) -> None:
+    bones = skeleton("soma30")
+    world, root = kimodo_body.from_motion135(make_motion(40), bones)
+    motion = kimodo.decode(kimodo.encode(bones.local(world), root, bones), bones)
+    rows = np.array([3, 30])
+    poses = [
+        PoseConstraint(kind, rows, motion.world[rows], motion.root[rows])
+        for kind in ("fullbody", "left-foot")
+    ]
+    path = PathConstraint(rows, motion.smooth_root[rows][:, [0, 2]] + np.array([0.1, 0.0]))
+    whole, foot, way = deviations([*poses, path], motion, bones)
+    assert whole["cm"] == foot["cm"] == 0.0 and foot["degrees"] < 0.1
+    assert way["cm"] == pytest.approx(10.0) and way["degrees"] is None

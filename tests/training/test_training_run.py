@@ -83,3 +83,34 @@ def test_a_folder_that_holds_a_run_is_refused_at_once(
     said = capsys.readouterr().err
     assert "holds a run already" in said and "--resume" in said
     assert {p.name: p.read_bytes() for p in run.iterdir()} == {holds: b"hours of work"}
+
+
+def test_a_run_over_a_model_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The action model's run would write a model over it."""
+    (tmp_path / "model.safetensors").write_bytes(b"a model")
+    command = ["train", "action-mdm", "--data", str(tmp_path), "--run", str(tmp_path)]
+    assert main(command) == 2
+    assert "model.safetensors, which is not of a training run" in capsys.readouterr().err
+    assert (tmp_path / "model.safetensors").read_bytes() == b"a model"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tmr", "--lr", "nan"], "--lr is nan"),
+        (["dit", "--steps", "0"], "--steps is 0"),
+        (["tokenizer", "--width", "0"], "--width is 0"),
+        (["action-mdm", "--epochs", "-3"], "--epochs is -3"),
+        (["dit", "--steps", "5", "--minutes", "1"], "Two budgets"),
+        (["tmr", "--device", "tpu"], "'tpu'"),
+    ],
+)
+def test_options_are_refused_before_the_data_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    command = ["train", *words, "--data", str(tmp_path / "none"), "--run", str(tmp_path / "run")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert said in error and "hint:" in error and not (tmp_path / "run").exists()

@@ -37,6 +37,7 @@ def motion(frames: int, seed: int = 0, **meta: Any) -> Motion:
 MESSAGES: list[codec.Message] = [
     Request("ein Mann tanzt 💃", 2.5, 7, 3, "starter", 2.5, 20, "ddim", False),
     Request("defaults"),
+    Request("told", constraints=({"type": "root2d", "frame_indices": [0, 3]},)),
     Progress("a", "sampling", 3, 50),
     Failure("a", "service", "message", "hint", "line 1\nline 2"),
     Hello("0.1.0", "Blender 5.0"),

@@ -107,3 +107,11 @@ def test_an_edit_needs_no_prompt_but_a_generation_does() -> None:
 def test_an_edit_is_checked(edit: Edit, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         Request("wave", edit=edit).validated()
+
+
+@pytest.mark.parametrize(
+    "constraints", [[], ("walk",), ({"frame_indices": [0]},), ({"type": "x"},) * 257]
+)
+def test_what_is_no_constraint_is_refused(constraints: tuple[dict[str, object], ...]) -> None:
+    with pytest.raises(InvalidRequest, match="onstraint"):
+        Request("walk", constraints=constraints).validated()

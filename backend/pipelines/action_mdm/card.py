@@ -31,4 +31,5 @@ CARD = Family(
     marker="action_mdm_config.json",
     released=is_release,
     release=".pipeline:ActionMDMPipeline.from_pretrained",
+    trainers={"action-mdm": "training.action_mdm.recipe:ActionRecipe"},
 )

@@ -32,4 +32,5 @@ CARD = Family(
             ("starter-open", "Starter Open", "yes"),
         )
     ),
+    trainers={"dit": "training.dit.recipe:DiTRecipe"},
 )

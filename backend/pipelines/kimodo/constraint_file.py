@@ -1,4 +1,8 @@
-"""Kimodo's constraint files: a JSON list of poses, hands, feet and paths."""
+"""Constraint files: a JSON list of poses, hands, feet and paths.
+
+Kimodo's own form gives joint rotations of its skeleton; in ours ``motion135`` ``[K, 135]`` stands
+in their place: rows of a motion in Kinetype's own form, from any rig.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import FormatError
+from ...motion.kimodo_body import from_motion135
 from ...motion.representations.kimodo_skeletons import KimodoSkeleton
 from ...motion.rotations import axis_angle_to_matrix
+from ...wire.skeleton import MOTION_DIM
 from .constraints import KINDS, Constraint, PathConstraint, PoseConstraint
 
 PATH_KIND = "root2d"
@@ -60,6 +66,17 @@ def _constraint(values: Mapping[str, Any], skeleton: KimodoSkeleton, where: str)
         return PathConstraint(rows, _ground(values, len(rows), where), heading)
     if kind not in KINDS:
         raise FormatError(f"{where} is of type {kind!r}.", f"Use {', '.join(KINDS)}, {PATH_KIND}.")
+    names = values.get("joint_names") or ()
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+        raise FormatError(f"{where}: joint_names is no list of names.", _HINT)
+    if "motion135" in values:
+        rig = _numbers(values, "motion135", where, ndim=2)
+        if rig.shape != (len(rows), MOTION_DIM):
+            raise FormatError(
+                f"{where}: motion135 {list(rig.shape)} does not fit {len(rows)} frames.", _HINT
+            )
+        world, root = from_motion135(rig, skeleton)
+        return PoseConstraint(kind, rows, world, root, None, tuple(names))
     turns = _numbers(values, "local_joints_rot", where, ndim=3)
     if turns.shape[1] == 77 and skeleton.full:
         turns = turns[:, list(skeleton.full)]
@@ -73,9 +90,6 @@ def _constraint(values: Mapping[str, Any], skeleton: KimodoSkeleton, where: str)
     smooth = None
     if values.get("smooth_root_2d") is not None:
         smooth = _ground(values, len(rows), where)
-    names = values.get("joint_names") or ()
-    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-        raise FormatError(f"{where}: joint_names is no list of names.", _HINT)
     world = skeleton.world(axis_angle_to_matrix(turns))
     return PoseConstraint(kind, rows, world, root, smooth, tuple(names))
 

@@ -151,7 +151,7 @@ def _put_poses(out: Observed, poses: PoseConstraint, skeleton: KimodoSkeleton) -
         _put(out, poses.frames, range(first, first + relative.shape[1]), relative)
         return
     rotations = matrix_to_rot6d_column(poses.world)
-    for chain in _chains(poses):
+    for chain in chains_of(poses):
         members = skeleton.chains[chain]
         columns = [3 * joint + axis for joint in members for axis in range(3)]
         _put(out, poses.frames, [first + c for c in columns], relative[:, columns])
@@ -159,7 +159,8 @@ def _put_poses(out: Observed, poses: PoseConstraint, skeleton: KimodoSkeleton) -
         _put(out, poses.frames, range(turned, turned + 6), rotations[:, members[0]])
 
 
-def _chains(poses: PoseConstraint) -> tuple[str, ...]:
+def chains_of(poses: PoseConstraint) -> tuple[str, ...]:
+    """The chains that hands, feet and end-effectors name; :class:`InvalidRequest` for others."""
     if poses.kind in _CHAIN_OF:
         return (_CHAIN_OF[poses.kind],)
     known = (*_CHAIN_OF.values(), "Hips")

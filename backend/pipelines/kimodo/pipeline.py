@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +41,9 @@ from ..editing.prompt_parts import split_prompt
 from . import folder as kimodo_files
 from . import text as kimodo_text
 from .card import OPEN_LICENCE, RESEARCH_LICENCE
+from .constraint_file import parse_constraints
 from .constraints import Constraint, Observed, nothing, observed
+from .deviation import deviations
 from .sampling import KimodoOptions, sample_features
 from .segments import plan, remake, sample_sequence
 
@@ -150,6 +152,10 @@ class KimodoPipeline:
     def encode_text(self, captions: Sequence[str]) -> Tensor:
         """``[B, text_width]``; an empty caption is zeros, which means no text."""
         return kimodo_text.encode(self.source, captions).to(self.device)
+
+    def read_constraints(self, values: Sequence[Mapping[str, object]]) -> list[Constraint]:
+        """Constraints of a request, in the form of :mod:`.constraint_file`."""
+        return parse_constraints(list(values), self.bones, "the request") if values else []
 
     def decode(self, features: np.ndarray) -> features_of.KimodoMotion:
         """Un-normalised features ``[T, dim]`` to rotations, joints and contacts."""
@@ -289,6 +295,7 @@ class KimodoPipeline:
             InvalidRequest: a value out of the model's limits, which the message names.
         """
         request = request.validated()
+        constraints = [*constraints, *self.read_constraints(request.constraints)]
         tell = Stages(request, on_step)
         frames = max(1, round(request.seconds * MOTION_FPS))
         parts = split_prompt(request.prompt)
@@ -309,7 +316,7 @@ class KimodoPipeline:
                 options=options,
                 on_step=part_of(tell.steps(), index, request.samples),
             )
-            motions.append(self._motion(features, request, seed, parts, options))
+            motions.append(self._motion(features, request, seed, parts, options, constraints))
         return motions
 
     # ------------------------------------------------------------------ inside
@@ -321,6 +328,7 @@ class KimodoPipeline:
         seed: int,
         parts: Sequence[str],
         options: KimodoOptions,
+        constraints: Sequence[Constraint],
     ) -> Motion:
         motion = self.decode(features)
         data, error = to_motion135(motion.world, motion.root, self.bones)
@@ -339,6 +347,7 @@ class KimodoPipeline:
             parts=list(parts),
             text_source=self.source.name,
             retarget_error_mm=round(1000.0 * error, 1),
+            **({"constraints": deviations(constraints, motion, self.bones)} if constraints else {}),
         )
         return Motion(data, MOTION_FPS, meta)
 

@@ -62,4 +62,5 @@ CARD = Family(
     ),
     companions=".folder:find_text_encoder",
     converter=".conversion:MdmConversion",
+    trainers={"mdm": "training.mdm.recipe:MdmRecipe"},
 )

@@ -40,4 +40,5 @@ CARD = Family(
         ),
     ),
     converter=".conversion:MotionGPTConversion",
+    trainers={"tokenizer": "training.tokenizer.recipe:TokenizerRecipe"},
 )

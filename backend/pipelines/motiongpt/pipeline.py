@@ -22,7 +22,7 @@ from .. import registry
 from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
 from ..editing.continuing import ContinuesBy
 from ..humanml3d import output
-from . import continuation
+from . import captioning, continuation
 from . import folder as motiongpt_files
 from .answers import Answer
 from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, Precision, filled_prompts
@@ -251,6 +251,18 @@ class MotionGPTPipeline(MotionGPTCore):
                 if on_warning is not None:
                     on_warning(text)
         return [text.strip() for text in texts]
+
+    def infer_m2t(
+        self,
+        motions: Sequence[np.ndarray],
+        lengths: Sequence[int] | None = None,
+        with_len: bool = False,
+        pad_to_batch_max: bool = False,
+    ) -> list[str]:
+        """Sentences as the published evaluation asks for them: :func:`.captioning.infer_m2t`."""
+        return captioning.infer_m2t(
+            self, motions, lengths, with_len=with_len, pad_to_batch_max=pad_to_batch_max
+        )
 
     # ------------------------------------------------------------------ motion to motion
 

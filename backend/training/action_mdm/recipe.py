@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ...diffusion.float32_ddpm import Float32DDPM
 from ...models.action_mdm import ActionMDM, ActionMDMConfig
-from ...pipelines.action_mdm.pipeline import ActionMDMPipeline, ActionMDMPipelineConfig
+from ...pipelines.action_mdm.pipeline import CONFIG, ActionMDMPipeline, ActionMDMPipelineConfig
 from ...store.model_folder import STATS, WEIGHTS, Stats, load_weights
 from ...store.options import option
 from ...wire import limits
@@ -102,7 +102,7 @@ class ActionSources(Sources):
 
 
 class ActionRun(RunFolder):
-    """A run folder that is a model folder at every save; ``config.json`` is the model's."""
+    """A run folder that is a model folder at every save."""
 
     config_name = TRAIN_CONFIG
 
@@ -111,6 +111,8 @@ class ActionRecipe(Recipe):
     """Passes over windows of the clips, a line of the log for each."""
 
     about = "train an action-conditioned MDM from scratch"
+    form = "joints"
+    other_forms = {"rotations": "..mdm.smpl_actions:RotationRecipe"}  # noqa: RUF012
     config_class, sources_class = ActionTrainConfig, ActionSources
     precisions = ("fp32", "bf16")
     one_budget = False
@@ -212,8 +214,8 @@ class ActionRecipe(Recipe):
 
     @classmethod
     def folder(cls, path: Path) -> ActionRun:
-        """``train_config.json`` beside the model's ``config.json``."""
-        return ActionRun(path, also=("config.json", WEIGHTS, STATS))
+        """``train_config.json`` beside the model's own."""
+        return ActionRun(path, also=(CONFIG, WEIGHTS, STATS))
 
     def pipeline(self) -> ActionMDMPipeline:
         """A copy of the model as it is now; random numbers are not touched."""
