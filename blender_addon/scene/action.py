@@ -41,6 +41,7 @@ def apply_motion(
     start_frame: int | None = None,
     feet: float = 0.0,
     here: bool = False,
+    twists: bool = False,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
 
@@ -55,6 +56,7 @@ def apply_motion(
         start_frame: frame of the first key; the scene's current frame when omitted.
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
+        twists: let twist bones of the arms take their share of the roll.
 
     Returns:
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
@@ -65,7 +67,7 @@ def apply_motion(
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    body = armatures.body_of(armature, rig)
+    body = armatures.body_of(armature, rig, twists=twists)
     keys = retarget.to_bone_keys(
         body, motion.data, motion.fps or MOTION_FPS, scene_fps(scene), feet=feet, here=here
     )

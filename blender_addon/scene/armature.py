@@ -158,15 +158,17 @@ def check_alive(armature: bpy.types.Object) -> None:
         ) from error
 
 
-def body_of(armature: bpy.types.Object, rig: Rig | None = None) -> retarget.Body:
-    """The armature made ready for the retarget maths.
+def body_of(
+    armature: bpy.types.Object, rig: Rig | None = None, *, twists: bool = False
+) -> retarget.Body:
+    """The armature made ready for the retarget maths; see :func:`retarget.make_body`.
 
     Raises:
         ArmatureError: see :func:`find_rig`; bones that do not hang together as in a body, lie at
             the same place or in one line, or cannot be moved.
     """
     rig = rig or find_rig(armature)
-    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig)
+    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig, twists=twists)
     mover = armature.data.bones[body.names[body.root]]
     if mover.use_connect:
         raise ArmatureError(

@@ -18,9 +18,9 @@ from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
 from ...store import statistics
 from ...store.statistics import Stats
 from ...store.weights import check_fit, outline
+from .card import FINAL
 from .names import HUMANACT12
 
-FINAL = "mdm_final.pth"
 STATS = "norm_stats.pt"
 _HINT = f"Give the .pth file of the released training code, with {STATS} beside it."
 _LAYER = re.compile(r"transformer\.layers\.(\d+)\.")
