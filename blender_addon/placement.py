@@ -220,14 +220,19 @@ def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
 ) -> bpy.types.Action:
     where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
-    feet = settings_of(scene).feet
+    settings = settings_of(scene)
+    feet = settings.feet
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
         source = _by_uid(bpy.data.actions, placement.source)
     # at another rate than it was read at, what was kept would no longer fit the rest
     if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
-        return actions.apply_edit(armature, motion, source, played=placement.played, **where)
-    return actions.apply_motion(armature, motion, feet=feet, here=source is None, **where)
+        return actions.apply_edit(
+            armature, motion, source, played=placement.played, feet=feet, **where
+        )
+    return actions.apply_motion(
+        armature, motion, feet=feet, here=source is None, twists=settings.twists, **where
+    )
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

@@ -178,6 +178,12 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    twists: BoolProperty(
+        name="Twist Bones",
+        description="Twist bones of the arms take their share of the roll; off leaves them to the"
+        " rig's own constraints",
+        default=False,
+    )
     target: EnumProperty(
         name="Target",
         description="What receives the motion",

@@ -20,13 +20,16 @@ LAYOUTS = {
     "hml263": ("new_joint_vecs", "texts", "test.txt"),
     "ms272": ("motion_data", "texts", "split/test.txt"),
     "tmr": ("new_joint_vecs", "texts", "test.txt"),
+    "joints66": ("joints66", "texts", "test.txt"),
     "motionclip135": ("motions", "texts", "test.txt"),
 }
 """Folder of motions, of captions, and the split file inside ``--data``."""
 PUBLISHED = {
     "hml263": "R@1/2/3 .511/.703/.797, MM-Dist 2.974, Diversity 9.503 (HumanML3D, Guo et al. 2022)",
     "ms272": "R@1/2/3 .706/.857/.911, MM-Dist 15.007, Diversity 27.281 (all captions);"
-    " .770/.903/.944, 14.88, 27.77 (one caption for each of 4,042 clips)",
+    " .770/.903/.944, 14.88, 27.77 (one caption for each of 4,042 clips: --preset leaderboard)",
+    "joints66": "R@1/3 .687/.906, MM-Dist 27.60, Diversity 53.94"
+    " (4,034 clips: --preset leaderboard)",
 }
 
 
@@ -40,8 +43,9 @@ def main() -> int:
     parser.add_argument("--captions", help="folder of captions, if not the usual one")
     parser.add_argument("--split", help="split file, if not the usual one")
     parser.add_argument("--pred", help="also score predictions of the same names")
-    parser.add_argument("--repeats", default="20")
-    parser.add_argument("--seed", default="0")
+    parser.add_argument("--preset", default="kinetype", help="kinetype or leaderboard")
+    parser.add_argument("--repeats")
+    parser.add_argument("--seed")
     parser.add_argument("--device")
     parser.add_argument("--out")
     options = parser.parse_args()
@@ -51,10 +55,11 @@ def main() -> int:
         "--gt", options.motions or str(options.data / motions),
         "--captions", options.captions or str(options.data / captions),
         "--split", options.split or str(options.data / split),
-        "--caption", "random", "--repeats", options.repeats, "--seed", options.seed,
+        "--preset", options.preset,
     ]  # fmt: skip
+    command += ["--caption", "random"] if options.preset == "kinetype" else []
     command += ["--pred", options.pred] if options.pred else ["--gt-only"]
-    for name in ("device", "out"):
+    for name in ("device", "out", "repeats", "seed"):
         if getattr(options, name):
             command += [f"--{name}", getattr(options, name)]
     code = kinetype(command)

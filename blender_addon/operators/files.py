@@ -63,10 +63,23 @@ class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
     bl_options = {"REGISTER", "UNDO"}
 
     filename_ext = ".npz"
-    filter_glob: StringProperty(default="*.npz;*.bvh;*.npy", options={"HIDDEN"})
-    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(
+        name="Filter",
+        description="Files that are shown",
+        default="*.npz;*.bvh;*.npy",
+        options={"HIDDEN"},
+    )
+    directory: StringProperty(
+        name="Folder",
+        description="Folder of the files that were dropped",
+        subtype="DIR_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     files: bpy.props.CollectionProperty(
-        type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"}
+        name="Files",
+        description="Files that were dropped or chosen together",
+        type=bpy.types.OperatorFileListElement,
+        options={"HIDDEN", "SKIP_SAVE"},
     )
     fps: FloatProperty(
         name="Source Rate",
@@ -116,7 +129,12 @@ class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
 
     filename_ext = ".npz"
     check_extension = None
-    filter_glob: StringProperty(default="*.npz;*.bvh;*.fbx;*.glb;*.gltf", options={"HIDDEN"})
+    filter_glob: StringProperty(
+        name="Filter",
+        description="Files that are shown",
+        default="*.npz;*.bvh;*.fbx;*.glb;*.gltf",
+        options={"HIDDEN"},
+    )
     root_bone: BoolProperty(
         name="Root Bone",
         description="The way through the room is on a root bone on the floor, as game engines"
@@ -135,7 +153,7 @@ class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
         return "" if reading.frames_of(armature) else f"{armature.name!r} has no motion yet"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if not self.filepath:
+        if not self.filepath:  # type: ignore[has-type]
             armature = placement.find_character(context)
             self.filepath = bpy.path.clean_name(armature.name if armature else "take") + ".npz"
         context.window_manager.fileselect_add(self)

@@ -67,7 +67,7 @@ class KINETYPE_OT_joint_pick(JointOperator):
     joint: EnumProperty(
         name="Joint",
         description="Which joint the bone is",
-        items=[(joint, joint_list.title(joint), "") for joint in JOINT_NAMES],
+        items=[(j, joint_list.title(j), f"The joint {joint_list.title(j)}") for j in JOINT_NAMES],
     )
 
     def run(self, context: bpy.types.Context) -> set[str] | None:
@@ -85,7 +85,12 @@ class KINETYPE_OT_joints_save(JointOperator, ExportHelper):
     bl_idname = "kinetype.joints_save"
     bl_label = "Save Joints"
     filename_ext = ".json"
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    filter_glob: StringProperty(
+        name="Filter",
+        description="Files that are shown",
+        default="*.json",
+        options={"HIDDEN"},
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         name = bpy.path.clean_name(self.armature(context).name)
@@ -112,7 +117,12 @@ class KINETYPE_OT_joints_load(JointOperator, ImportHelper):
     bl_label = "Load Joints"
     bl_options = {"REGISTER", "UNDO"}
     filename_ext = ".json"
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    filter_glob: StringProperty(
+        name="Filter",
+        description="Files that are shown",
+        default="*.json",
+        options={"HIDDEN"},
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = str(maps_folder()) + "/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -41,6 +41,7 @@ def apply_motion(
     start_frame: int | None = None,
     feet: float = 0.0,
     here: bool = False,
+    twists: bool = False,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
 
@@ -55,6 +56,7 @@ def apply_motion(
         start_frame: frame of the first key; the scene's current frame when omitted.
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
+        twists: let twist bones of the arms take their share of the roll.
 
     Returns:
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
@@ -65,7 +67,7 @@ def apply_motion(
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    body = armatures.body_of(armature, rig)
+    body = armatures.body_of(armature, rig, twists=twists)
     keys = retarget.to_bone_keys(
         body, motion.data, motion.fps or MOTION_FPS, scene_fps(scene), feet=feet, here=here
     )
@@ -90,6 +92,7 @@ def apply_edit(
     scene: bpy.types.Scene,
     start_frame: int,
     played: bool = False,
+    feet: float = 0.0,
 ) -> bpy.types.Action:
     """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
 
@@ -97,6 +100,7 @@ def apply_edit(
     (fingers, custom properties), are copied as they are; those of the others are written anew.
 
     Args:
+        feet: how firmly feet are held on frames that were made anew, where the legs were, too.
         played: the source moves other controls than takes do (IK), which no longer count for
             what changes and all that hangs on it.
 
@@ -106,9 +110,17 @@ def apply_edit(
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
     body = armatures.body_of(armature, rig)
-    keys = retarget.to_bone_keys(body, motion.data, motion.fps, scene_fps(scene))
     note = motion.meta.get("edit")
-    kept = set(note.get("kept_joints", ()) if isinstance(note, dict) else ())
+    note = note if isinstance(note, dict) else {}
+    kept = set(note.get("kept_joints", ()))
+    keys = retarget.to_bone_keys(
+        body,
+        motion.data,
+        motion.fps,
+        scene_fps(scene),
+        feet=0.0 if kept & _BELOW else feet,
+        where=made_anew(note.get("kept_frames", ()), len(motion.data), motion.fps),
+    )
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
     if played:
         turned, moved = retarget.posed_anew(body, changed, controls.limbs_of(rig))
@@ -137,6 +149,23 @@ def apply_edit(
         previous.use_fake_user = True
     compat.assign_action(armature, action, slot)
     return action
+
+
+_BELOW = {"pelvis", *(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))}
+_RAMP = 0.25
+"""Seconds beside kept frames in which held feet fade in."""
+
+
+def made_anew(kept: Iterable[Sequence[int]], frames: int, fps: float) -> np.ndarray:
+    """``[T]`` weights: 0 on the frames that an edit kept, rising to 1 beside them."""
+    keeps = np.zeros(frames, bool)
+    for start, end in kept:
+        keeps[start:end] = True
+    if not keeps.any():
+        return np.ones(frames)
+    apart = np.abs(np.arange(frames)[:, None] - np.flatnonzero(keeps)).min(1)
+    ramp = np.clip(apart / (_RAMP * fps), 0.0, 1.0)
+    return ramp * ramp * (3.0 - 2.0 * ramp)
 
 
 def bone_path(armature: bpy.types.Object, bone: str, name: str) -> str:

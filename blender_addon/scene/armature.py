@@ -15,6 +15,8 @@ from . import compat, controls, mapping
 Rig = retarget.Rig
 
 CHARACTER_NAME = "Kinetype Character"
+_SHEARED = 1.02
+"""Ratio of an object's scales along its axes from which limbs change their lengths visibly."""
 _MOVED = 1e-4
 """Smaller locations and scales of bones are rounding."""
 
@@ -58,7 +60,7 @@ def find_rig(armature: bpy.types.Object) -> Rig:
 
 def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     """SMPL joint name to the name of the bone that is keyed; see :func:`find_rig`."""
-    return find_rig(armature).bones
+    return dict(find_rig(armature).bones)
 
 
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
@@ -84,6 +86,12 @@ def why_unseen(armature: bpy.types.Object) -> str:
     here = bpy.context.scene in armature.users_scene
     if here and not any(thing.visible_get() for thing in (armature, *armature.children)):
         return f"{name} is hidden: show it in the Outliner."
+    sizes = [abs(size) for size in armature.matrix_world.to_scale()]
+    if max(sizes) > _SHEARED * max(min(sizes), 1e-9):
+        return (
+            f"{name} is scaled differently along its axes, which shears the take: apply its scale "
+            "(Ctrl A in Object Mode)."
+        )
     return _overruled(armature)
 
 
@@ -150,15 +158,17 @@ def check_alive(armature: bpy.types.Object) -> None:
         ) from error
 
 
-def body_of(armature: bpy.types.Object, rig: Rig | None = None) -> retarget.Body:
-    """The armature made ready for the retarget maths.
+def body_of(
+    armature: bpy.types.Object, rig: Rig | None = None, *, twists: bool = False
+) -> retarget.Body:
+    """The armature made ready for the retarget maths; see :func:`retarget.make_body`.
 
     Raises:
         ArmatureError: see :func:`find_rig`; bones that do not hang together as in a body, lie at
             the same place or in one line, or cannot be moved.
     """
     rig = rig or find_rig(armature)
-    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig)
+    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig, twists=twists)
     mover = armature.data.bones[body.names[body.root]]
     if mover.use_connect:
         raise ArmatureError(

@@ -189,6 +189,15 @@ def test_the_body_that_is_selected_is_its_armature(addon) -> None:
     assert placement.find_target(bpy.context) == rig
 
 
+def test_an_object_scaled_unevenly_is_told(addon) -> None:
+    rig = armatures.create_armature(bpy.context)
+    actions.apply_motion(rig, WALK, scene=bpy.context.scene, start_frame=1)
+    assert armatures.why_unseen(rig) == ""
+    rig.scale = (1.0, 1.0, 1.3)
+    bpy.context.view_layer.update()
+    assert "scaled differently" in armatures.why_unseen(rig)
+
+
 def test_a_take_begins_where_the_rig_stands(addon) -> None:
     moved = WALK.data.copy()
     moved[:, [0, 2]] += [0.16, 0.25]
@@ -233,3 +242,21 @@ def test_a_take_of_kinetypes_own_bvh_stands_on_the_floor(tmp_path: Path) -> None
     back = reading.read_performance(rig, bpy.context.scene).motion.data
     assert np.abs(back[:, :3] - WALK.data[:, :3]).max() < 0.05
     assert compat.active_curves(rig)
+
+
+def test_edits_hold_the_feet_of_what_they_made_anew(addon) -> None:
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    rig = armatures.create_armature(bpy.context)
+    sliding = WALK.data.copy()
+    sliding[:, 1] += 0.03  # it floats: held feet come down
+    source = actions.apply_motion(rig, Motion(sliding, 30.0, {}), scene=scene, start_frame=1)
+    before = [world(rig, "left_ankle", frame) for frame in (10, 30, 80)]
+    edit = {"edit": {"kept_frames": [[0, 45]], "kept_joints": []}}
+    edited = Motion(sliding, 30.0, edit)
+    actions.apply_edit(rig, edited, source, scene=scene, start_frame=1, feet=1.0)
+    after = [world(rig, "left_ankle", frame) for frame in (10, 30, 80)]
+    assert np.abs(np.array(before) - after)[:2].max() < 1e-5
+    moved = [world(rig, "left_foot", frame)[2] for frame in range(60, 91)]
+    assert min(moved) < 0.028
+    assert actions.made_anew([], 5, 30.0).tolist() == [1.0] * 5

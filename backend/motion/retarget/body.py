@@ -82,8 +82,11 @@ class Body:
         return self.places[self.of_joint[joint]]
 
 
-def make_body(skeleton: Skeleton, rig: Rig) -> Body:
+def make_body(skeleton: Skeleton, rig: Rig, *, twists: bool = False) -> Body:
     """A body that can be moved.
+
+    Args:
+        twists: let twist bones of the arms take their share of the roll.
 
     Raises:
         ArmatureError: joints are missing, their bones do not hang together as in a body, or they
@@ -97,7 +100,7 @@ def make_body(skeleton: Skeleton, rig: Rig) -> Body:
         _turn_hands(limbs, skeleton, rig, basis, own)
         if leans:
             _straighten_trunk(limbs, own)
-    tracks = make_tracks(skeleton, rig, at)
+    tracks = make_tracks(skeleton, rig, at, twists=twists)
     of_joint = {
         joint: next(k for k, t in enumerate(tracks) if t.bone == skeleton.index[bone])
         for joint, bone in rig.bones.items()

@@ -29,6 +29,7 @@ from .. import quaternions
 from ..resample import phase_grid
 from .body import Body
 from .stance import LEGS, neutral
+from .tracks import Track
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +143,22 @@ def perform(body: Body, root: np.ndarray, local: np.ndarray) -> Pose:
         turn = turned[:, track.low]
         if track.share:
             turn = quaternions.slerp(turn, turned[:, track.high], np.full(len(turn), track.share))
+        if track.twist:
+            turn = quaternions.multiply(turn, _roll(body, track, turned))
         columns.append(turn)
     turns = np.stack(columns, axis=1)
     pelvis = turned[:, 0]
     place = _pelvis_places(body, root, whole[:, 0], pelvis)
     return Pose(turns, carried(body, turns, place))
+
+
+def _roll(body: Body, track: Track, turned: np.ndarray) -> np.ndarray:
+    """``[T, 4]`` what a twist bone adds: a share of the roll between two joints about the limb."""
+    start, end = track.rolls
+    between = quaternions.multiply(quaternions.conjugate(turned[:, start]), turned[:, end])
+    axis = np.asarray(track.axis) @ body.basis
+    part = np.concatenate([between[:, :1], (between[:, 1:] @ axis)[:, None] * axis], -1)
+    return quaternions.power(quaternions.normalise(part), track.twist)
 
 
 def carried(body: Body, turns: np.ndarray, pelvis: np.ndarray) -> np.ndarray:
@@ -276,7 +288,8 @@ def keyed_anew(body: Body, changed: Collection[int]) -> tuple[set[int], bool]:
         if track < 0:
             return set()
         own = body.tracks[track]
-        return {*chain_to(own.low), *chain_to(own.high)}
+        rolls = own.rolls if own.twist else ()
+        return {j for joint in (own.low, own.high, *rolls) for j in chain_to(joint)}
 
     found = set()
     for k, track in enumerate(body.tracks):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArmatureError
 from ...wire.skeleton import JOINT_NAMES, PARENTS
+from .names import read_names
 from .presets import Rig
 from .skeleton import Skeleton
 
@@ -27,6 +28,9 @@ class Track:
         holder: the track whose turn Blender hands down to it, -1 for none.
         carrier: the track that carries its place, -1 for the one that carries the body.
         located: whether its location is keyed.
+        twist: share of a limb's roll that the bone adds to the turn of ``low``; 0 for most.
+        rolls: the two joints between which that roll is.
+        axis: ``[3]`` the limb at rest, in the skeleton's space.
     """
 
     bone: int
@@ -38,10 +42,16 @@ class Track:
     holder: int
     carrier: int
     located: bool = False
+    twist: float = 0.0
+    rolls: tuple[int, int] = (0, 0)
+    axis: np.ndarray | None = None
 
 
-def make_tracks(skeleton: Skeleton, rig: Rig, at: Mapping[str, np.ndarray]) -> list[Track]:
-    """The bones that are keyed; ``at`` says where the joints are.
+def make_tracks(
+    skeleton: Skeleton, rig: Rig, at: Mapping[str, np.ndarray], *, twists: bool = False
+) -> list[Track]:
+    """The bones that are keyed; ``at`` says where the joints are, ``twists`` whether twist bones
+    of the arms take their share of the roll.
 
     Raises:
         ArmatureError: a bone hangs where it would stay behind.
@@ -65,7 +75,44 @@ def make_tracks(skeleton: Skeleton, rig: Rig, at: Mapping[str, np.ndarray]) -> l
         tracks.append(
             Track(bone, low, high, share, skeleton.heads[bone], place, holder, carrier, located)
         )
+    if twists and not rig.mover:
+        tracks += _twist_tracks(skeleton, rig, at, number)
     return tracks
+
+
+def _twist_tracks(
+    skeleton: Skeleton, rig: Rig, at: Mapping[str, np.ndarray], number: Mapping[int, int]
+) -> list[Track]:
+    """Twist bones of the arms: those of the forearm roll with the hand the more the nearer they
+    are to it, those of the upper arm the less with it the nearer they are to the trunk."""
+    read, found = read_names(skeleton.names), []
+    for side in ("left", "right"):
+        limbs = ((f"{side}_shoulder", f"{side}_elbow"), (f"{side}_elbow", f"{side}_wrist"))
+        for joint, end in limbs:
+            if joint not in at or end not in at:
+                continue
+            first, along = skeleton.index[rig.bones[joint]], at[end] - at[joint]
+            length = float(along @ along)
+            before = next(
+                (j for j in (f"{side}_collar", "spine3", "spine2", "spine1", "pelvis") if j in at),
+                "pelvis",
+            )
+            for bone in skeleton.children[first]:
+                names = read[bone]
+                if bone in number or "twist" not in names.flags or names.flags & {"ik", "control"}:
+                    continue
+                share = float(np.clip((skeleton.heads[bone] - at[joint]) @ along / length, 0, 1))
+                if joint.endswith("shoulder"):
+                    share, rolls = share - 1.0, (AT[before], AT[joint])
+                else:
+                    rolls = (AT[joint], AT[end])
+                holder = _holder(skeleton, rig, bone, number)
+                head, low = skeleton.heads[bone], AT[joint]
+                found.append(
+                    Track(bone, low, low, 0.0, head, head, holder, number[first], False, share,
+                          rolls, along / np.sqrt(length))
+                )  # fmt: skip
+    return found
 
 
 def _with_columns(

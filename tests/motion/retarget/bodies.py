@@ -24,6 +24,7 @@ def body(
     local: bool = True,
     turned: Mapping[str, bool] | None = None,
     rig: Rig | None = None,
+    twists: bool = False,
     extra: Mapping[str, tuple[str | None, np.ndarray]] | None = None,
     **more: object,
 ) -> Body:
@@ -44,7 +45,8 @@ def body(
         local=(local,) * len(names),
         **more,
     )
-    return make_body(skeleton, rig or Rig("SMPL" if own_shape else "", NAMES, own_shape))
+    rig = rig or Rig("SMPL" if own_shape else "", NAMES, own_shape)
+    return make_body(skeleton, rig, twists=twists)
 
 
 def shown(made: Body, keys: BoneKeys) -> np.ndarray:

@@ -164,3 +164,15 @@ def test_a_map_is_changed_kept_and_read_back() -> None:
 def test_a_broken_map_says_what_is_wrong(data: object, words: str) -> None:
     with pytest.raises(FormatError, match=words):
         JointMap.from_dict(data)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_further_ways_to_name_a_body(seed: int) -> None:
+    """Character Creator, AdvancedSkeleton, Second Life, Poser, Daz 9, Skyrim, GTA, CAT, ASF, …"""
+    file = Path(__file__).parent / "more_conventions.json"
+    tables = json.loads(file.read_text(encoding="utf-8"))
+    assert len(tables) > 20
+    for name, table in tables.items():
+        found = find_joints(rigs.named_body(table, seed, arms_down=15.0 * seed))
+        bad = [line for line in wrong(found.bones, table["joints"]) if "not there" not in line]
+        assert not bad and not found.missing, (name, bad, found.missing)

@@ -262,3 +262,25 @@ def test_values_that_are_not_finite_are_refused(clip: np.ndarray) -> None:
     broken[3, 7] = np.nan
     with pytest.raises(FormatError, match="not finite"):
         unpack(broken)
+
+
+def test_twist_bones_take_their_share_of_the_roll() -> None:
+    """A hand that rolls by 80 degrees about its forearm: a bone half way rolls by 40."""
+    frames = 20
+    local = np.tile(np.eye(3), (frames, 22, 1, 1))
+    along = rest_heads()[AT["left_wrist"]] - rest_heads()[AT["left_elbow"]]
+    along /= np.linalg.norm(along)
+    angle = np.radians(np.linspace(0.0, 80.0, frames))[:, None]
+    local[:, AT["left_wrist"]] = rotations.axis_angle_to_matrix(angle * along)
+    clip = motion135.pack(np.tile([0.0, 0.93, 0.0], (frames, 1)), local)
+    middle = 0.5 * (REST[AT["left_elbow"]] + REST[AT["left_wrist"]])
+    names = {"forearm_twist_l": ("left_elbow", middle), "finger_l": ("left_wrist", middle)}
+    plain, with_twists = (body(REST, 2, extra=names, twists=twists) for twists in (False, True))
+    assert "forearm_twist_l" not in plain.names
+    keys = to_bone_keys(with_twists, clip, 30.0, 30.0)
+    column = keys.bones.index("forearm_twist_l")
+    turned = 2.0 * np.degrees(np.arccos(np.clip(np.abs(keys.rotations[:, column, 0]), 0, 1)))
+    assert np.abs(turned - np.degrees(angle[:, 0]) / 2).max() < 0.01
+    elbow = keys.bones.index("left_elbow")
+    assert np.abs(keys.rotations[:, elbow, 0]).min() > 1 - 1e-9
+    assert np.abs(back(with_twists, keys) - clip).max() < 5e-6

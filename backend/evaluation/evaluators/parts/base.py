@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import ArtifactError, FormatError, InvalidRequest
+from ....motion.io import torch_file
 from ....motion.representations.spec import check_finite
-from ....store.model_folder import resolve
+from ....store.hub import resolve
 from ....store.statistics import read_pair
 from ....store.weights import check_fit, read_tensors
 from ... import embedding_report
@@ -193,7 +194,7 @@ def lengths_of(motions: Sequence[np.ndarray]) -> Tensor:
 
 
 def load_exact(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Fill ``module``; :class:`ArtifactError` lists every name and shape that does not fit."""
+    """Fill ``module``; :class:`ArtifactError` says what does not fit, and of which file."""
     complaint = f"The tensors in {where} are not those of this evaluator"
     hint = "Give the released checkpoint of this evaluator."
     check_fit(weights, module.state_dict(), complaint, hint, finite=True)
@@ -209,9 +210,15 @@ def first_file(folder: Path, names: Sequence[str], what: str, hint: str) -> Path
 
 
 def statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two plain ``.npy`` vectors ``[dim]``, deviations positive; :class:`ArtifactError` else."""
-    stats = read_pair(mean, std, dim, hint="Take the statistics that come with the evaluator.")
-    return stats.mean.numpy(), stats.std.numpy()
+    """Two plain ``.npy`` vectors ``[dim]`` float32, deviations 1e-8 or more, as published.
+
+    Raises:
+        ArtifactError: a file is missing or no such vector.
+    """
+    found = read_pair(
+        mean, std, dim, hint="Take the statistics that come with the evaluator.", smallest=1e-8
+    )
+    return found.mean.numpy(), found.std.numpy()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -223,7 +230,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return read_tensors(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch_file.load(path)
     except Exception as error:  # torch, zipfile, pickle and safetensors each raise their own
         raise ArtifactError(
             f"{path} cannot be read as tensors.",
