@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import abilities, console, motion_options
+from . import motion_options
 
 if TYPE_CHECKING:
-    from ..pipelines.editing.continuing import Take
-    from ..wire.messages import Motion
+    from ..wire.messages import Motion, Request
 
 HELP = "let a motion go on, or make its middle anew"
 
@@ -66,43 +65,44 @@ def run(options: argparse.Namespace) -> int:
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
-    takes = _takes(options, motion_options.read_motion(options.input, options.fps))
-    numbered = options.samples > 1
-    for index, take in enumerate(takes):
-        for text in take.warnings:
-            console.warning(f"seed {options.seed + index}: {text}" if numbered else text)
-    made = [(take.motion, files) for take, files in zip(takes, planned, strict=True) if take.motion]
-    if not made:
-        raise InvalidRequest(
-            f"The model {options.model!r} wrote no motion; nothing is written.",
-            "Try another --seed, more --samples, or a longer part of the motion.",
-        )
-    motion_options.write_motions(made, quiet=options.quiet)
+    request = _request(options, motion_options.read_motion(options.input, options.fps))
+    made = motion_options.ask(options, request).motions
+    # where a model wrote nothing for a seed, its file is missing
+    files = [planned[motion.meta["seed"] - options.seed] for motion in made]
+    motion_options.write_motions(zip(made, files, strict=True), quiet=options.quiet)
     return 0
 
 
-def _takes(options: argparse.Namespace, motion: Motion) -> list[Take]:
-    from ..pipelines.editing import continuing
-    from ..wire.messages import Progress
+def _request(options: argparse.Namespace, motion: Motion) -> Request:
+    from ..wire.messages import Edit, Motion, Request
 
-    stage = "filling in" if options.in_between else "going on"
-    with console.ProgressBars(quiet=options.quiet) as bars:
-        bars.update(Progress("continue", "loading model"))
-        how = continuing.Drawing(
-            prompt=options.prompt,
-            seed=options.seed,
-            takes=options.samples,
-            greedy=options.greedy,
-            share=1.0 if options.share is None else options.share,
-            longest_seconds=options.seconds,
-            foot_lock=not options.no_cleanup,
-            guidance_scale=options.guidance_scale,
-            sampler=options.sampler,
-            steps=options.steps,
-            on_step=lambda done, total: bars.update(Progress("continue", stage, done, total)),
-        )
-        if options.in_between:
-            model = abilities.load(options, "in_between")
-            return continuing.new_middle(model, motion, how)
-        model = abilities.load(options, "continue")
-        return continuing.go_on(model, motion, how)
+    share = 1.0 if options.share is None else options.share
+    if not 0.0 < share <= 1.0:
+        raise InvalidRequest(f"The share is {share:g}.", "Choose above 0 and up to 1.")
+    more = None
+    if options.seconds is not None:
+        shortest, longest = limits.MIN_SECONDS_ADDED, limits.MAX_SECONDS
+        if not shortest <= options.seconds <= longest:
+            raise InvalidRequest(
+                f"A new part cannot have {options.seconds:g} seconds.",
+                f"Choose from {shortest:g} to {longest:g}.",
+            )
+        more = max(1, round(options.seconds * motion.fps))
+    kept = motion.data[: max(1, round(share * len(motion.data)))]
+    edit = Edit(
+        Motion(kept, motion.fps, motion.meta),
+        more=0 if options.in_between else more,
+        middle=options.in_between,
+        greedy=options.greedy,
+    )
+    return Request(
+        options.prompt,
+        edit=edit,
+        seed=options.seed,
+        samples=options.samples,
+        model=options.model,
+        guidance_scale=options.guidance_scale,
+        steps=options.steps,
+        sampler=options.sampler,
+        cleanup=not options.no_cleanup,
+    ).validated()

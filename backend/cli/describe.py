@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import abilities, console
+from ..wire import limits
+from . import motion_options
 
 if TYPE_CHECKING:
-    import numpy as np
+    from ..wire.messages import Features
 
 HELP = "say in words what happens in motion files"
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        default=abilities.READER,
+        default="motiongpt",
         help="a model that reads motions: name, folder or hub id (default %(default)s)",
     )
     parser.add_argument("--fps", type=float, help="frame rate of files that do not say it")
@@ -36,9 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read every file first, so that a bad one costs no loading; print one sentence a file."""
-    motions = [_read(path, options.fps) for path in options.files]
-    pipeline = abilities.load(options, "describe")
-    texts = pipeline.describe(motions, with_length=options.with_length, on_warning=console.warning)
+    from ..wire.messages import Describe, Request
+
+    clips = [_read(path, options.fps) for path in options.files]
+    texts: list[str] = []
+    for first in range(0, len(clips), limits.MAX_SAMPLES):
+        task = Describe(tuple(clips[first : first + limits.MAX_SAMPLES]), options.with_length)
+        request = Request("", describe=task, model=options.model).validated()
+        texts += motion_options.ask(options, request).texts
     for path, text in zip(options.files, texts, strict=True):
         if options.json:
             print(json.dumps({"file": str(path), "text": text}, ensure_ascii=False))
@@ -47,9 +53,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path, fps: float | None) -> np.ndarray:
-    from ..motion import convert
+def _read(path: Path, fps: float | None) -> Features:
     from ..motion.io.load import read_clip
+    from ..wire.messages import Features
 
     clip = read_clip(path, fps=fps)
-    return convert.convert(clip.data, clip.representation, "hml263", fps=clip.fps).data
+    return Features(clip.data, clip.representation, clip.fps)

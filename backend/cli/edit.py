@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import console, motion_options
+from . import motion_options
 
 if TYPE_CHECKING:
-    from ..wire.messages import Motion
+    from ..wire.messages import Motion, Request
 
 HELP = "make part of a motion anew: fill between kept frames, or some joints"
 
@@ -53,18 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check, edit, write; the kept part's deviation goes to stderr."""
+    """Check, edit, write."""
     from . import blender, outputs
 
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
-    motion = motion_options.read_motion(options.input, options.fps)
-    if options.offline:
-        # read by huggingface_hub and transformers when they are imported
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    ranges = parse_ranges(options.keep_frames or "", motion.fps, len(motion.data))
-    edited = _edited(options, motion, ranges)
+    request = _request(options, motion_options.read_motion(options.input, options.fps))
+    [edited] = motion_options.ask(options, request).motions
     motion_options.write_motions([(edited, planned)], quiet=options.quiet)
     return 0
 
@@ -111,36 +106,50 @@ def _levels(text: str) -> tuple[float, ...]:
     return tuple(level for level in levels if level > 0.0)
 
 
-def _edited(options: argparse.Namespace, motion: Motion, ranges: list[tuple[int, int]]) -> Motion:
+def _between(kept: list[tuple[int, int]], frames: int) -> tuple[tuple[int, int], ...]:
+    """What lies between ranges that are kept."""
+    import numpy as np
+
+    from ..motion.seams import gaps
+
+    mask = np.zeros(frames, dtype=bool)
+    for start, end in kept:
+        if not 0 <= start < end <= frames:
+            raise InvalidRequest(
+                f"The frames {start} to {end} do not lie in the clip of {frames} frames.",
+                f"Give ranges from 0 to {frames}, the end above the start.",
+            )
+        mask[start:end] = True
+    return tuple(gaps(mask))
+
+
+def _request(options: argparse.Namespace, motion: Motion) -> Request:
     from ..motion.joint_sets import joint_mask
     from ..motion.skeleton import JOINT_NAMES
-    from ..pipelines import registry
-    from ..pipelines.editing import edit as editing
-    from ..wire.messages import Progress
+    from ..wire.messages import Edit, Request
 
-    keep: Any = options.keep or ()
-    if options.regenerate:
-        anew = joint_mask(options.regenerate)
-        keep = [name for name, made in zip(JOINT_NAMES, anew, strict=True) if not made]
-    editing.select(len(motion.data), ranges, keep)  # before the model is loaded
-    info = registry.find_info(options.model, local_files_only=options.offline)
-    info.check_able("edit", registry.list_models())
-    with console.ProgressBars(quiet=options.quiet) as bars:
-        bars.update(Progress("edit", "loading model"))
-        pipeline: Any = registry.load_pipeline(
-            options.model, device=options.device, local_files_only=options.offline
-        )
-        settings = {} if options.restarts is None else {"restarts": _levels(options.restarts)}
-        return pipeline.edit(
-            motion,
-            options.prompt,
-            keep_frames=ranges,
-            keep_joints=keep,
-            seed=options.seed,
-            guidance_scale=options.guidance_scale,
-            steps=options.steps,
-            sampler=options.sampler,
-            foot_lock=not options.no_cleanup,
-            on_step=lambda done, total: bars.update(Progress("edit", "sampling", done, total)),
-            **settings,
-        )
+    count, frames = len(motion.data), None
+    if options.keep_frames:
+        frames = _between(parse_ranges(options.keep_frames, motion.fps, count), count)
+    joints = tuple(filter(None, (options.regenerate or "").split(",")))
+    if options.keep:
+        kept = joint_mask(options.keep)
+        joints = tuple(n for n, keep in zip(JOINT_NAMES, kept, strict=True) if not keep)
+        if not joints:
+            raise InvalidRequest("The edit keeps everything.", "Keep fewer joints.")
+    edit = Edit(
+        motion,
+        frames,
+        joints,
+        restarts=None if options.restarts is None else _levels(options.restarts),
+    )
+    return Request(
+        options.prompt,
+        edit=edit,
+        seed=options.seed,
+        model=options.model,
+        guidance_scale=options.guidance_scale,
+        steps=options.steps,
+        sampler=options.sampler,
+        cleanup=not options.no_cleanup,
+    ).validated()

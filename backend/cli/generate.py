@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import console, motion_options
+from . import motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Request
@@ -96,16 +95,7 @@ def run(options: argparse.Namespace) -> int:
         from . import blender
 
         blender.find()
-    if options.offline:
-        # read by huggingface_hub and transformers when they are imported
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    from ..service.engine import Engine
-
-    engine = Engine(device=options.device, local_files_only=options.offline)
-    with console.ProgressBars(quiet=options.quiet) as bars:
-        result = engine.run(request, bars.update)
-    for text in result.warnings:
-        console.warning(text)
+    result = motion_options.ask(options, request)
     made = zip(result.motions, planned, strict=True)
     motion_options.write_motions(made, quiet=options.quiet)
     return 0

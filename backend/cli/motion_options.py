@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
-    from ..wire.messages import Motion
+    from ..wire.messages import Motion, Request, Result
     from .outputs import SampleOutputs
 
 MIN_FPS, MAX_FPS = 1, 240
@@ -65,6 +66,21 @@ def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, ne
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
+def ask(options: argparse.Namespace, request: Request) -> Result:
+    """The engine's answer to a request, with progress bars; its warnings are printed."""
+    if options.offline:
+        # read by huggingface_hub when it is imported
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from ..service.engine import Engine
+
+    engine = Engine(device=options.device, local_files_only=options.offline)
+    with console.ProgressBars(quiet=getattr(options, "quiet", False)) as bars:
+        result = engine.run(request, bars.update)
+    for text in result.warnings:
+        console.warning(text)
+    return result
+
+
 def check_fps(fps: float | None) -> None:
     """:class:`InvalidRequest` for a frame rate that no motion has."""
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
@@ -81,7 +97,7 @@ def read_motion(path: Path, fps: float | None) -> Motion:
     """
     check_fps(fps)
     from ..motion import convert
-    from ..motion.io import load
+    from ..motion.io import load, npz
     from ..wire.messages import Motion
 
     clip = load.read_clip(path, fps=fps)
@@ -89,7 +105,9 @@ def read_motion(path: Path, fps: float | None) -> Motion:
         clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
         for step in clip.lossy_steps:
             console.note(f"{path.name}: {step.name} loses {step.loses}")
-    return Motion(clip.data, clip.fps, {"source": path.name})
+    # what an edit tells of the motion that it began with
+    told = npz.read_at_own_rate(path).meta if path.suffix.lower() == ".npz" else {}
+    return Motion(clip.data, clip.fps, {**told, "source": path.name})
 
 
 def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) -> None:

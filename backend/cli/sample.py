@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import console
+from . import console, motion_options
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..pipelines.action_mdm.pipeline import ActionMDMPipeline
-    from ..pipelines.mdm.smpl_actions import MDMActions
-    from ..wire.messages import Motion
-    from .outputs import SampleOutputs
+    from ..wire.messages import Features, Request
 
 HELP = "make motions of one action with an action model"
 
@@ -70,157 +66,48 @@ def run(options: argparse.Namespace) -> int:
     planned = outputs.plan(motions, count) if motions else []
     for path in joint_files:
         outputs.check_writable(path / "joints.npy" if path.suffix == "" else path)
-    pipeline = _load(options)
+    result = motion_options.ask(options, _request(options, rig=bool(planned)))
     if options.list_actions:
-        print(*_actions(pipeline), sep="\n")
+        print(*result.texts, sep="\n")
         return 0
-    number = _wanted_action(_actions(pipeline), options)
-    clips = _sample(pipeline, number, options)
+    number, name = result.texts or ("0", "")
+    if options.action not in (None, name):
+        console.note(f"action: {name}")
     for path in joint_files:
         if path.suffix == "":
             # the name that the released script gives
-            path = path / f"generated_action{number or 0}_samples{count}.npy"
-        _write_joints(path, [_joints(pipeline, clip) for clip in clips])
+            path = path / f"generated_action{number}_samples{count}.npy"
+        _write_joints(path, result.clips)
         print(path, flush=True)
-        console.note(f"(joints at {_fps(pipeline):g} frames per second)")
-    if planned:
-        _write_motions(pipeline, clips, planned, options, number)
+        console.note(f"(joints at {result.clips[0].fps:g} frames per second)")
+    motion_options.write_motions(
+        zip(result.motions, planned, strict=True) if planned else (), quiet=options.quiet
+    )
     return 0
 
 
-def _load(options: argparse.Namespace) -> ActionMDMPipeline | MDMActions:
-    from ..pipelines.action_mdm.pipeline import ActionMDMPipeline
-    from ..pipelines.mdm.smpl_actions import MDMActions, is_release
+def _request(options: argparse.Namespace, *, rig: bool) -> Request:
+    from ..wire.messages import Request, Sample
 
-    _refuse_other_kinds(options.checkpoint)
-    if is_release(options.checkpoint):
-        return MDMActions.from_release(options.checkpoint, device=options.device)
-    return ActionMDMPipeline.from_pretrained(
-        options.checkpoint, device=options.device, local_files_only=options.offline
-    )
-
-
-def _refuse_other_kinds(checkpoint: str) -> None:
-    """A model folder that makes no motions of actions is not a damaged one."""
-    from ..errors import ArtifactError
-    from ..pipelines import kinds
-    from ..store.model_folder import local_folder
-
-    if not checkpoint:
+    if not options.checkpoint:
         raise InvalidRequest("No checkpoint is named.", "Give the folder of an action model.")
-    folder = local_folder(checkpoint)
-    if folder is None:
-        return
-    try:
-        kind = kinds.kind_in(folder)
-    except ArtifactError:
-        return  # a run or a released checkpoint: they have no marker
-    if kind != "action_mdm":
-        raise InvalidRequest(
-            f"The model in {folder} makes motions from text ({kind}), not of actions.",
-            f"Use it with: kinetype generate ... --model {folder}",
-        )
+    return Request(
+        "",
+        sample=Sample(
+            options.action, options.action_id, options.frames, rig=rig, names=options.list_actions
+        ),
+        samples=options.num_samples,
+        seed=options.seed,
+        model=options.checkpoint,
+        sampler=options.sampler,
+        steps=options.steps,
+    ).validated()
 
 
-def _actions(pipeline: ActionMDMPipeline | MDMActions) -> tuple[str, ...]:
-    from ..pipelines.mdm.smpl_actions import MDMActions
-
-    return pipeline.actions if isinstance(pipeline, MDMActions) else pipeline.config.actions
-
-
-def _fps(pipeline: ActionMDMPipeline | MDMActions) -> float:
-    from ..pipelines.mdm.smpl_actions import MDMActions
-
-    return pipeline.fps if isinstance(pipeline, MDMActions) else pipeline.config.fps
-
-
-def _wanted_action(actions: tuple[str, ...], options: argparse.Namespace) -> int | None:
-    """The number of the action asked for; None where the model knows no actions."""
-    from ..pipelines.action_mdm.names import closest_action
-
-    given = options.action is not None or options.action_id is not None
-    if given and not actions:
-        raise InvalidRequest("The model was trained without actions.", "Leave the action out.")
-    if not given and actions:
-        raise InvalidRequest(
-            "No action was given.", f"Add --action with one of: {', '.join(actions)}."
-        )
-    if options.action is None:
-        return options.action_id
-    name = closest_action(options.action, actions)
-    if name != options.action:
-        console.note(f"action: {name}")
-    return actions.index(name)
-
-
-def _sample(
-    pipeline: ActionMDMPipeline | MDMActions, number: int | None, options: argparse.Namespace
-) -> list[np.ndarray]:
-    from ..wire.messages import Progress
-
-    lengths = None if options.frames is None else [options.frames] * options.num_samples
-    numbers: list[Any] = [number] * options.num_samples
-    with console.ProgressBars(quiet=options.quiet) as bars:
-        return pipeline.infer(
-            numbers,
-            lengths,
-            seed=options.seed,
-            sampler=options.sampler,
-            steps=options.steps,
-            on_step=lambda done, total: bars.update(Progress("", "sampling", done, total)),
-        )
-
-
-def _joints(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray) -> np.ndarray:
-    """Joint positions of a clip at the model's rate."""
-    from ..motion.representations import motion135
-    from ..pipelines.mdm import smpl_actions
-
-    if isinstance(pipeline, smpl_actions.MDMActions):
-        return motion135.joints(smpl_actions.to_motion135(clip, pipeline.fps))
-    return clip
-
-
-def _motion(pipeline: ActionMDMPipeline | MDMActions, clip: np.ndarray, meta: Any) -> Motion:
-    from ..pipelines.action_mdm import pipeline as action_mdm
-    from ..pipelines.mdm import smpl_actions
-    from ..wire.messages import Motion
-
-    if isinstance(pipeline, smpl_actions.MDMActions):
-        return Motion(smpl_actions.to_motion135(clip), meta=meta)
-    data, error = action_mdm.to_motion135(clip, pipeline.config.fps)
-    return Motion(data, meta={**meta, "ik_error_mm": error})
-
-
-def _write_joints(path: Path, clips: list[np.ndarray]) -> None:
+def _write_joints(path: Path, clips: Sequence[Features]) -> None:
     import numpy as np
 
     from ..motion.io.atomic import atomic_path
 
-    stacked = np.stack(clips).reshape(len(clips), len(clips[0]), -1).astype(np.float32)
     with atomic_path(path) as temporary:
-        np.save(temporary, stacked, allow_pickle=False)
-
-
-def _write_motions(
-    pipeline: ActionMDMPipeline | MDMActions,
-    clips: list[np.ndarray],
-    planned: list[SampleOutputs],
-    options: argparse.Namespace,
-    number: int | None,
-) -> None:
-    from . import blender, outputs
-
-    for index, (clip, files) in enumerate(zip(clips, planned, strict=True)):
-        meta = {
-            "prompt": "" if number is None else _actions(pipeline)[number],
-            "seed": options.seed + index,
-            "model": str(options.checkpoint),
-        }
-        motion = _motion(pipeline, clip, meta)
-        for path in files.motion_files:
-            outputs.write_motion(path, motion)
-            print(path, flush=True)
-        if files.blender_files:
-            blender.export(motion, files.blender_files, quiet=options.quiet)
-            print(*files.blender_files, sep="\n", flush=True)
+        np.save(temporary, np.stack([clip.data for clip in clips]), allow_pickle=False)

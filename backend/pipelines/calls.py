@@ -17,6 +17,8 @@ from ..wire import limits
 from ..wire.messages import Progress, Request
 
 Network = TypeVar("Network", bound=nn.Module)
+FRAMES_AT_ONCE = {"cpu": 32 * 196, "other": 128 * 196}
+"""Frames of one network call by kind of device: more gain no speed and take memory."""
 _QUOTED = 60
 """Characters of a prompt that a warning quotes."""
 
@@ -57,7 +59,53 @@ def frozen(net: Network, device: torch.device) -> Network:
     return net.to(device).eval().requires_grad_(False)
 
 
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def precision_name(wanted: str) -> str:
+    """ "float32", "bfloat16" or "float16", also by its short name.
+
+    Raises:
+        InvalidRequest: another one.
+    """
+    name = PRECISIONS.get(wanted, wanted)
+    if name not in PRECISIONS.values():
+        raise InvalidRequest(
+            f"Unknown precision {wanted!r}.",
+            f"Use one of: {', '.join([*PRECISIONS, *PRECISIONS.values()])}.",
+        )
+    return name
+
+
 # ------------------------------------------------------------------ arguments
+
+_OLD_NAMES = {
+    **dict.fromkeys(("guidance_param", "cond_scale", "guidance"), "guidance_scale"),
+    **dict.fromkeys(("timesteps", "time_steps", "num_inference_steps"), "steps"),
+}
+
+
+def named_settings(
+    guidance_scale: float | None, steps: int | None, old: dict[str, Any]
+) -> tuple[float | None, int | None]:
+    """Guidance and steps, also by the names that each family's authors gave them.
+
+    Args:
+        old: further keyword arguments of a call.
+
+    Raises:
+        TypeError: one that no family has, or the same setting twice, as for any function.
+    """
+    found = {"guidance_scale": guidance_scale, "steps": steps}
+    for name, value in old.items():
+        new = _OLD_NAMES.get(name)
+        if new is None:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+        if value is not None:
+            if found[new] is not None:
+                raise TypeError(f"{name!r} and {new!r} are the same setting")
+            found[new] = value
+    return found["guidance_scale"], found["steps"]  # type: ignore[return-value]
 
 
 def check_one_each(
@@ -124,10 +172,29 @@ def drawn_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def chunks_of_like_length(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Row numbers in groups of at most ``size``: neighbours of like length waste little padding."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def frames_at_once(device: torch.device) -> int:
+    """:data:`FRAMES_AT_ONCE` of a device."""
+    return FRAMES_AT_ONCE.get(device.type, FRAMES_AT_ONCE["other"])
+
+
+def chunks_of_like_length(
+    lengths: Sequence[int], size: int | None = None, frames: int | None = None
+) -> list[list[int]]:
+    """Row numbers in groups: neighbours of like length waste little padding.
+
+    Args:
+        size: rows of a group at most.
+        frames: of a group at most, its padding included; a single row may have more.
+    """
+    chunks: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        count = len(chunks[-1]) + 1 if chunks else 0
+        # the last one is the longest, to which the others are padded
+        full = (size and count > size) or (frames and count * lengths[row] > frames)
+        if not chunks or full:
+            chunks.append([])
+        chunks[-1].append(row)
+    return chunks
 
 
 # ------------------------------------------------------------------ progress
@@ -171,10 +238,9 @@ def meta_of(
     params: dict[str, Any],
     *,
     warnings: Sequence[str] = (),
-    licence: str = "",
     **more: Any,
 ) -> dict[str, Any]:
-    """``Motion.meta`` of a motion made for a request.
+    """What a pipeline tells of a motion made for a request; the engine adds whose it is.
 
     Args:
         seed: of this sample.
@@ -184,9 +250,7 @@ def meta_of(
     return {
         "prompt": request.prompt,
         "seed": seed,
-        "model": request.model,
         "params": params,
         **more,
         "warnings": list(warnings),
-        "licence": licence,
     }

@@ -92,3 +92,9 @@ def families() -> dict[str, Family]:
 def family_of(name: str) -> Family:
     """The family of that name, which must be one of :func:`families`."""
     return families()[name]
+
+
+def bundled_folder(name_or_path: str | Path) -> str | Path:
+    """The folder of a bundled model by its name; anything else as it is."""
+    bundled = {info.name: info.path for f in families().values() for info in f.models if info.path}
+    return bundled.get(str(name_or_path), name_or_path)

@@ -18,7 +18,7 @@ from ..store.hub_cache import cached_folder
 from ..wire import limits
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Progress, Request
-from .family import CONFIG_FILE, Family, families, family_of
+from .family import CONFIG_FILE, Family, bundled_folder, families, family_of
 from .kinds import kind_in, markers
 
 __all__ = [
@@ -105,12 +105,6 @@ def model_info(name: str) -> ModelInfo | None:
     return None if entry is None else _current(entry)
 
 
-def bundled_folder(name_or_path: str | Path) -> str | Path:
-    """The folder of a registered model that has one; anything else as it is."""
-    entry = _entries().get(str(name_or_path))
-    return entry.info.path if entry is not None and entry.info.path else name_or_path
-
-
 def uses_torch(name: str) -> bool:
     """Whether loading this model needs torch."""
     entry = _entries().get(name)
@@ -143,14 +137,24 @@ def check(name_or_path: str | Path) -> None:
 
 
 def load_pipeline(
-    name_or_path: str | Path, *, device: str | None = None, local_files_only: bool = False
-) -> Pipeline:
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    local_files_only: bool = False,
+    as_released: bool = False,
+) -> Any:
     """Load a model by registry name, directory or hub id.
+
+    Args:
+        as_released: also a release that is used as it is (:func:`released`).
 
     Raises:
         ModelNotFound: nothing of that name.
         ArtifactError: its files are missing or broken.
     """
+    release = released(name_or_path) if as_released else None
+    if release is not None:
+        return release.load(release.release)(name_or_path, device=device)
     check(name_or_path)
     options: dict[str, Any] = {"device": device, "local_files_only": local_files_only}
     entry = _entries().get(str(name_or_path))
@@ -160,8 +164,7 @@ def load_pipeline(
     if entry is not None:
         place = entry.info.hub_id or entry.info.path
     kind = kind_of(place, local_files_only=local_files_only)
-    pipeline: Pipeline = pipeline_class(kind).from_pretrained(place, **options)
-    return pipeline
+    return pipeline_class(kind).from_pretrained(place, **options)
 
 
 def released(name_or_path: str | Path) -> Family | None:
@@ -174,12 +177,22 @@ def released(name_or_path: str | Path) -> Family | None:
         return None
 
 
-def find_info(name_or_path: str | Path, *, local_files_only: bool = False) -> ModelInfo:
+def find_info(
+    name_or_path: str | Path, *, local_files_only: bool = False, as_released: bool = False
+) -> ModelInfo:
     """What can be known of any model before it is loaded; of a hub model, markers are fetched.
+
+    Args:
+        as_released: also of a release that is used as it is (:func:`released`).
 
     Raises:
         ModelNotFound, ArtifactError: see :func:`load_pipeline`.
     """
+    release = released(name_or_path) if as_released else None
+    if release is not None:
+        path = str(Path(name_or_path).expanduser())
+        about = replace(release.model, name=str(name_or_path), path=path, family=release.name)
+        return replace(about, abilities=("sample",), options=("steps", "sampler"), size_bytes=0)
     check(name_or_path)
     entry = _entries().get(str(name_or_path))
     if entry is not None and entry.loader is not None:
@@ -190,6 +203,14 @@ def find_info(name_or_path: str | Path, *, local_files_only: bool = False) -> Mo
     place = name_or_path if info is None else info.hub_id
     folder = _marked(place, local_files_only)
     return _of_folder(replace(info or ModelInfo("", ""), name=str(name_or_path)), folder)
+
+
+def model_hash(info: ModelInfo) -> str:
+    """Hash of a model's files (see ``store.fingerprint``); empty where they are not known."""
+    from ..store.fingerprint import fingerprint
+
+    folder = Path(info.path) if info.path else cached_folder(info.hub_id or info.name, markers())
+    return "" if folder is None or not folder.exists() else fingerprint(folder)
 
 
 def kind_of(name_or_path: str | Path, *, local_files_only: bool = False) -> str:

@@ -10,9 +10,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-
-import numpy as np
+from dataclasses import replace
 
 from ..errors import (
     InternalError,
@@ -21,15 +19,15 @@ from ..errors import (
     missing_package,
 )
 from ..pipelines import registry
-from ..wire.control import OPTIONS, ModelInfo
-from ..wire.messages import Motion, Progress, Request, Result
+from ..wire.control import ModelInfo
+from ..wire.messages import Progress, Request, Result
+from . import verbs
 from .jobs import internal_error
+from .verbs import Loaded, OnProgress
 
 CACHED_MODELS = 2
 MAX_THREADS = 8
 """More threads than this slow a batch of one down: its matrices are small."""
-
-OnProgress = Callable[[Progress], None]
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +51,7 @@ class Engine:
         self._device = device
         self._threads = threads
         self._local_files_only = local_files_only
-        self._loaded: OrderedDict[str, registry.Pipeline] = OrderedDict()
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._torch_ready = False
 
     def models(self) -> list[ModelInfo]:
@@ -62,10 +60,10 @@ class Engine:
 
     def load(self, model: str) -> None:
         """Load a model ahead of its first request; the errors of :meth:`run`."""
-        self._pipeline(Request("", model=model), _ignore)
+        self._pipeline(Request("", model=model), registry.find_info(model), _ignore)
 
     def run(self, request: Request, on_progress: OnProgress | None = None) -> Result:
-        """Generate, clean up if asked, and collect the warnings of all samples.
+        """Answer a request (:mod:`.verbs`).
 
         Args:
             request: checked here; it need not be ``validated()`` before.
@@ -80,9 +78,9 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            info = _check_before_loading(request, self._local_files_only)
-            pipeline = self._pipeline(request, report)
-            motions = self._finished(request, _made(pipeline, request, report), report)
+            info = verbs.check(request, local_files_only=self._local_files_only)
+            loaded = self._pipeline(request, info, report)
+            result = verbs.answer(loaded, info, request, report)
         except KinetypeError:
             raise
         except MemoryError as error:
@@ -100,30 +98,32 @@ class Engine:
             _log.exception("request %s failed", request.id)
             raise internal_error(error) from error
         taken = time.perf_counter() - started
-        _log.info("request %s: %d motions in %.2f s", request.id, len(motions), taken)
-        warnings = (*_left_out(request, info), *_warnings(motions))
-        return Result(request.id, tuple(motions), warnings, taken)
+        _log.info("request %s: %s in %.2f s", request.id, request.verb, taken)
+        return replace(result, seconds_taken=taken)
 
-    def _pipeline(self, request: Request, report: OnProgress) -> registry.Pipeline:
+    def _pipeline(self, request: Request, info: ModelInfo, report: OnProgress) -> Loaded:
         name = request.model
         if name in self._loaded:
             self._loaded.move_to_end(name)
             return self._loaded[name]
         report(Progress(request.id, "loading model"))
         started = time.perf_counter()
-        registry.check(name)
         if registry.uses_torch(name):
             self._prepare_torch()
         while len(self._loaded) >= CACHED_MODELS:
             # before loading, so that two large models never need memory for three
             self._loaded.popitem(last=False)
         pipeline = registry.load_pipeline(
-            name, device=self._device, local_files_only=self._local_files_only
+            name,
+            device=self._device,
+            local_files_only=self._local_files_only,
+            as_released=request.verb == "sample",
         )
-        self._loaded[name] = pipeline
+        # a download is over now, so that its files can be looked at
+        self._loaded[name] = Loaded(pipeline, registry.model_hash(info))
         taken = time.perf_counter() - started
         _log.info("loaded %s on %s in %.2f s", name, self._device, taken)
-        return pipeline
+        return self._loaded[name]
 
     def _prepare_torch(self) -> None:
         if self._torch_ready:
@@ -144,26 +144,6 @@ class Engine:
             "torch %s, %s, %d threads", torch.__version__, self._device, torch.get_num_threads()
         )
         self._torch_ready = True
-
-    def _finished(
-        self, request: Request, motions: Iterable[Motion], report: OnProgress
-    ) -> list[Motion]:
-        found = list(motions)
-        if len(found) != request.samples:
-            raise InternalError(
-                f"The model made {len(found)} motions instead of {request.samples}.",
-                "Please report this with the log.",
-            )
-        if request.cleanup and request.edit is None:  # an edit locks the feet of what it made
-            report(Progress(request.id, "cleaning up"))
-            found = [_cleaned(motion) for motion in found]
-        if not all(np.isfinite(motion.data).all() for motion in found):
-            raise InternalError(
-                "The model made a motion that is not finite.",
-                "Try another seed, or a smaller guidance scale.",
-            )
-        report(Progress(request.id, "scoring"))
-        return _scored(found, request)
 
 
 def choose_device(device: str | None) -> str:
@@ -188,93 +168,6 @@ def default_threads() -> int | None:
     else:
         cores = os.cpu_count() or 1
     return max(1, min(cores, MAX_THREADS))
-
-
-def _check_before_loading(request: Request, local_files_only: bool) -> ModelInfo:
-    """What is known of the model, if it can do what is asked: nothing of it is loaded to refuse."""
-    if request.edit is not None:
-        from ..pipelines.editing import requests as edit_requests
-
-        edit_requests.check(request)
-    wanted = "generate"
-    if request.edit is not None:
-        wanted = "continue" if request.edit.more else "edit"
-    elif request.estimate_length:
-        wanted = "estimate_length"
-    info = registry.find_info(request.model, local_files_only=local_files_only)
-    info.check_able(wanted, registry.list_models())
-    if request.constraints:
-        info.check_able("constrain", registry.list_models())
-    named = registry.model_info(request.model)
-    if named is not None and wanted == "generate":
-        named.check_seconds(request.seconds)
-    return info
-
-
-def _left_out(request: Request, info: ModelInfo) -> tuple[str, ...]:
-    """The warning for settings that the model does not read."""
-    asked = [name for name in OPTIONS if getattr(request, name) is not None]
-    unread = [name.replace("_", " ") for name in asked if name not in info.options]
-    if not unread:
-        return ()
-    return (f"The model {info.name!r} has no {', '.join(unread)}: left out.",)
-
-
-def _made(pipeline: registry.Pipeline, request: Request, report: OnProgress) -> list[Motion]:
-    if request.edit is not None:
-        from ..pipelines.editing import requests as edit_requests
-
-        return edit_requests.edit_motions(pipeline, request, report)
-    return list(pipeline.generate(request, on_step=report))
-
-
-def _cleaned(motion: Motion) -> Motion:
-    from ..motion import cleanup
-
-    data = cleanup.default_cleanup(motion.data, fps=motion.fps)
-    return Motion(data, motion.fps, {**motion.meta, "cleanup": True})
-
-
-def _scored(motions: list[Motion], request: Request) -> list[Motion]:
-    """Each motion with its seed and its ``meta["scores"]``; only the best one if wanted.
-
-    Scores are an extra: whatever is wrong with them must not cost a motion.
-    """
-    warning, best = "", 0
-    try:
-        from ..evaluation import take_scores
-
-        # the text evaluator needs torch: where the model does without, so do the scores
-        text = registry.uses_torch(request.model)
-        scores = [take_scores.take_scores(m, request.prompt, text=text) for m in motions]
-        best = take_scores.best(scores)
-        if not any(take_scores.TEXT_MATCH in s for s in scores):
-            warning = "Nothing could compare the takes with the prompt: kept what slides least."
-    except Exception:
-        _log.exception("request %s: no scores", request.id)
-        scores = [{} for _ in motions]
-        warning = "The takes could not be scored: kept the first."
-    scored = []
-    for index, (motion, found) in enumerate(zip(motions, scores, strict=True)):
-        # the best of several does not say by its place which seed it had
-        meta = {"seed": request.seed + index, **motion.meta}
-        if found:
-            meta["scores"] = {name: float(f"{value:.6g}") for name, value in found.items()}
-        scored.append(Motion(motion.data, motion.fps, meta))
-    if not request.keep_best:
-        return scored
-    return [_warned(scored[best], warning)] if len(scored) > 1 else scored
-
-
-def _warned(motion: Motion, warning: str) -> Motion:
-    warnings = [*motion.meta.get("warnings", ()), *filter(None, [warning])]
-    return Motion(motion.data, motion.fps, {**motion.meta, "warnings": warnings})
-
-
-def _warnings(motions: Iterable[Motion]) -> tuple[str, ...]:
-    """Texts in ``Motion.meta["warnings"]``, each once, in order."""
-    texts = (str(text) for motion in motions for text in motion.meta.get("warnings", ()))
-    return tuple(dict.fromkeys(texts))
 
 
 def _out_of_memory(error: BaseException) -> KinetypeError:

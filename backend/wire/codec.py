@@ -24,7 +24,7 @@ from .control import (
     Shutdown,
 )
 from .framing import SAME_VERSION, Reader, pack_frame, read_frame
-from .messages import Edit, Failure, Motion, Progress, Request, Result
+from .messages import Describe, Edit, Failure, Features, Motion, Progress, Request, Result, Sample
 from .skeleton import MOTION_DIM
 
 Message = (
@@ -145,21 +145,33 @@ def read_message(stream: Reader) -> Message | None:
 
 def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
     header: dict[str, Any] = {"type": "request", "request": request.to_dict()}
-    if request.edit is None:
-        return header, b""
-    edit = request.edit
-    # absent from other requests, so that an older backend still reads those
-    header["edit"] = {
-        "motion": _clip(edit.motion),
-        "frames": None if edit.frames is None else list(edit.frames),
-        "joints": list(edit.joints),
-        "more": edit.more,
-    }
-    return header, _payload([edit.motion])
+    # a task is absent from other requests, so that an older backend still reads those
+    if request.edit is not None:
+        edit = request.edit
+        header["edit"] = {
+            "motion": _clip(edit.motion),
+            "frames": edit.frames,  # JSON makes lists of tuples
+            "joints": list(edit.joints),
+            "more": edit.more,
+            "middle": edit.middle,
+            "restarts": None if edit.restarts is None else list(edit.restarts),
+            "greedy": edit.greedy,
+        }
+        return header, _payload([edit.motion.data])
+    if request.describe is not None:
+        clips = request.describe.clips
+        header["describe"] = {
+            "clips": [_features(clip) for clip in clips],
+            "with_length": request.describe.with_length,
+        }
+        return header, _payload(clip.data for clip in clips)
+    if request.sample is not None:
+        header["sample"] = asdict(request.sample)
+    return header, b""
 
 
 def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
-    edit = values.pop("edit", None)
+    tasks = {name: values.pop(name) for name in ("edit", "describe", "sample") if name in values}
     _expect_keys("request", values, {"request"})
     body = values["request"]
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
@@ -168,34 +180,89 @@ def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
     if not body["id"]:
         # a failure without an id is about the backend itself
         raise FormatError("A request must be an object with an id.")
-    if edit is None:
-        if payload:
-            raise FormatError("A request that edits nothing has no payload.")
-        return Request.from_dict(body)
-    return replace(Request.from_dict(body), edit=_decode_edit(edit, payload))
+    request = Request.from_dict(body)
+    if len(tasks) > 1:
+        raise FormatError("A request has more than one task.")
+    if "edit" in tasks:
+        return replace(request, edit=_decode_edit(tasks["edit"], payload))
+    if "describe" in tasks:
+        return replace(request, describe=_decode_describe(tasks["describe"], payload))
+    if payload:
+        raise FormatError("A request that edits and describes nothing has no payload.")
+    if "sample" in tasks:
+        return replace(request, sample=_decode_sample(tasks["sample"]))
+    return request
 
 
 def _decode_edit(edit: Any, payload: bytes) -> Edit:
+    names = {f.name for f in fields(Edit)}
     valid = (
         isinstance(edit, dict)
-        and set(edit) == {"motion", "frames", "joints", "more"}
+        and set(edit) == names
         and _is_clip(edit["motion"])
-        and _is_range(edit["frames"])
-        and _is(edit["more"], (int,))
-        and isinstance(edit["joints"], list)
-        and all(isinstance(joint, str) for joint in edit["joints"])
+        and (
+            edit["frames"] is None
+            or _is_range(edit["frames"])
+            or _is_list(edit["frames"], _is_range)
+        )
+        and _is_list(edit["joints"], lambda joint: _is(joint, (str,)))
+        and _is_maybe(edit["more"], (int,))
+        and (edit["restarts"] is None or _is_list(edit["restarts"], lambda n: _is(n, (int, float))))
+        and _is(edit["middle"], (bool,))
+        and _is(edit["greedy"], (bool,))
     )
     if not valid:
         raise FormatError("What a request edits is malformed.")
     [motion] = _motions("request", [edit["motion"]], payload)
-    frames = None if edit["frames"] is None else tuple(edit["frames"])
-    return Edit(motion, frames, tuple(edit["joints"]), edit["more"])
+    tuples = {name: _as_tuples(edit[name]) for name in ("frames", "joints", "restarts")}
+    return Edit(**{**edit, **tuples, "motion": motion})
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+def _decode_describe(values: Any, payload: bytes) -> Describe:
+    valid = (
+        isinstance(values, dict)
+        and set(values) == {"clips", "with_length"}
+        and _is_list(values["clips"], _is_features)
+        and _is(values["with_length"], (bool,))
+    )
+    if not valid:
+        raise FormatError("What a request describes is malformed.")
+    return Describe(_split_features("request", values["clips"], payload), values["with_length"])
+
+
+def _decode_sample(values: Any) -> Sample:
+    valid = (
+        isinstance(values, dict)
+        and set(values) == {f.name for f in fields(Sample)}
+        and _is_maybe(values["action"], (str,))
+        and _is_maybe(values["number"], (int,))
+        and _is_maybe(values["frames"], (int,))
+        and _is(values["rig"], (bool,))
+        and _is(values["names"], (bool,))
+    )
+    if not valid:
+        raise FormatError("The action of a request is malformed.")
+    return Sample(**values)
+
+
+def _is_maybe(value: Any, kinds: tuple[type, ...]) -> bool:
+    return value is None or _is(value, kinds)
+
+
+def _is_list(values: Any, check: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and all(check(value) for value in values)
 
 
 def _is_range(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list) and len(value) == 2 and all(_is(end, (int,)) for end in value)
-    )
+    return _is_list(value, lambda end: _is(end, (int,))) and len(value) == 2
+
+
+def _is_ranges(value: Any) -> bool:
+    return _is_range(value) or _is_list(value, _is_range)
 
 
 def _encode_result(result: Result) -> tuple[dict[str, Any], bytes]:
@@ -206,28 +273,74 @@ def _encode_result(result: Result) -> tuple[dict[str, Any], bytes]:
         "motions": [_clip(motion) for motion in result.motions],
         "warnings": list(result.warnings),
         "seconds_taken": result.seconds_taken,
+        "texts": list(result.texts),
+        "clips": [_features(clip) for clip in result.clips],
     }
-    return header, _payload(result.motions)
+    rows = [m.data for m in result.motions] + [clip.data for clip in result.clips]
+    return header, _payload(rows)
 
 
 def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
-    _expect_keys("result", values, {"id", "columns", "motions", "warnings", "seconds_taken"})
-    clips, warnings = values["motions"], values["warnings"]
-    taken = values["seconds_taken"]
+    known = {f.name for f in fields(Result)} | {"columns"}
+    _expect_keys("result", values, known)
+    taken, clips = values["seconds_taken"], values["motions"]
     valid = (
         isinstance(values["id"], str)
         and values["columns"] == MOTION_DIM
-        and isinstance(clips, list)
-        and isinstance(warnings, list)
-        and all(isinstance(text, str) for text in warnings)
+        and _is_list(clips, _is_clip)
+        and _is_list(values["clips"], _is_features)
+        and _is_list(values["warnings"], lambda text: _is(text, (str,)))
+        and _is_list(values["texts"], lambda text: _is(text, (str,)))
         and _is(taken, (int, float))
-        and all(_is_clip(clip) for clip in clips)
     )
     if not valid:
         raise FormatError("A result header is malformed.")
     _check_id(values["id"])
-    motions = _motions("result", clips, payload)
-    return Result(values["id"], motions, tuple(warnings), float(taken))
+    size = sum(clip["frames"] for clip in clips) * MOTION_DIM * _FLOAT.itemsize
+    motions = _motions("result", clips, payload[:size])
+    features = _split_features("result", values["clips"], payload[size:])
+    return Result(
+        values["id"],
+        motions,
+        tuple(values["warnings"]),
+        float(taken),
+        tuple(values["texts"]),
+        features,
+    )
+
+
+def _features(clip: Features) -> dict[str, Any]:
+    """What a header says of features in the payload."""
+    frames, columns = clip.data.shape
+    about = {"representation": clip.representation, "fps": clip.fps}
+    return {"frames": frames, "columns": columns, **about}
+
+
+def _is_features(clip: Any) -> bool:
+    return (
+        isinstance(clip, dict)
+        and set(clip) == {"frames", "columns", "representation", "fps"}
+        and all(_is(clip[name], (int,)) and clip[name] > 0 for name in ("frames", "columns"))
+        and isinstance(clip["representation"], str)
+        and _is_rate(clip["fps"])
+    )
+
+
+def _split_features(
+    name: str, clips: Sequence[dict[str, Any]], payload: bytes
+) -> tuple[Features, ...]:
+    """The clips of a payload, of which ``clips`` (checked) say their shapes."""
+    sizes = [clip["frames"] * clip["columns"] for clip in clips]
+    if len(payload) != sum(sizes) * _FLOAT.itemsize:
+        raise FormatError(
+            f"A {name} announces {sum(sizes)} numbers but carries {len(payload)} bytes."
+        )
+    rows = np.frombuffer(payload, dtype=_FLOAT)
+    parts = np.split(rows, np.cumsum(sizes)[:-1]) if clips else []
+    return tuple(
+        Features(part.reshape(-1, clip["columns"]), clip["representation"], float(clip["fps"]))
+        for part, clip in zip(parts, clips, strict=True)
+    )
 
 
 def _clip(motion: Motion) -> dict[str, Any]:
@@ -235,8 +348,8 @@ def _clip(motion: Motion) -> dict[str, Any]:
     return {"frames": len(motion.data), "fps": motion.fps, "meta": motion.meta}
 
 
-def _payload(motions: Iterable[Motion]) -> bytes:
-    return b"".join(m.data.astype(_FLOAT, copy=False).tobytes() for m in motions)
+def _payload(rows: Iterable[np.ndarray]) -> bytes:
+    return b"".join(data.astype(_FLOAT, copy=False).tobytes() for data in rows)
 
 
 def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tuple[Motion, ...]:
@@ -260,11 +373,13 @@ def _is_clip(clip: Any) -> bool:
         and set(clip) == {"frames", "fps", "meta"}
         and _is(clip["frames"], (int,))
         and clip["frames"] > 0
-        and _is(clip["fps"], (int, float))
-        and math.isfinite(clip["fps"])
-        and clip["fps"] > 0
+        and _is_rate(clip["fps"])
         and isinstance(clip["meta"], dict)
     )
+
+
+def _is_rate(fps: Any) -> bool:
+    return _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
 
 
 def _decode_models(values: dict[str, Any]) -> Models:

@@ -78,9 +78,11 @@ class ModelInfo:
         if ability in self.abilities:
             return
         able = [info.name for info in known if ability in info.abilities]
+        use = f"Use {' or '.join(able)}, or another that can." if able else "Use another model."
+        can = ", ".join(self.abilities).replace("_", " ")
         raise InvalidRequest(
             f"The model {self.name!r} cannot {ABILITIES[ability]}.",
-            f"Use {' or '.join(able)}, or a model of that kind." if able else "Use another model.",
+            f"{use} This one can: {can}." if can else use,
         )
 
     def check_seconds(self, seconds: float) -> None:

@@ -11,6 +11,7 @@ MAX_SECONDS = 60.0
 DEFAULT_SECONDS = 4.0
 MAX_FPS = 1000.0
 """Frame rate of a motion that is edited."""
+MIN_SECONDS_ADDED = 0.05
 MAX_FRAMES_ADDED = round(MAX_SECONDS * MAX_FPS)
 MAX_CONSTRAINTS = 256
 """Poses, hands, feet and paths of one request."""
@@ -28,4 +29,8 @@ DIFFUSION_SAMPLERS = ("ddim", "ddpm", "dpmpp")
 FLOW_SAMPLERS = ("euler", "heun")
 """Of models that follow a flow from noise to data (HY-Motion)."""
 SAMPLERS = (*DIFFUSION_SAMPLERS, *FLOW_SAMPLERS)
+ACTION_SAMPLERS = (*SAMPLERS, "exact")
+"""Of models of actions: "exact" repeats the released script number by number."""
+MAX_COLUMNS = 512
+"""Of features that are sent in another representation than motion_135."""
 DEFAULT_MODEL = "starter"

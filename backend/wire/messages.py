@@ -14,6 +14,9 @@ from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
 from . import limits
 from .skeleton import MOTION_DIM, MOTION_FPS
 
+FrameRange = tuple[int, int]
+"""Half-open."""
+_TASKS = {"edit", "describe", "sample"}
 _SAYABLE = 1e18
 _SHOWN_CHARS = 60
 
@@ -33,10 +36,11 @@ class Request:
     ``ik`` is how joint positions become rotations, where the model makes positions.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
-    to a model that can estimate it; ``seconds`` is then ignored. With ``edit`` part of a motion is
-    made anew: ``seconds`` is then ignored too, and the prompt may be empty. ``constraints`` are
-    plain JSON objects ``{type, frame_indices, ...}`` of poses, hands, feet and paths to reach, for
-    models that can.
+    to a model that can estimate it; ``seconds`` is then ignored. ``constraints`` are plain JSON
+    objects ``{type, frame_indices, ...}`` of poses, hands, feet and paths to reach, for models that
+    can. What else can be asked for takes the place of a generation, at most one of them, and the
+    prompt may then be empty: ``edit`` makes part of a motion anew, ``describe`` says in words what
+    happens, ``sample`` makes motions of a named action.
     """
 
     prompt: str
@@ -52,16 +56,32 @@ class Request:
     keep_best: bool = False
     estimate_length: bool = False
     edit: Edit | None = None
+    describe: Describe | None = None
+    sample: Sample | None = None
     constraints: tuple[Mapping[str, object], ...] = ()
     id: str = field(default_factory=new_id)
+
+    @property
+    def verb(self) -> str:
+        """The ability that a model needs for it, a key of :data:`.control.ABILITIES`."""
+        if self.edit is not None:
+            return self.edit.verb
+        if self.describe is not None:
+            return "describe"
+        return "generate" if self.sample is None else "sample"
 
     def validated(self) -> Request:
         """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
-        if self.edit is not None:
-            self.edit.check()
+        tasks = [task for task in (self.edit, self.describe, self.sample) if task is not None]
+        if len(tasks) > 1:
+            raise InvalidRequest(
+                "The request asks for two things at once.", "Send a request for each."
+            )
+        for task in tasks:
+            task.check()
         wordless = not any(character.isalnum() for character in prompt)  # of any script
-        if wordless and (prompt or self.edit is None):
+        if wordless and (prompt or not tasks):
             raise InvalidRequest(
                 "The prompt has no words." if prompt else "The prompt is empty.",
                 "Describe a motion, for example: a person walks forward.",
@@ -94,10 +114,10 @@ class Request:
             _check("guidance scale", self.guidance_scale, limits.MIN_GUIDANCE, limits.MAX_GUIDANCE)
         if self.steps is not None:
             _check("number of steps", self.steps, limits.MIN_STEPS, limits.MAX_STEPS, integer=True)
-        if self.sampler is not None and self.sampler not in limits.SAMPLERS:
+        samplers = limits.SAMPLERS if self.sample is None else limits.ACTION_SAMPLERS
+        if self.sampler is not None and self.sampler not in samplers:
             raise InvalidRequest(
-                f"Unknown sampler {_shown(self.sampler)}.",
-                f"Use one of: {', '.join(limits.SAMPLERS)}.",
+                f"Unknown sampler {_shown(self.sampler)}.", f"Use one of: {', '.join(samplers)}."
             )
         for name in ("cleanup", "keep_best", "estimate_length"):
             if not isinstance(getattr(self, name), bool):
@@ -119,8 +139,8 @@ class Request:
         return replace(self, prompt=prompt, model=self.model.strip())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, without what is edited (``codec`` carries that)."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "edit"}
+        """Plain JSON values, without the tasks (``codec`` carries those)."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TASKS}
         if not self.constraints:  # older backends do not know the field
             del values["constraints"]
         return values
@@ -128,7 +148,7 @@ class Request:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Request:
         """Rebuild from JSON values; unknown or missing keys raise :class:`InvalidRequest`."""
-        known = {f.name for f in fields(cls)} - {"edit"}
+        known = {f.name for f in fields(cls)} - _TASKS
         unknown = sorted(set(values) - known)
         if unknown or "prompt" not in values:
             raise InvalidRequest(
@@ -230,52 +250,147 @@ class Edit:
 
     Attributes:
         motion: at any frame rate; the result has its rate and, without ``more``, its length.
-        frames: half-open range; None is every frame.
+        frames: what is made anew: a half-open range, or several in order; None is every frame.
         joints: names of :data:`backend.motion.joint_sets.BODY_PARTS` or joints; () is all of them.
-        more: frames to add at the end.
+        more: frames to add at the end; as many as the model likes when None.
+        middle: make the middle half anew instead, with a model that reads motions.
+        restarts: noise levels of further rounds of an edit, each 0 to 1; the default when None.
+        greedy: always the likeliest (models that write tokens).
     """
 
     motion: Motion
-    frames: tuple[int, int] | None = None
+    frames: FrameRange | tuple[FrameRange, ...] | None = None
     joints: tuple[str, ...] = ()
-    more: int = 0
+    more: int | None = 0
+    middle: bool = False
+    restarts: tuple[float, ...] | None = None
+    greedy: bool = False
+
+    @property
+    def verb(self) -> str:
+        """See :attr:`Request.verb`."""
+        if self.middle:
+            return "in_between"
+        return "continue" if self.more != 0 else "edit"
+
+    @property
+    def ranges(self) -> tuple[FrameRange, ...]:
+        """The ranges of ``frames``, of which there may be none."""
+        if self.frames is None:
+            return ((0, len(self.motion.data)),)
+        single = self.frames and isinstance(self.frames[0], int)
+        return (self.frames,) if single else self.frames  # type: ignore[return-value]
 
     def check(self) -> None:
         """:class:`InvalidRequest` says what cannot be edited so."""
-        count = len(self.motion.data)
+        count, more = len(self.motion.data), self.more or 0
         _check("frame rate of the motion", self.motion.fps, 1.0, limits.MAX_FPS)
-        _check("number of frames to add", self.more, 0, limits.MAX_FRAMES_ADDED, integer=True)
-        seconds = (count + self.more) / self.motion.fps
+        _check("number of frames to add", more, 0, limits.MAX_FRAMES_ADDED, integer=True)
+        seconds = (count + more) / self.motion.fps
         _check("length of the motion", seconds, 0.0, limits.MAX_SECONDS, " seconds")
+        for level in self.restarts or ():
+            _check("noise level", level, 0.0, 1.0)
         if not np.isfinite(self.motion.data).all():
             raise InvalidRequest(
                 "The motion to edit holds values that are not finite.", "Choose another one."
             )
-        if self.more and (self.frames is not None or self.joints):
+        partly = self.frames is not None or bool(self.joints)
+        if partly + (self.more != 0) + self.middle > 1:
             raise InvalidRequest(
                 "An edit makes a part anew or adds frames, not both.", "Do one after the other."
             )
-        if self.frames is None and not self.joints and not self.more:
+        if self.verb == "edit" and not partly:
             raise InvalidRequest(
-                "The edit keeps nothing of the motion.",
+                "The edit must keep something of the motion.",
                 "Name frames or joints to make anew; to start afresh, generate a motion.",
             )
-        if self.frames is not None and not 0 <= self.frames[0] < self.frames[1] <= count:
-            raise InvalidRequest(
-                f"The frames {self.frames[0]} to {self.frames[1]} do not lie in the motion of "
-                f"{count} frames.",
-                f"Give a range from 0 to {count}, the end above the start.",
+        for start, end in self.ranges:
+            if not 0 <= start < end <= count:
+                raise InvalidRequest(
+                    f"The frames {start} to {end} do not lie in the motion of {count} frames.",
+                    f"Give a range from 0 to {count}, the end above the start.",
+                )
+
+
+@dataclass(frozen=True)
+class Features:
+    """A clip in any representation, un-normalised.
+
+    Attributes:
+        data: ``[T, D]`` float32.
+        representation: a name of :data:`backend.motion.convert.SPECS`.
+        fps: frames per second.
+    """
+
+    data: np.ndarray
+    representation: str
+    fps: float
+
+    def __post_init__(self) -> None:
+        data = np.ascontiguousarray(self.data, dtype=np.float32)
+        data = data.reshape(len(data), -1) if data.ndim == 3 else data
+        if data.ndim != 2 or not data.size or data.shape[1] > limits.MAX_COLUMNS:
+            raise FormatError(
+                f"Features must have shape [T, D], not {list(np.shape(self.data))}.",
+                f"Give frames of up to {limits.MAX_COLUMNS} columns.",
             )
+        object.__setattr__(self, "data", data)
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Motions to say in words what happens in; the model may be told how long each is."""
+
+    clips: tuple[Features, ...]
+    with_length: bool = False
+
+    def check(self) -> None:
+        """:class:`InvalidRequest` says what cannot be described."""
+        _check("number of motions", len(self.clips), 1, limits.MAX_SAMPLES, integer=True)
+        for clip in self.clips:
+            _check("frame rate of the motion", clip.fps, 1.0, limits.MAX_FPS)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Motions of an action, and their joints as the model made them.
+
+    Attributes:
+        action: a name (the closest one is taken), or None: of the ``number``.
+        number: of the class, or None: for a model that was trained without actions.
+        frames: at the model's own rate; the longest that it makes when None.
+        rig: also make motion_135 of the joints, which takes a fit for most models.
+        names: only tell which actions there are.
+    """
+
+    action: str | None = None
+    number: int | None = None
+    frames: int | None = None
+    rig: bool = True
+    names: bool = False
+
+    def check(self) -> None:
+        """:class:`InvalidRequest` says what cannot be sampled."""
+        for name, value in (("number of the action", self.number), ("frames", self.frames)):
+            if value is not None:
+                _check(name, value, 0, limits.MAX_FRAMES_ADDED, integer=True)
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished job: one motion per sample, and warnings for the person who asked."""
+    """A finished job: one motion per sample, and warnings for the person who asked.
+
+    ``texts`` are the answers of a ``describe`` (one a clip), or of a ``sample`` the number and name
+    of its action (the names of all, if those were asked for); ``clips`` are its joints at the
+    model's own rate.
+    """
 
     id: str
-    motions: tuple[Motion, ...]
+    motions: tuple[Motion, ...] = ()
     warnings: tuple[str, ...] = ()
     seconds_taken: float = 0.0
+    texts: tuple[str, ...] = ()
+    clips: tuple[Features, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,10 @@ def test_what_a_planner_does_not_do(
     out = ("--model", model, "--out", "o.npz", "--quiet")
     for arguments, code, text in (
         (("continue", "in.npz", "--greedy"), 2, "none is the likeliest"),
-        (("continue", "in.npz", "--in-between"), 2, "fill"),
+        (("continue", "in.npz", "--in-between"), 2, "make the middle"),
         (("continue", "in.npz", "--seconds", 100), 2, "0.05 to 60"),
         (("continue", "short.npz"), 1, "too short"),
-        (("edit", "in.npz", "--keep-frames", "0-1s"), 2, "kinetype continue"),
+        (("edit", "in.npz", "--keep-frames", "0-1s"), 2, "can: generate, continue"),
     ):
         done = kinetype_here(*arguments, *out)
         assert done.returncode == code, (arguments, done.stderr)

@@ -17,7 +17,8 @@ from backend.models.mdm.network import MDM, MDMConfig
 from backend.motion.io import npz
 from backend.motion.representations import motion135
 from backend.motion.rotations import matrix_to_rot6d_rows
-from backend.pipelines.mdm.smpl_actions import FPS, MDMActions, is_release, to_motion135
+from backend.pipelines.mdm.card import is_release
+from backend.pipelines.mdm.smpl_actions import FPS, MDMActions, to_motion135
 from tests.mdm_files import write_release
 from tests.parity.mdm_golden import GOLDEN, golden
 
@@ -136,7 +137,7 @@ def test_checkpoints_that_are_none(kinetype_here: Callable, tmp_path: Path) -> N
     for checkpoint, answer in (
         ("release", "args.json is missing"),
         ("release/model000000100.pt", "args.json is missing"),
-        ("text", "from text (mdm)"),
+        ("text", "cannot make motions of named actions"),
         ("", "No checkpoint is named"),
     ):
         done = kinetype_here("sample", "--checkpoint", checkpoint, "--action", "jump")

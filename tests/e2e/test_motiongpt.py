@@ -120,7 +120,7 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
             2,
             "no prompt",
         ),
-        ((*CONTINUE, "long.npz", "--in-between", "--model", "starter"), 2, "fill"),
+        ((*CONTINUE, "long.npz", "--in-between", "--model", "starter"), 2, "make the middle"),
         ((*CONTINUE, "long.npz", "--in-between", "--share", 0.5), 2, "--share is for"),
         ((*CONTINUE, "long.npz", "--in-between", "--steps", 5), 2, "--steps is for"),
         ((*CONTINUE, "long.npz", "--in-between", "--model", ARTIFACT), 2, "up to 9.8"),
@@ -128,7 +128,7 @@ def test_convert_checkpoint_proves_equality(kinetype_here: Kinetype, tmp_path: P
         (
             ("edit", "long.npz", "--keep-frames", "0-1s", "--model", ARTIFACT, "--out", "o.npz"),
             2,
-            "kinetype continue",
+            "can: generate, continue",
         ),
     ],
 )

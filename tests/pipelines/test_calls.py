@@ -103,15 +103,11 @@ def test_a_frozen_network_neither_trains_nor_drops_out() -> None:
 
 
 def test_meta_tells_what_was_asked_and_what_else_is_known() -> None:
-    meta = calls.meta_of(
-        Request("walk", model="m"), 7, {"steps": 4}, warnings=("w",), licence="l", action="a"
-    )
+    meta = calls.meta_of(Request("walk", model="m"), 7, {"steps": 4}, warnings=("w",), action="a")
     assert meta == {
         "prompt": "walk",
         "seed": 7,
-        "model": "m",
         "params": {"steps": 4},
         "action": "a",
         "warnings": ["w"],
-        "licence": "l",
     }

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.batch import chain
 from backend.cli.main import main
+from backend.errors import InvalidRequest
 from backend.motion.io import npz
 from backend.pipelines import registry
 from backend.pipelines.family import families, family_of
@@ -112,18 +114,17 @@ def test_what_a_model_cannot_do_is_refused_before_it_is_loaded(
 def test_a_chain_takes_the_rate_of_the_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Asked:
-        lengths: list[int] = []  # noqa: RUF012
+    asked: list[float] = []
 
-        def infer_t2m(self, captions: list[str], lengths: list[int], **_: object) -> list:
-            self.lengths += lengths
-            return [np.zeros((n, 251), np.float32) for n in lengths]
+    def plan(*_: object, fps: float, **__: object) -> None:
+        asked.append(fps)
+        raise InvalidRequest("Enough.", "The rate is known.")
 
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "a.txt").write_text("a person walks\n")
+    monkeypatch.setattr(chain, "plan", plan)
     kit = folder_of(tmp_path / "kit", "mdm_config.json", {"config": {"dataset": "kit"}})
-    monkeypatch.setattr(registry, "load_pipeline", lambda *a, **k: Asked())
-    command = ["batch", "chain", "--captions", str(tmp_path / "texts"), "--seconds", "4"]
-    command += ["--out", str(tmp_path / "run"), "--model", str(kit), "--stages", "generate"]
-    assert main([*command, "--quiet"]) == 0
-    assert Asked.lengths == [50]  # 12.5 a second, not 20
+    dit = folder_of(tmp_path / "dit", "config.json", {"pipeline": "dit", "fps": 30})
+    for place in (kit, dit):
+        command = ["batch", "chain", "--captions", str(tmp_path), "--seconds", "4", "--quiet"]
+        command += ["--out", str(tmp_path / "run"), "--model", str(place)]
+        assert main([*command, "--stages", "generate"]) == 2
+    assert asked == [12.5, 30.0]  # not 20

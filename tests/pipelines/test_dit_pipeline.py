@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelNotFound
-from backend.pipelines import registry
 from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.dit.knowledge import Knowledge
+from backend.pipelines.family import families
 from backend.text.actions import ACTION_WORDS
 from backend.wire.control import ModelInfo
 from backend.wire.messages import Request
@@ -148,7 +148,8 @@ def test_a_bundled_model_is_loaded_by_its_name(
     pipeline: DiTPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = ModelInfo("mine", "Mine", path=str(pipeline.save_pretrained(tmp_path / "m")))
-    monkeypatch.setitem(registry._REGISTRY, "mine", registry._Entry(info))
+    card = replace(families()["dit"], models=(info,))
+    monkeypatch.setitem(families(), "dit", card)
     loaded = DiTPipeline.from_pretrained("mine", local_files_only=True)
     assert loaded.config.network == pipeline.config.network
     with pytest.raises(ModelNotFound, match="theirs"):

@@ -30,7 +30,7 @@ for job in json.loads(sys.argv[1]):
         else:
             pipeline = MDMPipeline.from_pretrained(name, device="cpu", **job)
         clip = pipeline.infer_t2m(["walk"], [40], seed=1)[0]
-        answer |= {"sum": float(clip.astype("f8").sum()), "folder": str(pipeline._folder)}
+        answer |= {"sum": float(clip.astype("f8").sum()), "folder": str(pipeline.folder)}
     except KinetypeError as error:
         answer |= {"code": error.code, "message": error.message, "hint": error.hint}
     print(json.dumps(answer))

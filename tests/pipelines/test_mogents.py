@@ -151,9 +151,7 @@ def test_generate(pipeline: MoGenTSPipeline) -> None:
 
 def test_generate_with_the_estimated_length(pipeline: MoGenTSPipeline) -> None:
     request = Request("a person walks.", 2.0, seed=4, samples=2, steps=1)
-    motions = pipeline.generate(request, estimate_length=True)
-    [asked, _] = pipeline.generate(replace(request, estimate_length=True))
-    assert np.array_equal(asked.data, motions[0].data)
+    motions = pipeline.generate(replace(request, estimate_length=True))
     features = pipeline.infer_t2m(["a person walks."] * 2, seed=4, timesteps=1)
     for motion, clip in zip(motions, features, strict=True):
         assert abs(motion.seconds - len(clip) / 20) < 1 / 30

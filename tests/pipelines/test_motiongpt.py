@@ -274,7 +274,7 @@ def test_completion_keeps_the_quarters(
         return [motion_string(range(20)), "nothing"], (False, False)
 
     # the tiny model hardly ever writes a motion: its answers are given here
-    monkeypatch.setattr(pipeline, "write", written)
+    monkeypatch.setattr(pipeline, "write_texts", written)
     whole, gap = pipeline.complete_motions(clips, seed=1)
     quarter = len(clips[0]) // 4
     assert whole.features.shape == clips[0].shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -25,7 +26,17 @@ from backend.wire.control import (
     Shutdown,
     Silence,
 )
-from backend.wire.messages import Edit, Failure, Motion, Progress, Request, Result
+from backend.wire.messages import (
+    Describe,
+    Edit,
+    Failure,
+    Features,
+    Motion,
+    Progress,
+    Request,
+    Result,
+    Sample,
+)
 from backend.wire.skeleton import MOTION_FPS
 
 
@@ -48,6 +59,9 @@ MESSAGES: list[codec.Message] = [
     ListModels("q"),
     Models("q", (ModelInfo("starter", "Starter", fps=20.0, ready=False, problem="p", fix="f"),)),
     Models("q", ()),
+    Models("q", (ModelInfo("m", "M", abilities=("describe",), options=(), size_bytes=7),)),
+    Request("", sample=Sample("jump", frames=40)),
+    Request("", sample=Sample(number=3, names=True), sampler="exact"),
     Shutdown(),
     Log("warning", "text"),
 ]
@@ -56,6 +70,80 @@ MESSAGES: list[codec.Message] = [
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
 def test_a_message_survives(message: codec.Message) -> None:
     assert codec.read_message(io.BytesIO(codec.to_bytes(message))) == message
+
+
+def features(frames: int, columns: int, representation: str = "hml263") -> Features:
+    data = np.random.default_rng(columns).normal(size=(frames, columns)).astype(np.float32)
+    return Features(data, representation, 20.0)
+
+
+def same(one: Features, other: Features) -> bool:
+    about = (one.representation, one.fps) == (other.representation, other.fps)
+    return about and np.array_equal(one.data, other.data)
+
+
+def test_what_is_described_survives_bit_for_bit() -> None:
+    clips = (features(5, 263), features(9, 66, "joints"))
+    got = codec.read_message(
+        io.BytesIO(codec.to_bytes(Request("", describe=Describe(clips, with_length=True))))
+    )
+    assert isinstance(got, Request) and got.describe is not None and got.describe.with_length
+    assert got.verb == "describe" and got.validated().prompt == ""
+    assert all(map(same, got.describe.clips, clips))
+
+
+def test_texts_and_clips_come_back_beside_motions() -> None:
+    sent = Result("a", (motion(3), motion(5, 1)), ("w",), 1.5, ("a text",), (features(4, 66),))
+    got = codec.read_message(io.BytesIO(codec.to_bytes(sent)))
+    assert isinstance(got, Result) and got.texts == ("a text",)
+    assert same(got.clips[0], sent.clips[0])
+    assert all(
+        np.array_equal(a.data, b.data) for a, b in zip(got.motions, sent.motions, strict=True)
+    )
+    header, payload = codec.encode(sent)
+    with pytest.raises(FormatError, match="announces 264 numbers"):
+        codec.decode(json.loads(json.dumps(header)), payload[:-4])
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        ("describe", {"clips": [{"frames": 2}], "with_length": False}),
+        ("describe", {"clips": [], "with_length": 1}),
+        ("describe", []),
+        ("sample", {"action": 3, "number": None, "frames": None, "rig": True, "names": False}),
+        ("sample", {"action": "jump"}),
+    ],
+)
+def test_a_malformed_task_is_refused(task: str, values: object) -> None:
+    header, payload = codec.encode(Request("walk"))
+    with pytest.raises(FormatError, match="malformed"):
+        codec.decode({**header, task: values}, payload)
+
+
+def test_one_task_at_a_time() -> None:
+    both = Request("", sample=Sample(), edit=Edit(motion(9), (2, 5)))
+    with pytest.raises(InvalidRequest, match="two things"):
+        both.validated()
+    header, payload = codec.encode(Request("", edit=both.edit))
+    with pytest.raises(FormatError, match="more than one task"):
+        codec.decode({**header, "sample": {}}, payload)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(motion(9), ((0, 2), (4, 9)), ("arms",), restarts=(0.9, 0.5)),
+        Edit(motion(9), more=None, greedy=True),
+        Edit(motion(9), middle=True),
+        Edit(motion(9), ()),
+    ],
+)
+def test_every_kind_of_edit_survives(edit: Edit) -> None:
+    got = codec.read_message(io.BytesIO(codec.to_bytes(Request("wave", edit=edit))))
+    assert isinstance(got, Request) and got.edit is not None
+    assert np.array_equal(got.edit.motion.data, edit.motion.data)
+    assert replace(got.edit, motion=edit.motion) == edit and got.verb == edit.verb
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_an_edit_needs_no_prompt_but_a_generation_does() -> None:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (Edit(clip()), "keeps nothing"),
+        (Edit(clip()), "keep something"),
         (Edit(clip(), (10, 61)), "do not lie in the motion of 60 frames"),
         (Edit(clip(), (-1, 5)), "do not lie"),
         (Edit(clip(), (20, 20)), "do not lie"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -22,24 +23,28 @@ from ...motion.representations import motion135
 from ...motion.resample import resample_motion135
 from ...store import model_folder
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
 from ...wire import limits
-from ...wire.messages import Motion, Progress, Request
+from ...wire.messages import Request
 from ...wire.skeleton import MOTION_FPS, NUM_JOINTS, SOLE_HEIGHT
+from ..base import FamilyPipeline, Made
 from ..calls import (
     Stages,
     check_frames,
     check_one_each,
+    chunks_of_like_length,
     device_or_best,
     drawn_seed,
+    frames_at_once,
     frozen,
-    meta_of,
+    named_settings,
+    part_of,
 )
 from . import release
 from .coordinates import COORDINATES, Coordinates, to_joints
 from .names import closest_action
 
 CONFIG = "action_mdm_config.json"
+_log = logging.getLogger(__name__)
 EXACT = "exact"
 """Sampler that repeats the released sampling script number by number (all steps, float32)."""
 
@@ -93,7 +98,7 @@ class ActionMDMPipelineConfig:
         return asdict(self)
 
 
-class ActionMDMPipeline:
+class ActionMDMPipeline(FamilyPipeline):
     """A network with its statistics and the names of its actions."""
 
     def __init__(
@@ -103,45 +108,49 @@ class ActionMDMPipeline:
         stats: Stats,
         *,
         device: str | torch.device | None = None,
+        precision: str = "float32",
     ) -> None:
         self.config = config
         self.device = device_or_best(device)
+        self.precision = precision
         self.net = frozen(net, self.device)
         self.stats = stats
 
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> ActionMDMPipeline:
-        """Load a model or run folder, a hub id, or a released checkpoint.
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`; a run folder or a released checkpoint will do, too.
 
         A released checkpoint is a ``.pth`` file with ``norm_stats.pt`` beside it, or a folder that
         holds ``mdm_final.pth``; its sizes are read from its tensors.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
         """
-        released = release.find(name_or_path)
-        if released is not None:
-            weights, stats, network = release.load(released)
-            names = release.action_names(network.num_actions)
-            net = ActionMDM(network)
-            net.load_state_dict(weights)
-            return cls(ActionMDMPipelineConfig(network, names), net, stats, device=device)
-        folder = model_folder.resolve(
+        return release.find(name_or_path) or model_folder.resolve(
             name_or_path,
             (CONFIG, model_folder.WEIGHTS, model_folder.STATS),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :class:`FamilyPipeline`; ``folder`` may be the file of a release."""
+        if folder.is_file():
+            tensors, stats, network = release.load(folder)
+            names = release.action_names(network.num_actions)
+            net = ActionMDM(network)
+            net.load_state_dict(tensors)
+            config = ActionMDMPipelineConfig(network, names)
+            return cls(config, net, stats, device=device, precision=precision)
         values = model_folder.read_json(folder / CONFIG)
         config = model_folder.config_from_dict(
             ActionMDMPipelineConfig, values, str(folder / CONFIG)
@@ -151,23 +160,10 @@ class ActionMDMPipeline:
         dim = config.network.input_dim
         stats = model_folder.load_stats(folder / model_folder.STATS, dim, scalars=True)
         model_folder.verify_checksums(folder, values)
-        return cls(config, net, stats, device=device)
-
-    def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model folder, whole or not at all, and return it.
-
-        Args:
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
-        """
-        with new_folder(directory, overwrite=overwrite) as folder:
-            self.write(folder)
-        return Path(directory)
+        return cls(config, net, stats, device=device, precision=precision)
 
     def write(self, folder: Path) -> None:
-        """Write the model's files into a folder that is the caller's own, as a run's is."""
+        """See :class:`FamilyPipeline`; a run is such a folder, too."""
         config, weights = self.config.to_dict(), self.net.state_dict()
         model_folder.save_model(folder, config, weights, self.stats, name=CONFIG)
 
@@ -220,28 +216,27 @@ class ActionMDMPipeline:
         lengths: Sequence[int],
         *,
         seed: int | None = None,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        on_step: StepCallback | None = None,
         **options: Any,
     ) -> list[np.ndarray]:
         """:meth:`infer` under the name that every pipeline has; captions name actions.
 
+        A guidance is taken as every family takes it, and left out: the model has none.
+
         Returns:
             Joint positions, ``[length, 22, 3]`` float32 each, in metres, Y-up.
         """
-        return self.infer(captions, lengths, seed=seed, **options)
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
+        if guidance_scale is not None:
+            _log.warning("an action model has no guidance: left out")
+        how = {"sampler": sampler, "steps": steps, "on_step": on_step}
+        return self.infer(captions, lengths, seed=seed, **how)  # type: ignore[arg-type]
 
-    def generate(
-        self, request: Request, on_step: Callable[[Progress], None] | None = None
-    ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
-
-        The prompt names an action. Joints become rotations by inverse kinematics.
-
-        Raises:
-            InvalidRequest: an unknown action (the message lists them), or another value out of
-                the model's limits.
-        """
-        request = request.validated()
-        tell = Stages(request, on_step)
+    def make(self, request: Request, tell: Stages) -> list[Made]:
+        """See :class:`FamilyPipeline`; the prompt names an action."""
         c = self.config
         frames = max(1, round(request.seconds * c.fps))
         self._check_length(frames)
@@ -255,13 +250,13 @@ class ActionMDMPipeline:
             on_step=tell.steps(),
         )
         tell("fitting the skeleton")
-        length = max(1, round(request.seconds * MOTION_FPS))
-        motions = []
-        for index, clip in enumerate(clips):
-            data, error = to_motion135(clip, c.fps, length, request.ik)
-            meta = self._meta(request, request.seed + index, name, error)
-            motions.append(Motion(data, MOTION_FPS, meta))
-        return motions
+        return [Made(clip, {"action": name}) for clip in clips]
+
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`FamilyPipeline`: by inverse kinematics."""
+        frames = max(1, round(request.seconds * MOTION_FPS))
+        data, error = to_motion135(features, self.config.fps, frames, request.ik)
+        return data, {"ik_error_mm": error, "ik": request.ik}
 
     # ------------------------------------------------------------------ inside
 
@@ -286,6 +281,17 @@ class ActionMDMPipeline:
         steps: int | None,
         on_step: StepCallback | None,
     ) -> Tensor:
+        with self.autocast():
+            return self._drawn(classes, seed, sampler, steps, on_step)
+
+    def _drawn(
+        self,
+        classes: Tensor,
+        seed: int,
+        sampler: str,
+        steps: int | None,
+        on_step: StepCallback | None,
+    ) -> Tensor:
         c = self.config
         shape = (len(classes), c.num_frames, c.network.input_dim)
         y = {"action": classes}
@@ -293,28 +299,51 @@ class ActionMDMPipeline:
             process = Float32DDPM(c.schedule.steps, self.device)
             generator = torch.Generator().manual_seed(seed)
             return process.sample(self.net, shape, y, generator, on_step)
-        return sample(
-            self.net,
-            shape,
-            schedule=c.schedule,
-            sampler=sampler,
-            steps=c.steps if steps is None else steps,
-            y=y,
-            generator=seeded_generators(seed, len(classes)),
-            on_step=on_step,
-            device=self.device,
-        )
+        lengths = [c.num_frames] * len(classes)
+        chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
+        made = [
+            sample(
+                self.net,
+                (len(chunk), *shape[1:]),
+                schedule=c.schedule,
+                sampler=sampler,
+                steps=c.steps if steps is None else steps,
+                y={"action": classes[chunk]},
+                generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                on_step=part_of(on_step, number, len(chunks)),
+                device=self.device,
+            )
+            for number, chunk in enumerate(chunks)
+        ]
+        return torch.cat(made)  # of equal length, so in order
 
-    def _meta(self, request: Request, seed: int, action: str, error_mm: float) -> dict[str, Any]:
-        c = self.config
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or c.sampler,
-            "steps": request.steps or c.steps,
-        }
-        return meta_of(
-            request, seed, params, action=action, ik_error_mm=error_mm, licence=c.licence
-        )
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of its classes."""
+        return self.config.actions
+
+    @property
+    def fps(self) -> float:
+        """Rate of what :meth:`infer` returns."""
+        return self.config.fps
+
+    def joints_of(self, clip: np.ndarray) -> np.ndarray:
+        """Joint positions ``[T, 22, 3]`` of a clip of :meth:`infer`: it is that already."""
+        return clip
+
+    def rigged(self, clip: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """A clip of :meth:`infer` as motion_135, and what was lost."""
+        data, error = to_motion135(clip, self.fps)
+        return data, {"ik_error_mm": error}
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in; it has no guidance."""
+        sampler, c = sampler or self.config.sampler, self.config
+        if sampler == EXACT:
+            return {"sampler": sampler, "steps": c.schedule.steps}
+        return {"sampler": sampler, "steps": c.steps if steps is None else steps}
 
 
 def to_motion135(

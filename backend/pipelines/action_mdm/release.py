@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ...errors import ArtifactError
 from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
+from ...motion.io import torch_file
 from ...store import statistics
 from ...store.statistics import Stats
 from ...store.weights import check_fit, outline
+from .card import FINAL
 from .names import HUMANACT12
 
-FINAL = "mdm_final.pth"
 STATS = "norm_stats.pt"
 _HINT = f"Give the .pth file of the released training code, with {STATS} beside it."
 _LAYER = re.compile(r"transformer\.layers\.(\d+)\.")
@@ -60,7 +60,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ArtifactError(f"{path} is missing.", _HINT)
     try:
-        values: Any = torch.load(path, map_location="cpu", weights_only=True)
+        values: Any = torch_file.load(path)
     except Exception as error:  # what a damaged file raises depends on where the damage is
         raise ArtifactError(
             f"{path} is damaged, or holds more than tensors; nothing of it was run.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from ...diffusion.schedule import power_spaced
 from ...models.dit import DiT
 from ...store import model_folder
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
 from ...text import minilm
 from ...text.actions import named_actions
 from ...text.prompts.action_words import WORDS_FILES, ActionWords
@@ -25,15 +24,19 @@ from ...text.prompts.reader import PromptReader
 from ...text.sides import named_sides
 from ...wire import limits
 from ...wire.messages import Motion, Progress, Request
-from .. import registry
+from ..base import FamilyPipeline
 from ..calls import (
     check_frames,
     check_one_each,
     check_texts,
     checked_guidance,
+    chunks_of_like_length,
     device_or_best,
     drawn_seed,
+    frames_at_once,
     frozen,
+    named_settings,
+    part_of,
 )
 from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
@@ -47,7 +50,7 @@ from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
 
-class DiTPipeline:
+class DiTPipeline(FamilyPipeline):
     """A network with its statistics, text encoder and knowledge of what it was trained on."""
 
     edit_space: EditSpace = Smplrifke205Space()
@@ -65,10 +68,12 @@ class DiTPipeline:
         words: ActionWords | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
     ) -> None:
         self.config = config
         self.device = device_or_best(device)
+        self.precision = precision
         self.net = frozen(net, self.device)
         self.stats = stats
         self.knowledge = knowledge
@@ -81,26 +86,27 @@ class DiTPipeline:
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> DiTPipeline:
-        """Load a bundled model by name, a model directory or a hub id; every file is verified.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-        """
-        folder = model_folder.resolve(
-            registry.bundled_folder(name_or_path),
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return model_folder.resolve(
+            name_or_path,
             optional=(*KNOWLEDGE_FILES, VOCABULARY, *WORDS_FILES),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :class:`FamilyPipeline`."""
         values = model_folder.read_json(folder / model_folder.CONFIG)
         config = model_folder.config_from_dict(
             DiTPipelineConfig, values, str(folder / model_folder.CONFIG)
@@ -119,24 +125,9 @@ class DiTPipeline:
             vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
             words=ActionWords.load(folder) if has_words else None,
             device=device,
+            precision=precision,
             local_files_only=local_files_only,
         )
-
-    def save_pretrained(
-        self, directory: str | Path, *, half: bool = False, overwrite: bool = False
-    ) -> Path:
-        """Write the model folder, whole or not at all, and return it.
-
-        Args:
-            half: store the weights as float16.
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
-        """
-        with new_folder(directory, overwrite=overwrite) as folder:
-            self.write(folder, half=half)
-        return Path(directory)
 
     def write(self, folder: Path, *, half: bool = False) -> None:
         """Write the model's files into a folder that is the caller's own."""
@@ -222,6 +213,7 @@ class DiTPipeline:
         sampler: str | None = None,
         wishes: Sequence[Wished] | None = None,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption, as it stands, in the native representation.
 
@@ -234,6 +226,7 @@ class DiTPipeline:
             wishes: the action, manner and numbers of each caption, where the caller knows them;
                 read from the captions when None. Only for clips of one window.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+            options: settings by the names that others give them (``cond_scale``, ``time_steps``).
 
         Returns:
             A list of ``[length, 205]`` float32 smplrifke205 arrays, un-normalised.
@@ -241,6 +234,7 @@ class DiTPipeline:
         Raises:
             InvalidRequest: a length that the model cannot make, or a bad sampling setting.
         """
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
         check_one_each(captions, lengths)
         check_texts(captions)
         plans = [self.plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
@@ -258,17 +252,11 @@ class DiTPipeline:
     def generate(
         self, request: Request, on_step: Callable[[Progress], None] | None = None
     ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
+        """As of every family, planned in time as the prompt tells: see :mod:`.generating`.
 
-        See :mod:`.generating`. A prompt of lines ``text # start # end # legs # ...`` is a timeline
-        (:mod:`.timeline`). Each ``Motion.meta`` holds prompt, seed, model, params,
-        parts, warnings, and with a reader ``asked`` and ``notices`` (:mod:`.notices`).
-
-        Args:
-            on_step: receives a Progress at each step; it may raise ``Cancelled``.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
+        A prompt of lines ``text # start # end # legs # ...`` is a timeline (:mod:`.timeline`).
+        ``Motion.meta`` also holds parts, and with a reader ``asked`` and ``notices``
+        (:mod:`.notices`).
         """
         return generate(self, request, on_step)
 
@@ -342,29 +330,38 @@ class DiTPipeline:
         on_step: StepCallback | None,
         wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
-        """Sample every canvas in one batch; canvas ``i`` uses seed ``seed + i``.
+        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with.
 
         Returns:
             ``[length, 205]`` float32 smplrifke205 of each, un-normalised.
         """
-        if not plans:
-            return []
         c = self.config
-        net, y = self._denoiser(plans, lengths, guidance_scale, wishes)
-        x = sample(
-            net,
-            (len(plans), max(lengths), SPEC.dim),
-            schedule=c.schedule,
-            sampler=sampler or c.sampler,
-            steps=self._timesteps(sampler or c.sampler, c.steps if steps is None else steps),
-            y=y,
-            generator=seeded_generators(seed, len(plans)),
-            lengths=lengths,
-            on_step=on_step,
-            prediction=c.prediction,
-            device=self.device,
-        )
-        return [self.decode(row[:length]) for row, length in zip(x, lengths, strict=True)]
+        chunks = chunks_of_like_length(lengths, frames=frames_at_once(self.device))
+        windows = np.cumsum([0, *map(len, plans)])
+        timesteps = self._timesteps(sampler or c.sampler, c.steps if steps is None else steps)
+        clips: dict[int, np.ndarray] = {}
+        for number, chunk in enumerate(map(sorted, chunks)):
+            own = [lengths[i] for i in chunk]
+            wished = None
+            if wishes is not None:
+                wished = [wishes[w] for i in chunk for w in range(windows[i], windows[i + 1])]
+            net, y = self._denoiser([plans[i] for i in chunk], own, guidance_scale, wished)
+            with self.autocast():
+                x = sample(
+                    net,
+                    (len(chunk), max(own), SPEC.dim),
+                    schedule=c.schedule,
+                    sampler=sampler or c.sampler,
+                    steps=timesteps,
+                    y=y,
+                    generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                    lengths=own,
+                    on_step=part_of(on_step, number, len(chunks)),
+                    prediction=c.prediction,
+                    device=self.device,
+                )
+            clips |= {i: self.decode(x[row, : lengths[i]]) for row, i in enumerate(chunk)}
+        return [clips[i] for i in range(len(plans))]
 
     def _denoiser(
         self,
@@ -390,3 +387,14 @@ class DiTPipeline:
         if sampler == "dpmpp" or self.config.step_power == 1.0:
             return steps
         return power_spaced(self.config.schedule.steps, steps, self.config.step_power)
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+        c = self.config
+        return {
+            "sampler": sampler or c.sampler,
+            "steps": c.steps if steps is None else steps,
+            "guidance_scale": c.guidance_scale if guidance_scale is None else guidance_scale,
+        }

@@ -22,11 +22,11 @@ from ...motion.resample import resample_motion135
 from ...text.motion_prompts import FRAMES_PER_TOKEN
 from ...wire import limits
 from ...wire.messages import Motion, Request
-from ...wire.skeleton import NUM_JOINTS
+from ...wire.skeleton import MOTION_FPS, NUM_JOINTS
 from ..calls import part_of
 from ..humanml3d import output
 from ..humanml3d.lengths import MAX_FRAMES
-from .edit import EditingModel, Kept, assemble, ground_under
+from .edit import EditingModel, Kept, assemble, before, ground_under, origin_of
 from .extending import extended
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Drawing:
         ).validated()
         if not 0.0 < self.share <= 1.0:
             raise InvalidRequest(f"The share is {self.share:g}.", "Choose above 0 and up to 1.")
-        shortest, longest = 1 / FPS, limits.MAX_SECONDS
+        shortest, longest = limits.MIN_SECONDS_ADDED, limits.MAX_SECONDS
         if self.longest_seconds is not None and not shortest <= self.longest_seconds <= longest:
             raise InvalidRequest(
                 f"A new part cannot have {self.longest_seconds:g} seconds.",
@@ -152,6 +152,7 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
         return _extended(model, Motion(data, motion.fps, motion.meta), how)
     make = {"tokens": _written, "prefix": _planned}[way]
     replies = make(model, data, motion.fps, how)
+    params = _params(model, how)
     takes = []
     for index, reply in enumerate(replies):
         if reply.features is None:
@@ -167,10 +168,11 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
         note = {
             **reply.note,
             "seed": how.seed + index,
-            "continued": {"kept_frames": len(data)},
+            "params": {**params, "seconds": round((len(whole) - len(data)) / motion.fps, 3)},
+            "continued": {"kept_frames": len(data), **_before(motion)},
         }
         joined = _joined(whole, made, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, note, reply.warnings))
+        takes.append(_take(motion, joined, note, reply.warnings))
     return takes
 
 
@@ -193,7 +195,7 @@ def _extended(model: Any, motion: Motion, how: Drawing) -> list[Take]:
             foot_lock=how.foot_lock,
             on_step=part_of(how.on_step, index, how.takes),
         )
-        note = {"continued": {"kept_frames": len(motion.data)}}
+        note = {"continued": {"kept_frames": len(motion.data), **_before(motion)}}
         takes.append(Take(Motion(made.data, made.fps, {**made.meta, **note}), ()))
     return takes
 
@@ -247,7 +249,7 @@ def _planned(model: Any, data: np.ndarray, fps: float, how: Drawing) -> list[_Re
         [round(seconds * FPS)] * how.takes,
         prefixes=clip,
         seed=how.seed,
-        guidance_param=how.guidance_scale if prompt else 0.0,
+        guidance_scale=how.guidance_scale if prompt else 0.0,
         sampler=how.sampler,
         steps=how.steps,
         on_step=how.on_step,
@@ -303,10 +305,11 @@ def new_middle(model: TokenModel, motion: Motion, how: Drawing) -> list[Take]:
         note = {
             "tokens": list(answer.ids),
             "seed": how.seed + index,
-            "in_between": {"kept_frames": ranges},
+            "params": {**_params(model, how), "seconds": round(len(whole) / motion.fps, 3)},
+            "in_between": {"kept_frames": ranges, **_before(motion)},
         }
         joined = _joined(whole, shown, kept, motion.fps, how.foot_lock)
-        takes.append(_take(model, motion, joined, note, answer.warnings))
+        takes.append(_take(motion, joined, note, answer.warnings))
     return takes
 
 
@@ -322,9 +325,8 @@ def _readable(data: np.ndarray, fps: float, shortest: int) -> np.ndarray:
 
 
 def _rendered(features: np.ndarray, fps: float) -> np.ndarray:
-    request = Request("go on", seconds=len(features) / FPS)
-    [motion] = output.to_motions([features], request, [{}])
-    return resample_motion135(motion.data, motion.fps, fps)
+    data, _ = output.rigged(features, Request("go on", seconds=len(features) / FPS))
+    return resample_motion135(data, MOTION_FPS, fps)
 
 
 def _held(data: np.ndarray, before: int = 0, after: int = 0) -> np.ndarray:
@@ -346,17 +348,17 @@ def _joined(
     return assemble(whole, (root, rotations), chosen, fps, seams.BLEND_SECONDS, foot_lock)
 
 
-def _take(
-    model: TokenModel | Planner | EditingModel,
-    before: Motion,
-    data: np.ndarray,
-    note: dict[str, Any],
-    warnings: tuple[str, ...],
-) -> Take:
-    meta = {
-        **before.meta,
-        **note,
-        "warnings": list(warnings),
-        "licence": cast(Any, model).config.licence,
-    }
-    return Take(Motion(data, before.fps, meta), warnings)
+def _params(model: Any, how: Drawing) -> dict[str, Any]:
+    """The settings of a take as they were used."""
+    used = model.used(how.guidance_scale if how.prompt else 0.0, how.steps, how.sampler)
+    return {**used, "greedy": True} if how.greedy else used
+
+
+def _before(given: Motion) -> dict[str, Any]:
+    told = before(given)
+    return {"before": told} if told else {}
+
+
+def _take(given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]) -> Take:
+    meta = {**origin_of(given), "prompt": "", **note, "warnings": list(warnings)}
+    return Take(Motion(data, given.fps, meta), warnings)

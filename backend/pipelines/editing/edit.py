@@ -61,6 +61,11 @@ class EditingModel(Protocol):
     def edit_seconds(self) -> tuple[float, float]:
         """The shortest clip that it makes well, and the longest that it edits."""
 
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
     ) -> tuple[Tensor, Tensor]:
@@ -177,11 +182,9 @@ def edit(
         _meeting(space, model.stats, reference, rows, kept),
         tuple(restarts),
     )
+    how = EditSampling(seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step)
     sample, raw = model.sample_edit(
-        split_prompt(prompt) if prompt else [""],
-        len(reference),
-        known,
-        EditSampling(seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step),
+        split_prompt(prompt) if prompt else [""], len(reference), known, how
     )
     made = space.decode(
         _features(model.stats, sample), _features(model.stats, raw), motion.fps, len(data)
@@ -190,15 +193,34 @@ def edit(
     if space.fitted:
         made = _in_given_frames(made, motion135.unpack(data.astype(np.float64)), kept)
     result = assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
-    return Motion(result, motion.fps, {**motion.meta, **_notes(prompt, seed, kept, motion)})
+    meta = {
+        **origin_of(motion),
+        "prompt": prompt,
+        "seed": seed,
+        "params": {
+            "seconds": round(len(data) / motion.fps, 3),
+            **model.used(how.guidance_scale, how.steps, how.sampler),
+        },
+        "edit": _note(kept, motion),
+    }
+    return Motion(result, motion.fps, meta)
 
 
-def _notes(prompt: str, seed: int, kept: Kept, motion: Motion) -> dict[str, Any]:
+def origin_of(motion: Motion) -> dict[str, Any]:
+    """What the meta of a changed motion takes over of the given one: the file it came from."""
+    return {name: motion.meta[name] for name in ("source",) if name in motion.meta}
+
+
+def before(motion: Motion) -> dict[str, Any]:
+    """What a changed motion tells of the given one, whose settings and licence are not its own."""
+    told = ("prompt", "seed", "model", "licence")
+    return {name: motion.meta[name] for name in told if name in motion.meta}
+
+
+def _note(kept: Kept, motion: Motion) -> dict[str, Any]:
     ranges = [list(r) for r in seams.kept_stretches(kept.frames)]
     joints = [name for name, keep in zip(JOINT_NAMES, kept.joints, strict=True) if keep]
-    before = {k: motion.meta[k] for k in ("prompt", "seed") if k in motion.meta}
-    note = {"kept_frames": ranges, "kept_joints": joints, "before": before}
-    return {"prompt": prompt, "seed": seed, "edit": note}
+    return {"kept_frames": ranges, "kept_joints": joints, "before": before(motion)}
 
 
 # --------------------------------------------------------------------------- to the model

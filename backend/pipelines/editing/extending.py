@@ -75,7 +75,9 @@ def extended(
         whole = np.concatenate([whole, made.data[len(end) :][:piece]])
         meta = made.meta
     note = {**meta["edit"], "kept_frames": [[0, len(data)]]}
-    return Motion(whole, motion.fps, {**meta, "prompt": prompt.strip(), "edit": note})
+    params = {**meta.get("params", {}), "seconds": round(more / motion.fps, 3)}
+    told = {**meta, "prompt": prompt.strip(), "params": params, "edit": note}
+    return Motion(whole, motion.fps, told)
 
 
 def _pieces(prompt: str, more: int, fps: float, longest: float) -> list[tuple[str, int]]:

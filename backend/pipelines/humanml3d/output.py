@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from ...errors import InternalError, InvalidRequest
 from ...motion import convert
 from ...motion.representations import hml263, motion135
-from ...wire.messages import Motion, Request
+from ...wire.messages import Request
 from ...wire.skeleton import MOTION_FPS, SOLE_HEIGHT
 
 LOSS_NOTE = "ik_error_mm"
@@ -35,12 +34,8 @@ def check_skeleton(
         )
 
 
-def to_motions(
-    features: Sequence[np.ndarray],
-    request: Request,
-    metas: Sequence[Mapping[str, Any]],
-) -> list[Motion]:
-    """Clips of a model to what a request asks for.
+def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+    """A clip of a model as motion_135 at 30 fps.
 
     Joints are recovered from the stored positions and fitted by inverse kinematics
     (:func:`backend.motion.convert.joints_to_motion135`) as ``request.ik`` says, on the ground of
@@ -48,26 +43,24 @@ def to_motions(
     the length, keeps its own and says so among its warnings.
 
     Args:
-        features: ``[T, 263]`` un-normalised at 20 fps, one per sample.
-        metas: ``Motion.meta`` of each; the IK error is added under :data:`LOSS_NOTE`.
+        features: ``[T, 263]`` un-normalised at 20 fps.
+
+    Returns:
+        ``[T', 135]`` and a note: the IK error under :data:`LOSS_NOTE`, and ``warnings``.
 
     Raises:
-        InternalError: a clip that is not finite.
+        InternalError: the clip is not finite.
     """
-    return [_to_motion(clip, request, meta) for clip, meta in zip(features, metas, strict=True)]
-
-
-def _to_motion(clip: np.ndarray, request: Request, meta: Mapping[str, Any]) -> Motion:
-    if not np.isfinite(clip).all():
+    if not np.isfinite(features).all():
         raise InternalError(
             "The model made a motion that is not finite.",
             "Try another seed, or a smaller guidance scale.",
         )
-    points = convert.hml263_to_joints(clip)
+    points = convert.hml263_to_joints(features)
     options = convert.IkOptions.preset(request.ik)
     data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS, options)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
-    warnings = list(meta.get("warnings", ()))
+    warnings = []
     frames = max(1, round(request.seconds * MOTION_FPS))
     if abs(len(data) - frames) <= FIT_SECONDS * MOTION_FPS:
         data = data[np.minimum(np.arange(frames), len(data) - 1)]
@@ -75,5 +68,5 @@ def _to_motion(clip: np.ndarray, request: Request, meta: Mapping[str, Any]) -> M
         warnings.append(
             f"The model made {len(data) / MOTION_FPS:.1f} s instead of {request.seconds:g} s."
         )
-    note = {LOSS_NOTE: round(float(error.mean()), 2), "warnings": warnings, "ik": request.ik}
-    return Motion(data, MOTION_FPS, {**meta, **note})
+    note = {LOSS_NOTE: round(float(error.mean()), 2), "ik": request.ik}
+    return data, {**note, "warnings": warnings}

@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...diffusion.exact import LOOPS, ReleasedProcess, sample_exact
-from ...diffusion.loop import StepCallback, sample, seeded_generators
-from ...diffusion.schedule import Schedule
-from ...errors import InvalidRequest
-from ...models.mdm.fast import FastMDM
+from ...diffusion.inpaint import Inpainting
+from ...diffusion.loop import StepCallback
 from ...models.mdm.network import MDM
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
-from ...wire.messages import Motion, Progress, Request
-from .. import registry
+from ...wire.messages import Motion, Request
+from ..base import FamilyPipeline, Made
 from ..calls import (
     Stages,
     check_one_each,
     check_texts,
-    checked_guidance,
-    chunks_of_like_length,
     device_or_best,
     drawn_seed,
     frozen,
-    meta_of,
-    part_of,
+    named_settings,
 )
+from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
+from ..editing.edit import EditSampling
+from ..editing.space_hml263 import Hml263Space
+from ..editing.spaces import EditSpace
 from ..humanml3d import statistics as hml_statistics
-from ..humanml3d.lengths import trained_length, valid_frames
-from ..humanml3d.output import check_skeleton, to_motions
+from ..humanml3d.lengths import trained_length
+from ..humanml3d.output import check_skeleton, rigged
+from . import editing as mdm_editing
 from . import folder as mdm_artifact
 from . import planner
-from .editing import MdmEditing
 from .folder import MDMPipelineConfig
-from .reading import MdmReading
-
-CLIPS_AT_ONCE = {"cpu": 32, "other": 128}
-"""Clips of one network call: more gain no speed and take memory."""
+from .reading import CaptionReader
+from .sampling import MdmSampling
 
 
-class MDMPipeline(MdmReading, MdmEditing):
-    """A network with its training statistics and text encoder."""
+class MDMPipeline(FamilyPipeline):
+    """A network with its training statistics and text encoder.
+
+    Attributes:
+        sampling: the ways to sample, and the settings that the folder gives them.
+        reader: what reads captions.
+    """
+
+    edit_space: EditSpace = Hml263Space()
+    edit_seconds = mdm_editing.EDIT_SECONDS
 
     def __init__(
         self,
@@ -69,38 +69,44 @@ class MDMPipeline(MdmReading, MdmEditing):
         self.net = frozen(net, self.device)
         self.stats = stats
         self.spec = hml_statistics.SPECS[net.config.features]
-        self.schedule = Schedule(net.config.noise_schedule, net.config.diffusion_steps)
-        self._encoder = encoder
-        self._folder = folder
-        self._dtype = dtype
-        self._local_files_only = local_files_only
+        self.folder = folder
+        self.sampling = MdmSampling(config, self.net, self.device, dtype)
+        self.schedule = self.sampling.schedule
+        self.reader = CaptionReader(
+            self.net,
+            self.device,
+            encoder=encoder,
+            name=config.text_encoder,
+            folder=folder,
+            local_files_only=local_files_only,
+        )
 
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return mdm_artifact.resolve(
+            name_or_path, revision=revision, local_files_only=local_files_only
+        )
+
+    @classmethod
+    def read(
         cls,
-        name_or_path: str | Path,
+        folder: Path,
         *,
         device: str | torch.device | None = None,
+        precision: str = "float32",
         local_files_only: bool = False,
-        revision: str | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> MDMPipeline:
-        """Load a model directory or hub id; every file is verified.
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """See :class:`FamilyPipeline`.
 
         Args:
-            dtype: of the network's matrix products in the default mode.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
+            precision, dtype: of the network's matrix products in the default mode.
         """
-        folder = mdm_artifact.resolve(
-            registry.bundled_folder(name_or_path),
-            revision=revision,
-            local_files_only=local_files_only,
-        )
         config, net, stats = mdm_artifact.load(folder)
         return cls(
             config,
@@ -108,49 +114,41 @@ class MDMPipeline(MdmReading, MdmEditing):
             stats,
             folder=folder,
             device=device,
-            dtype=dtype,
+            dtype=dtype or getattr(torch, precision),
             local_files_only=local_files_only,
         )
 
-    def save_pretrained(
-        self,
-        directory: str | Path,
-        *,
-        half: bool = False,
-        text_encoder: bool | None = None,
-        overwrite: bool = False,
-    ) -> Path:
-        """Write the model folder, whole or not at all, and return it.
+    def write(self, folder: Path, *, half: bool = False, text_encoder: bool | None = None) -> None:
+        """See :class:`FamilyPipeline`.
 
         Args:
             half: store the weights as float16.
             text_encoder: put the text encoder in; when None, if it is in use or came with the
                 model.
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
         """
-        if text_encoder is None:
-            text_encoder = self._has_encoder()
-        encoder = self.encoder if text_encoder else None
+        wanted = self.reader.at_hand if text_encoder is None else text_encoder
+        encoder = self.encoder if wanted else None
         weights = self.net.state_dict()
-        with new_folder(directory, overwrite=overwrite) as folder:
-            mdm_artifact.save(folder, self.config, weights, self.stats, encoder, half=half)
-        return Path(directory)
+        mdm_artifact.save(folder, self.config, weights, self.stats, encoder, half=half)
 
     # ------------------------------------------------------------------ atoms
 
-    @cached_property
-    def _fast(self) -> FastMDM:
-        """The network for the default mode; padding is never attended, so that it cannot matter."""
-        masked = copy.copy(self.net)
-        masked.config = replace(self.net.config, mask_frames=True)
-        return FastMDM(masked, dtype=self._dtype)
+    @property
+    def encoder(self) -> Any:
+        """The text encoder, loaded on first use: the model's own, else by name."""
+        return self.reader.encoder
+
+    def encode_text(self, captions: Sequence[str]) -> Any:
+        """What the network takes as ``y["text_embed"]``: :meth:`.CaptionReader.encode`."""
+        return self.reader.encode(captions)
 
     def denormalise(self, x: Tensor) -> np.ndarray:
         """Network output ``[..., 263]`` to un-normalised features, float32."""
         return self.stats.denormalise(x).float().cpu().numpy()
+
+    def denoise_exact(self, *arguments: Any, **options: Any) -> Tensor:
+        """The released loop on one batch: :meth:`.MdmSampling.exact`."""
+        return self.sampling.exact(*arguments, **options)
 
     # ------------------------------------------------------------------ inference
 
@@ -160,11 +158,12 @@ class MDMPipeline(MdmReading, MdmEditing):
         lengths: Sequence[int],
         *,
         seed: int | None = None,
-        guidance_param: float | None = None,
+        guidance_scale: float | None = None,
         sampler: str | None = None,
         steps: int | None = None,
         exact: bool = False,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption in HumanML3D features (KIT-ML's, for its models).
 
@@ -175,11 +174,12 @@ class MDMPipeline(MdmReading, MdmEditing):
                 any length, from a standing start (see :mod:`.planner`).
             seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
                 when None.
-            guidance_param, sampler, steps: the model's defaults when None.
+            guidance_scale, sampler, steps: the model's defaults when None.
             exact: replay the released code bit by bit: all captions are one batch with one
                 generator of ``seed``, every step is taken (``sampler`` "ddpm" and all steps when
                 None), padding is attended where the release does so.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+            options: settings by the names that others give them (``guidance_param``).
 
         Returns:
             A list of ``[length, 263]`` float32 arrays, un-normalised.
@@ -188,18 +188,19 @@ class MDMPipeline(MdmReading, MdmEditing):
             InvalidRequest: a length that is no length, or a bad sampling setting.
         """
         check_one_each(captions, lengths)
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
         if planner.is_planner(self.net):
-            sampling = {"guidance_param": guidance_param, "sampler": sampler, "steps": steps}
+            settings = {"guidance_scale": guidance_scale, "sampler": sampler, "steps": steps}
             rest = {"seed": seed, "exact": exact, "on_step": on_step}
-            return self.complete_prefixes(captions, lengths, **sampling, **rest)
+            return self.complete_prefixes(captions, lengths, **settings, **rest)
         check_texts(captions)
         frames = [trained_length(n, self.spec.fps) for n in lengths]
         seed = drawn_seed(seed)
         if not frames:
             return []
-        guidance = self._guidance(guidance_param)
+        guidance = self.sampling.guidance(guidance_scale)
         if exact:
-            x = self.denoise_exact(
+            x = self.sampling.exact(
                 self.encode_text(captions),
                 frames,
                 seed,
@@ -210,57 +211,17 @@ class MDMPipeline(MdmReading, MdmEditing):
             )
             rows = list(x[:, :, 0].permute(0, 2, 1))
         else:
-            rows = self._denoise(
-                captions,
+            rows = self.sampling.in_chunks(
+                lambda chunk: self.encode_text([captions[i] for i in chunk]),
                 frames,
+                self.spec.dim,
                 seed,
-                guidance=guidance,
-                sampler=sampler or self.config.sampler,
-                steps=self._default_steps if steps is None else steps,
+                guidance=guidance_scale,
+                sampler=sampler,
+                steps=steps,
                 on_step=on_step,
             )
         return [self.denormalise(row[:n]) for row, n in zip(rows, frames, strict=True)]
-
-    def denoise_exact(
-        self,
-        text_embed: Any,
-        lengths: Sequence[int],
-        seed: int,
-        *,
-        guidance: float,
-        sampler: str = "ddpm",
-        steps: int | None = None,
-        on_step: StepCallback | None = None,
-    ) -> Tensor:
-        """The released sampling loop on one batch, normalised ``[B, 263, 1, longest]``.
-
-        Args:
-            text_embed: see :meth:`encode_text`.
-            lengths: valid frames of each clip, taken as they are.
-            steps: all when None; else so many by the released respacing rule.
-        """
-        net, longest = self.net, max(lengths)
-        mask = valid_frames(lengths, self.device)
-        return sample_exact(
-            net,
-            (len(lengths), net.config.joints, net.config.channels, longest),
-            process=self.released_process(sampler, steps),
-            y={"text_embed": text_embed, "mask": mask},
-            guidance=guidance,
-            sampler=sampler,
-            generator=torch.Generator(self.device).manual_seed(seed),
-            on_step=on_step,
-            device=self.device,
-        )
-
-    def released_process(self, sampler: str, steps: int | None) -> ReleasedProcess:
-        """Tables of the exact mode: all steps when None, else so many by the released rule."""
-        if sampler not in LOOPS:
-            raise InvalidRequest(
-                f"The exact mode has no sampler {sampler!r}.", f"Use {' or '.join(LOOPS)}."
-            )
-        rule = None if steps is None else f"ddim{steps}" if sampler == "ddim" else str(steps)
-        return ReleasedProcess.of(self.schedule, rule, sigma_small=self.net.config.sigma_small)
 
     @property
     def continues_by(self) -> ContinuesBy:
@@ -273,101 +234,43 @@ class MDMPipeline(MdmReading, MdmEditing):
         """What follows given motions: :func:`.planner.complete`."""
         return planner.complete(self, captions, lengths, **options)
 
-    def generate(
-        self, request: Request, on_step: Callable[[Progress], None] | None = None
-    ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
-
-        Each ``Motion.meta`` holds prompt, seed, model, params, warnings and licence.
-
-        Args:
-            on_step: receives a Progress at each step; it may raise ``Cancelled``.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
-        """
-        request = request.validated()
+    def make(self, request: Request, tell: Stages) -> list[Made]:
+        """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the prompt as its one part."""
         check_skeleton(self.spec.dim, self.config.name)
         frames = planner.request_frames(self, request.seconds)
-        tell = Stages(request, on_step)
         tell("reading the prompt")
-        warnings = self._warnings(request.prompt)
+        warnings = self.reader.warnings(request.prompt)
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
             [frames] * request.samples,
             seed=request.seed,
-            guidance_param=request.guidance_scale,
+            guidance_scale=request.guidance_scale,
             sampler=request.sampler,
             steps=request.steps,
             on_step=tell.steps(),
         )
-        tell("converting")
-        seeds = range(request.seed, request.seed + request.samples)
-        return to_motions(clips, request, [self._meta(request, s, warnings) for s in seeds])
+        return [Made(clip, {"parts": [request.prompt]}, warnings) for clip in clips]
 
-    # ------------------------------------------------------------------ inside
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`FamilyPipeline`."""
+        return rigged(features, request)
 
-    def _denoise(
-        self,
-        captions: Sequence[str],
-        frames: Sequence[int],
-        seed: int,
-        *,
-        guidance: float,
-        sampler: str,
-        steps: int,
-        on_step: StepCallback | None,
-    ) -> list[Tensor]:
-        """Normalised clips ``[length, 263]`` in the order of the captions, sampled in chunks."""
-        if sampler == "ddpm" and not self.net.config.sigma_small:
-            raise InvalidRequest(
-                f"The model {self.config.name!r} samples with the large variance (sigma_small is "
-                "false), which only the exact mode has.",
-                "Use exact=True, or the sampler ddim or dpmpp.",
-            )
-        chunks = chunks_of_like_length(frames, self._chunk_size())
-        rows: dict[int, Tensor] = {}
-        for index, chunk in enumerate(chunks):
-            lengths = [frames[i] for i in chunk]
-            generators = [seeded_generators(seed + i, 1)[0] for i in chunk]
-            y: dict[str, Any] = {"text_embed": self.encode_text([captions[i] for i in chunk])}
-            if len(set(lengths)) > 1:
-                y["mask"] = valid_frames(lengths, self.device)
-            x = sample(
-                self._fast.guided(guidance),
-                (len(chunk), max(lengths), self.spec.dim),
-                schedule=self.schedule,
-                sampler=sampler,
-                steps=steps,
-                y=y,
-                generator=generators,
-                lengths=lengths,
-                on_step=part_of(on_step, index, len(chunks)),
-                device=self.device,
-            )
-            rows |= {i: x[row, : frames[i]] for row, i in enumerate(chunk)}
-        return [rows[i] for i in range(len(frames))]
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+        return self.sampling.used(guidance_scale, steps, sampler)
 
-    @property
-    def _default_steps(self) -> int:
-        return min(self.config.steps, self.schedule.steps)
+    # ------------------------------------------------------------------ editing
 
-    def _chunk_size(self) -> int:
-        if self.net.config.arch == "gru":
-            return 1  # its recurrence runs over the batch
-        return CLIPS_AT_ONCE.get(self.device.type, CLIPS_AT_ONCE["other"])
+    def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
+        """Make part of a motion anew: see :func:`backend.pipelines.editing.edit`."""
+        check_skeleton(self.spec.dim, self.config.name, "Edit with a HumanML3D model.")
+        mdm_editing.check_edits(self.sampling)
+        return editing.edit(self, motion, prompt, **options)
 
-    def _guidance(self, wanted: float | None) -> float:
-        if self.net.config.cond_mask_prob == 0:
-            return 1.0  # never trained without a caption
-        return checked_guidance(self.config.guidance_param if wanted is None else wanted)
-
-    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
-        params = {
-            "seconds": request.seconds,
-            "sampler": request.sampler or self.config.sampler,
-            "steps": request.steps or self._default_steps,
-            "guidance_scale": self._guidance(request.guidance_scale),
-        }
-        parts, licence = [request.prompt], self.config.licence
-        return meta_of(request, seed, params, parts=parts, warnings=warnings, licence=licence)
+    def sample_edit(
+        self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling
+    ) -> tuple[Tensor, Tensor]:
+        """See :class:`backend.pipelines.editing.edit.EditingModel`."""
+        return mdm_editing.sample_edit(self.sampling, self.encode_text, parts, frames, known, how)

@@ -35,6 +35,7 @@ from ..calls import (
     check_texts,
     chunks_of_like_length,
     drawn_seed,
+    named_settings,
     part_of,
 )
 from ..humanml3d.lengths import request_length
@@ -194,12 +195,13 @@ def complete(
     *,
     prefixes: Prefix | Sequence[Prefix | None] | None = None,
     seed: int | None = None,
-    guidance_param: float | None = None,
+    guidance_scale: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
     exact: bool = False,
     target: Mapping[str, Any] | None = None,
     on_step: StepCallback | None = None,
+    **options: Any,
 ) -> list[np.ndarray]:
     """What follows prefixes, as captions tell, in un-normalised features.
 
@@ -208,11 +210,12 @@ def complete(
         lengths: new frames at 20 fps, taken as they are.
         prefixes: one for all, or one for each; :func:`standing` where None.
         seed: motion ``i`` uses ``seed + i`` and does not depend on its batch; drawn when None.
-        guidance_param, sampler, steps: the model's defaults when None.
+        guidance_scale, sampler, steps: the model's defaults when None.
         exact: the released loop: one batch, one generator of ``seed``, every step.
         target: :data:`TARGET_KEYS` as the network reads them, a row for each motion, in the
             coordinates it was trained with; for models with target conditioning.
         on_step: ``on_step(done, total)`` over all windows; it may raise ``Cancelled``.
+        options: settings by the names that others give them (``guidance_param``).
 
     Returns:
         ``[length, D]`` float32 each, without the prefix.
@@ -222,6 +225,7 @@ def complete(
         FormatError: see :func:`prefix_features`.
     """
     check_one_each(captions, lengths)
+    guidance_scale, steps = named_settings(guidance_scale, steps, options)
     name, fps = pipeline.config.name, pipeline.spec.fps
     if not is_planner(pipeline.net):
         raise InvalidRequest(
@@ -242,7 +246,7 @@ def complete(
     check_one_each(given, lengths, "prefixes")
     first = torch.from_numpy(np.stack([prefix_features(pipeline, p) for p in given])).float()
     how = _Sampling(
-        pipeline._guidance(guidance_param),
+        pipeline.sampling.guidance(guidance_scale),
         sampler or ("ddpm" if exact else pipeline.config.sampler),
         steps,
         drawn_seed(seed),
@@ -298,7 +302,7 @@ def _exact(
         pipeline.net,
         prefix.unflatten(-1, (c.joints, c.channels)).permute(0, 2, 3, 1),
         max(lengths),
-        process=pipeline.released_process(how.sampler, how.steps),
+        process=pipeline.sampling.released_process(how.sampler, how.steps),
         condition=asked.of(range(len(lengths))),
         guidance=how.guidance,
         generator=torch.Generator(pipeline.device).manual_seed(how.seed),
@@ -313,7 +317,7 @@ def _in_chunks(
 ) -> list[Tensor]:
     """Each motion with random numbers of its own, normalised ``[length, D]``."""
     ahead = pipeline.net.config.pred_len
-    chunks = chunks_of_like_length(lengths, pipeline._chunk_size())
+    chunks = chunks_of_like_length(lengths, pipeline.sampling.clips_at_once)
     counts = [windows(max(lengths[i] for i in chunk), ahead) for chunk in chunks]
     rows: dict[int, Tensor] = {}
     for number, chunk in enumerate(chunks):
@@ -337,7 +341,7 @@ def _window_of(
     place: tuple[int, int],
 ) -> Callable[[Tensor, int], Tensor]:
     """What makes a window of a chunk; ``place``: windows before this chunk, and of all chunks."""
-    denoise = pipeline._fast.guided(how.guidance)
+    denoise = pipeline.sampling.guided(how.guidance)
     before, total = place
 
     def window(prefix: Tensor, index: int) -> Tensor:
@@ -346,7 +350,7 @@ def _window_of(
             (len(prefix), pipeline.net.config.pred_len, prefix.shape[-1]),
             schedule=pipeline.schedule,
             sampler=how.sampler,
-            steps=pipeline._default_steps if how.steps is None else how.steps,
+            steps=pipeline.sampling.steps(how.steps),
             y=condition(index),
             generator=generators,
             on_step=part_of(how.on_step, before + index, total),

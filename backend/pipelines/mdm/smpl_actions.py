@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from ...errors import ArtifactError, InvalidRequest
 from ...models.mdm import load_upstream
 from ...models.mdm.fast import FastMDM
 from ...models.mdm.network import MDM
-from ...models.mdm.release import ARGS
 from ...motion.representations import motion135
 from ...motion.resample import resample_motion135
 from ...motion.rotations import rot6d_rows_to_matrix
@@ -41,8 +41,8 @@ from .folder import RELEASED_GUIDANCE
 FPS = 20.0
 FRAMES = 60
 """The length that both releases were trained on."""
-CHECKPOINTS = "model" + "[0-9]" * 9 + ".pt"
-"""How the released training names its checkpoints."""
+STEPS = 50
+"""Of a sampler that is not exact."""
 EXACT = "exact"
 """Sampler that repeats the released loop: one generator, all steps, two guidance passes."""
 SMPL_JOINTS, NUMBERS = 24, 6
@@ -130,6 +130,26 @@ class MDMActions:
         clips = x.float().cpu().numpy()
         return [clip[:frames] for clip, frames in zip(clips, wanted, strict=True)]
 
+    def joints_of(self, clip: np.ndarray) -> np.ndarray:
+        """Joint positions ``[T, 22, 3]`` of a clip of :meth:`infer`."""
+        return motion135.joints(to_motion135(clip, self.fps))
+
+    def rigged(self, clip: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """A clip of :meth:`infer` as motion_135; nothing is lost."""
+        return to_motion135(clip), {}
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in."""
+        sampler, whole = sampler or "ddim", self.schedule.steps
+        default = whole if sampler == EXACT else min(STEPS, whole)
+        return {
+            "sampler": sampler,
+            "steps": default if steps is None else steps,
+            "guidance_scale": self._guidance(guidance_scale),
+        }
+
     def _condition(self, actions: Sequence[int | None]) -> dict[str, Tensor]:
         if not self.actions:
             if any(action is not None for action in actions):
@@ -178,7 +198,7 @@ class MDMActions:
             (count, frames, c.features),
             schedule=self.schedule,
             sampler=sampler,
-            steps=min(50, self.schedule.steps) if steps is None else steps,
+            steps=min(STEPS, self.schedule.steps) if steps is None else steps,
             y=y,
             generator=seeded_generators(seed, count),
             on_step=on_step,
@@ -207,13 +227,3 @@ def to_motion135(clip: np.ndarray, fps: float = MOTION_FPS) -> np.ndarray:
     height = motion135.SPEC.columns("root_translation").start + 1
     x[:, height] += SOLE_HEIGHT - motion135.joints(x)[..., 1].min()
     return resample_motion135(x, FPS, fps).astype(np.float32)
-
-
-def is_release(path: str | Path) -> bool:
-    """Whether ``path`` is a released MDM checkpoint, or the folder of one; it may lack a part."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        has_args = (path / ARGS).is_file() and any(path.glob("model*.pt"))
-        return has_args or any(path.glob(CHECKPOINTS))
-    released = (path.parent / ARGS).is_file() or path.match(CHECKPOINTS)
-    return path.suffix == ".pt" and path.is_file() and released

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from ...diffusion.loop import StepCallback
-from ...errors import ArtifactError, FormatError, InvalidRequest
+from ...errors import ArtifactError, FormatError
 from ...models.mogents.draws import Draws
 from ...models.mogents.layout import Layout
 from ...models.mogents.networks import Networks
 from ...models.mogents.sampling import MaskOptions, ResidualOptions, sample_masked, sample_residual
 from ...store.model_folder import Stats
-from ..calls import device_or_best
+from ..calls import device_or_best, precision_name
 
 DECODED_AT_ONCE = 8
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class MoGenTSCore:
@@ -40,15 +39,11 @@ class MoGenTSCore:
         device: str | torch.device | None = None,
         precision: str = "float32",
     ) -> None:
-        if precision not in PRECISIONS:
-            raise InvalidRequest(
-                f"Unknown precision {precision!r}.", f"Use one of: {', '.join(PRECISIONS)}."
-            )
         self.device = device_or_best(device)
         self.networks = networks.to(self.device)
         self.config = networks.config
         self.stats = stats
-        self.precision = precision
+        self.precision = precision_name(precision)
         self.mask = MaskOptions()
         self.residual = ResidualOptions()
 
@@ -158,7 +153,7 @@ class MoGenTSCore:
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision == "float32":
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=PRECISIONS[self.precision])
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.precision))
 
     def _decoding_groups(self, rows: Sequence[int]) -> list[list[int]]:
         """Clips of equal length, a few at a time: the decoder's maps are large."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,12 +19,11 @@ from ...models.mogents.sampling import MaskOptions, ResidualOptions
 from ...motion.representations.hml263 import SPEC
 from ...store import model_folder
 from ...store.model_folder import Stats
-from ...store.new_folder import new_folder
 from ...text import clip
 from ...text.clip import ClipTextEncoder
 from ...text.clip_tokens import ClipTokens
-from ...wire.messages import Motion, Progress, Request
-from .. import registry
+from ...wire.messages import Request
+from ..base import FamilyPipeline, Made
 from ..calls import (
     Stages,
     check_one_each,
@@ -33,11 +32,11 @@ from ..calls import (
     chunks_of_like_length,
     cut_warning,
     drawn_seed,
-    meta_of,
+    named_settings,
     part_of,
 )
 from ..humanml3d.lengths import request_length, trained_length
-from ..humanml3d.output import check_skeleton, to_motions
+from ..humanml3d.output import check_skeleton, rigged
 from . import folder as mogents_files
 from .core import MoGenTSCore
 
@@ -46,7 +45,7 @@ CLIPS_AT_ONCE = 32
 _log = logging.getLogger(__name__)
 
 
-class MoGenTSPipeline(MoGenTSCore):
+class MoGenTSPipeline(MoGenTSCore, FamilyPipeline):
     """The networks of a model with its statistics and text encoder."""
 
     def __init__(
@@ -73,32 +72,33 @@ class MoGenTSPipeline(MoGenTSCore):
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        precision: str | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> MoGenTSPipeline:
-        """Load a model folder or hub id; every file is checked.
-
-        Args:
-            precision: "float32", or "bfloat16"/"float16" for faster transformers (their token ids
-                differ then); what ``mogents_config.json`` says, else float32, when None.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-        """
-        folder = model_folder.resolve(
-            registry.bundled_folder(name_or_path),
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return model_folder.resolve(
+            name_or_path,
             (mogents_files.CONFIG,),
             optional=mogents_files.file_names(),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :class:`FamilyPipeline`.
+
+        Args:
+            precision: half of it makes the transformers faster (their token ids differ then); what
+                ``mogents_config.json`` says, else float32, when None.
+        """
         networks, stats, values = mogents_files.load(folder)
         return cls(
             networks,
@@ -110,29 +110,17 @@ class MoGenTSPipeline(MoGenTSCore):
             local_files_only=local_files_only,
         )
 
-    def save_pretrained(
-        self,
-        directory: str | Path,
-        *,
-        text_encoder: bool | None = None,
-        overwrite: bool = False,
-    ) -> Path:
-        """Write the model folder, whole or not at all, and return it.
+    def write(self, folder: Path, *, text_encoder: bool | None = None) -> None:
+        """See :class:`FamilyPipeline`.
 
         Args:
             text_encoder: put the text encoder in; when None, if it is in use or came with the
                 model.
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
         """
         encoder = self.encoder if text_encoder else None
         if text_encoder is None:
             encoder = self._encoder or self._brought_encoder()
-        with new_folder(directory, overwrite=overwrite) as folder:
-            mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
-        return Path(directory)
+        mogents_files.save(folder, self.networks, self.stats, encoder, self._extra)
 
     def _brought_encoder(self) -> ClipTextEncoder | None:
         """The encoder of the model's folder, without a vocabulary if it came so."""
@@ -172,13 +160,14 @@ class MoGenTSPipeline(MoGenTSCore):
         lengths: Sequence[int] | None = None,
         *,
         seed: int | None = None,
-        timesteps: int | None = None,
+        steps: int | None = None,
         guidance_scale: float | None = None,
         residual_guidance_scale: float | None = None,
         mask: MaskOptions | None = None,
         residual: ResidualOptions | None = None,
         exact: bool = False,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption in HumanML3D features (KIT-ML's, for its models).
 
@@ -188,11 +177,12 @@ class MoGenTSPipeline(MoGenTSCore):
                 into 40 to 196. The model's length estimator decides when None.
             seed: caption ``i`` uses ``seed + i`` and does not depend on its batch; drawn at random
                 when None.
-            timesteps, guidance_scale, residual_guidance_scale: replace those of the options.
+            steps, guidance_scale, residual_guidance_scale: replace those of the samplers.
             mask, residual: all options of the samplers; the pipeline's when None.
             exact: replay the released code: all captions are one batch with one generator of
                 ``seed``, and clips of one batch influence each other as they do there.
             on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
+            options: settings by their authors' names (``timesteps``).
 
         Returns:
             A list of ``[length, 263]`` float32 arrays, un-normalised.
@@ -205,8 +195,9 @@ class MoGenTSPipeline(MoGenTSCore):
         if not captions:
             return []
         rows = None if lengths is None else [self._rows(n) for n in lengths]
+        guidance_scale, steps = named_settings(guidance_scale, steps, options)
         mask, residual = self._options(
-            mask, residual, timesteps, guidance_scale, residual_guidance_scale
+            mask, residual, steps, guidance_scale, residual_guidance_scale
         )
         seed = drawn_seed(seed)
         text = self.encode_text(captions)
@@ -234,51 +225,29 @@ class MoGenTSPipeline(MoGenTSCore):
             clips |= zip(chunk, self.decode_tokens(*ids, own), strict=True)
         return [clips[i] for i in range(len(rows))]
 
-    def generate(
-        self,
-        request: Request,
-        on_step: Callable[[Progress], None] | None = None,
-        *,
-        estimate_length: bool | None = None,
-    ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
-
-        ``Request.steps`` are the decoding steps of the mask networks, ``guidance_scale`` is theirs.
-        Each ``Motion.meta`` holds prompt, seed, model, params, warnings and licence.
-
-        Args:
-            on_step: receives a Progress at each step; it may raise ``Cancelled``.
-            estimate_length: the model's length estimator decides, ``request.seconds`` is ignored;
-                as the request says when None.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
-        """
-        request = request.validated()
-        if estimate_length is None:
-            estimate_length = request.estimate_length
+    def make(self, request: Request, tell: Stages) -> list[Made]:
+        """See :class:`FamilyPipeline`; steps and guidance are those of the mask networks."""
         check_skeleton(self.config.vq.dim, self.name)
         lengths = None
-        if not estimate_length:
+        if not request.estimate_length:
             lengths = [request_length(request.seconds, self.name)] * request.samples
-        tell = Stages(request, on_step)
         tell("reading the prompt")
-        warnings = self._warnings(request)
+        cut = self.encoder.truncated([request.prompt])[0]
+        warnings = (cut_warning(request.prompt),) if cut else ()
         clips = self.infer_t2m(
             [request.prompt] * request.samples,
             lengths,
             seed=request.seed,
-            timesteps=request.steps,
+            steps=request.steps,
             guidance_scale=request.guidance_scale,
             on_step=tell.steps(),
         )
-        tell("converting")
-        motions = []
-        for seed, features in enumerate(clips, request.seed):
-            seconds = len(features) / SPEC.fps if estimate_length else request.seconds
-            asked = replace(request, seconds=seconds)
-            motions += to_motions([features], asked, [self._meta(asked, seed, warnings)])
-        return motions
+        own = [len(clip) / SPEC.fps if lengths is None else None for clip in clips]
+        return [Made(c, {}, warnings, seconds) for c, seconds in zip(clips, own, strict=True)]
+
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`FamilyPipeline`."""
+        return rigged(features, request)
 
     # ------------------------------------------------------------------ inside
 
@@ -289,13 +258,13 @@ class MoGenTSPipeline(MoGenTSCore):
         self,
         mask: MaskOptions | None,
         residual: ResidualOptions | None,
-        timesteps: int | None,
+        steps: int | None,
         guidance_scale: float | None,
         residual_guidance_scale: float | None,
     ) -> tuple[MaskOptions, ResidualOptions]:
         mask, residual = mask or self.mask, residual or self.residual
-        if timesteps is not None:
-            mask = replace(mask, timesteps=timesteps)
+        if steps is not None:
+            mask = replace(mask, timesteps=steps)
         if guidance_scale is not None:
             mask = replace(mask, guidance_scale=checked_guidance(guidance_scale))
         if residual_guidance_scale is not None:
@@ -303,16 +272,13 @@ class MoGenTSPipeline(MoGenTSCore):
             residual = replace(residual, guidance_scale=scale)
         return mask, residual
 
-    def _warnings(self, request: Request) -> list[str]:
-        cut = self.encoder.truncated([request.prompt])[0]
-        return [cut_warning(request.prompt)] if cut else []
-
-    def _meta(self, request: Request, seed: int, warnings: list[str]) -> dict[str, Any]:
-        mask, residual = self._options(None, None, request.steps, request.guidance_scale, None)
-        params = {
-            "seconds": request.seconds,
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model, its own ones filled in; it has no sampler."""
+        mask, residual = self._options(None, None, steps, guidance_scale, None)
+        return {
             "steps": mask.timesteps,
             "guidance_scale": mask.guidance_scale,
             "residual_guidance_scale": residual.guidance_scale,
         }
-        return meta_of(request, seed, params, warnings=warnings, licence=self.licence)

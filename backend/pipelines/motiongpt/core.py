@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from ...store.model_folder import Stats
 from ...text import motion_prompts as prompts
 from ...text.motion_prompts import CODES, FRAMES_PER_TOKEN, Task
 from ...text.motion_tokens import MotionTextTokenizer
-from ..calls import cut_warning, device_or_best, drawn_seed, frozen, part_of
+from ..calls import cut_warning, device_or_best, drawn_seed, frozen, part_of, precision_name
 from .answers import Answer, read_answer
 from .decoding import TOP_K, generate_tokens
 from .folder import SPEC, MotionGPTConfig
@@ -30,7 +30,6 @@ MOTION_LENGTH, TEXT_LENGTH = 128, 40
 PROMPTS_AT_ONCE = 32
 """Prompts of one batch: each takes about 20 MB of cached keys and values at true size."""
 CLIPS_AT_ONCE = 32
-Precision = Literal["fp32", "bf16"]
 
 
 class MotionGPTCore:
@@ -44,13 +43,13 @@ class MotionGPTCore:
         tokenizer: MotionTextTokenizer,
         *,
         device: str | torch.device | None = None,
-        precision: Precision = "fp32",
+        precision: str = "float32",
     ) -> None:
         self.config, self.stats, self.tokenizer = config, stats, tokenizer
         self.device = device_or_best(device)
         self.net = frozen(net, self.device)
-        self.precision = precision
-        if precision == "bf16":
+        self.precision = precision_name(precision)
+        if self.precision == "bfloat16":
             for module in self.net.language_model.modules():
                 if isinstance(module, nn.Linear):
                     module.to(torch.bfloat16)
@@ -93,7 +92,7 @@ class MotionGPTCore:
                 clips[row] = clip
         return clips
 
-    def write(
+    def write_texts(
         self,
         asked: Sequence[str],
         *,
@@ -129,7 +128,7 @@ class MotionGPTCore:
         return texts, tuple(truncated)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        enabled = self.precision == "bf16"
+        enabled = self.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def answer(
@@ -151,7 +150,7 @@ class MotionGPTCore:
         if not asked:
             return []
         seed = drawn_seed(seed)
-        texts, truncated = self.write(
+        texts, truncated = self.write_texts(
             asked,
             max_length=MOTION_LENGTH,
             generators=None if greedy else _generators(seed, len(asked), shared_generator),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,18 +14,17 @@ import torch
 from ...diffusion.loop import StepCallback
 from ...errors import InvalidRequest
 from ...motion import convert
-from ...store.new_folder import new_folder
 from ...text.motion_prompts import FRAMES_PER_TOKEN, PROMPT_MODES, PromptMode, Task
 from ...text.motion_tokens import MAX_TOKENS
-from ...wire.messages import Motion, Progress, Request
-from .. import registry
-from ..calls import Stages, check_one_each, check_texts, drawn_seed, meta_of
+from ...wire.messages import Motion, Request
+from ..base import FamilyPipeline, Made
+from ..calls import Stages, check_one_each, check_texts, drawn_seed, named_settings
 from ..editing.continuing import ContinuesBy
 from ..humanml3d import output
 from . import captioning, continuation
 from . import folder as motiongpt_files
 from .answers import Answer
-from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, Precision, filled_prompts
+from .core import MOTION_LENGTH, TEXT_LENGTH, MotionGPTCore, filled_prompts
 from .folder import SPEC, MotionGPTFiles
 
 MAX_FRAMES = (MOTION_LENGTH - 3) * FRAMES_PER_TOKEN
@@ -33,7 +32,7 @@ MAX_FRAMES = (MOTION_LENGTH - 3) * FRAMES_PER_TOKEN
 _log = logging.getLogger(__name__)
 
 
-class MotionGPTPipeline(MotionGPTCore):
+class MotionGPTPipeline(MotionGPTCore, FamilyPipeline):
     """The networks, the files they come from, and what people ask of them."""
 
     continues_by: ContinuesBy = "tokens"
@@ -45,25 +44,18 @@ class MotionGPTPipeline(MotionGPTCore):
         cls,
         name_or_path: str | Path,
         *,
+        bundle_kwargs: Mapping[str, Any] | None = None,
         device: str | torch.device | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
-        bundle_kwargs: Mapping[str, Any] | None = None,
-        prompt_mode: PromptMode | None = None,
-        precision: Precision = "fp32",
-    ) -> MotionGPTPipeline:
-        """Load a published artifact or a folder of our own, by directory or hub id.
+        precision: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """As of every family; also ``bundle_kwargs``, which HFTrainer takes.
 
         Args:
-            bundle_kwargs: ``local_files_only``, ``revision`` and ``device`` as HFTrainer takes
-                them; other keys raise.
-            prompt_mode: the default of this pipeline; the model's own when None.
-            precision: "bf16" runs the language model's products in bfloat16.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-            InvalidRequest: an unknown option.
+            bundle_kwargs: ``local_files_only``, ``revision`` and ``device``; other keys raise.
+            options: ``prompt_mode``, the default of this pipeline; the model's own when None.
         """
         given = dict(bundle_kwargs or {})
         local_files_only = bool(given.pop("local_files_only", local_files_only))
@@ -74,11 +66,35 @@ class MotionGPTPipeline(MotionGPTCore):
                 f"Unknown bundle_kwargs: {', '.join(sorted(given))}.",
                 "Use local_files_only, revision or device.",
             )
-        folder = motiongpt_files.find(
-            registry.bundled_folder(name_or_path),
-            revision=revision,
+        return super().from_pretrained(
+            name_or_path,
+            device=device,
             local_files_only=local_files_only,
+            revision=revision,
+            precision=precision,
+            **options,
         )
+
+    @classmethod
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`."""
+        return motiongpt_files.find(
+            name_or_path, revision=revision, local_files_only=local_files_only
+        )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+        prompt_mode: PromptMode | None = None,
+    ) -> Self:
+        """See :class:`FamilyPipeline`; a precision of half runs the language model's products."""
         files = motiongpt_files.read(folder)
         config = files.config
         if prompt_mode is not None:
@@ -87,19 +103,10 @@ class MotionGPTPipeline(MotionGPTCore):
             config, files.net, files.stats, files.tokenizer, device=device, precision=precision
         )
 
-    def save_pretrained(self, directory: str | Path, *, overwrite: bool = False) -> Path:
-        """Write a folder of safetensors and JSON, whole or not at all, and return it.
-
-        Args:
-            overwrite: replace a model folder that is there already, with all that is in it.
-
-        Raises:
-            OutputError: the folder is there already, or cannot be written.
-        """
+    def write(self, folder: Path) -> None:
+        """See :class:`FamilyPipeline`: safetensors and JSON."""
         files = MotionGPTFiles(self.config, self.net, self.stats, self.tokenizer)
-        with new_folder(directory, overwrite=overwrite) as folder:
-            motiongpt_files.save(folder, files)
-        return Path(directory)
+        motiongpt_files.save(folder, files)
 
     # ------------------------------------------------------------------ text to motion
 
@@ -112,13 +119,20 @@ class MotionGPTPipeline(MotionGPTCore):
         prompt_mode: PromptMode | None = None,
         greedy: bool = False,
         shared_generator: bool = False,
+        guidance_scale: float | None = None,
+        steps: int | None = None,
         on_step: StepCallback | None = None,
+        **options: Any,
     ) -> list[np.ndarray]:
         """One clip per caption: :meth:`answer_captions`, whose warnings are logged.
+
+        Guidance and steps are taken as every family takes them, and left out.
 
         Returns:
             A list of ``[T, 263]`` float32 arrays at 20 fps, un-normalised, T at most the length.
         """
+        if named_settings(guidance_scale, steps, options) != (None, None):
+            _log.warning("MotionGPT has no guidance and no steps: left out")
         answers = self.answer_captions(
             captions,
             lengths,
@@ -176,41 +190,25 @@ class MotionGPTPipeline(MotionGPTCore):
         )
         return self.with_features(answers, targets)
 
-    def generate(
-        self, request: Request, on_step: Callable[[Progress], None] | None = None
-    ) -> list[Motion]:
-        """The motions of a request in motion_135 at 30 fps, one per sample.
-
-        ``Motion.meta`` holds prompt, seed, model, params, tokens and warnings.
-
-        Args:
-            on_step: receives a Progress at each token; it may raise ``Cancelled``.
-
-        Raises:
-            InvalidRequest: a value out of the model's limits, which the message names.
-        """
-        request = request.validated()
-        tell = Stages(request, on_step)
+    def make(self, request: Request, tell: Stages) -> list[Made]:
+        """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the tokens."""
         answers = self.answer_captions(
             [request.prompt] * request.samples,
             [max(1, round(request.seconds * SPEC.fps))] * request.samples,
             seed=request.seed,
             on_step=tell.steps("writing motion tokens"),
         )
-        tell("converting")
-        params = {"seconds": request.seconds, "prompt_mode": self.config.prompt_mode}
-        metas = [
-            meta_of(
-                request,
-                seed,
-                dict(params),
-                tokens=list(answer.ids),
-                warnings=answer.warnings,
-                licence=self.config.licence,
-            )
-            for seed, answer in enumerate(answers, request.seed)
-        ]
-        return output.to_motions([answer.features for answer in answers], request, metas)
+        return [Made(a.features, {"tokens": list(a.ids)}, a.warnings) for a in answers]
+
+    def rig(self, features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`FamilyPipeline`."""
+        return output.rigged(features, request)
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, Any]:
+        """What these settings are for this model: it has none of them."""
+        return {"prompt_mode": self.config.prompt_mode}
 
     # ------------------------------------------------------------------ motion to text
 
@@ -240,7 +238,7 @@ class MotionGPTPipeline(MotionGPTCore):
         ids = self.encode_motions(clips)
         task: Task = "m2t_with_len" if with_length else "m2t"
         asked = filled_prompts(task, 0, True, motions=ids, lengths=[len(tokens) for tokens in ids])
-        texts, truncated = self.write(asked, max_length=TEXT_LENGTH)
+        texts, truncated = self.write_texts(asked, max_length=TEXT_LENGTH)
         for index, cut in enumerate(truncated):
             if cut:
                 text = (
