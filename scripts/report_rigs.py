@@ -23,6 +23,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+# figures of one core: BLAS threads would count as CPU time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -173,7 +177,7 @@ def draw_sheet(bodies: dict[str, Body], walk: np.ndarray, path: Path) -> None:
     plt.close(figure)
 
 
-def _draw(axis: object, body: Body, pose: Pose, moments: np.ndarray) -> None:
+def _draw(axis: Any, body: Body, pose: Pose, moments: np.ndarray) -> None:
     """Side views of a pose: every keyed bone a capsule, soles as lines, the floor."""
     from backend.motion.retarget.planting import sole_points
 
@@ -182,7 +186,9 @@ def _draw(axis: object, body: Body, pose: Pose, moments: np.ndarray) -> None:
         shift = np.array([0.9 * place, 0.0])
         origin = pose.places[frame, body.root] * [0.0, 0.0, 1.0]
 
-        def flat(point: np.ndarray, origin: np.ndarray = origin, shift: np.ndarray = shift):
+        def flat(
+            point: np.ndarray, origin: np.ndarray = origin, shift: np.ndarray = shift
+        ) -> np.ndarray:
             level = (point - origin) * size
             return np.array([level[2], level[1] - body.ground * size]) + shift
 

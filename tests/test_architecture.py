@@ -120,6 +120,45 @@ def test_imports_only_go_down() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def graph(folder: str) -> dict[str, set[str]]:
+    """Who imports whom below a folder, imports within functions included, annotations not."""
+    modules = {}
+    for path in sources(folder):
+        parts = path.relative_to(REPO).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        lazy = {
+            inner.lineno
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for statement in node.body
+            for inner in ast.walk(statement)
+            if isinstance(inner, ast.ImportFrom)
+        }
+        targets = {t for t, line in resolved(path) if line not in lazy}
+        named = {t if t in modules else t.rpartition(".")[0] for t in targets}
+        found[module] = {t for t in named & set(modules) if t != module}
+    return found
+
+
+@pytest.mark.parametrize("folder", ["backend", "blender_addon"])
+def test_no_import_goes_round_in_a_circle(folder: str) -> None:
+    edges = graph(folder)
+    edges.pop("blender_addon", None)  # it starts everything, and knows its own name
+    done: set[str] = set()
+
+    def walk(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " -> ".join((*way[way.index(module) :], module))
+        if module not in done:
+            for target in sorted(edges.get(module, ())):
+                walk(target, (*way, module))
+            done.add(module)
+
+    for module in sorted(edges):
+        walk(module, ())
+
+
 def test_backend_imports_are_relative() -> None:
     wrong = [
         f"{name(path)}:{line} imports {target}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -223,6 +224,26 @@ def test_links_that_leave_the_folder(model: Path, tmp_path: Path) -> None:
         (model / "model.safetensors").symlink_to(outside)
     except OSError:
         pytest.skip("this system makes no symbolic links")
+    with pytest.raises(ArtifactError, match="leads out"):
+        model_folder.resolve(model)
+
+
+def test_links_to_blobs_of_a_cache_are_followed(model: Path, tmp_path: Path) -> None:
+    """A folder of links into the Hugging Face cache loads; other links still lead nowhere."""
+    blobs = tmp_path / "hub" / "models--somebody--model" / "blobs"
+    blobs.mkdir(parents=True)
+    weights = model / "model.safetensors"
+    blob = blobs / hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.rename(blob)
+    try:
+        weights.symlink_to(blob)
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    assert model_folder.resolve(model) == model
+    secret = blobs / "secret"
+    blob.rename(secret)
+    weights.unlink()
+    weights.symlink_to(secret)
     with pytest.raises(ArtifactError, match="leads out"):
         model_folder.resolve(model)
 

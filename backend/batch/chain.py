@@ -28,8 +28,8 @@ from ..motion.representations import hml263
 from ..store.folder_lock import folder_lock
 from . import conversion, drive, journal
 from .conversion_settings import ConversionSettings
-from .engine import Workers
 from .work import DONE, FAILED, Chunk, Outcome
+from .workers import Workers
 
 NATIVE = "native"
 HERE = Workers(here=True)

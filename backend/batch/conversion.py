@@ -21,9 +21,9 @@ from ..motion.representations.statistics import denormalise
 from ..wire.messages import Motion
 from . import drive, journal, normalisation
 from .conversion_settings import ConversionSettings, skeleton_of
-from .engine import Workers
 from .journal import CONVERTED, FAILED, SKIPPED, Record
 from .work import DONE, Outcome, cut
+from .workers import Workers
 
 HERE = Workers(here=True)
 """In this process, one after the other."""

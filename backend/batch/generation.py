@@ -21,9 +21,9 @@ from ..pipelines import registry
 from ..store.folder_lock import folder_lock
 from ..wire.messages import Request
 from . import drive, journal
-from .engine import Workers
 from .job_file import Job, sample_names
 from .work import DONE, FAILED, KEPT, Outcome, cut
+from .workers import Workers
 
 if TYPE_CHECKING:
     from ..service.engine import Engine as Service

@@ -13,8 +13,8 @@ from . import console
 
 if TYPE_CHECKING:
     from ..batch.drive import Progress
-    from ..batch.engine import Workers
     from ..batch.work import Outcome
+    from ..batch.workers import Workers
 
 HELP = "prompts or a job file to one npz a sample, with several workers, GPUs or machines"
 LINE_SECONDS = 2.0
@@ -60,7 +60,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 def workers_of(options: argparse.Namespace, *, here: bool = False) -> Workers:
     """The options of :func:`add_engine`."""
-    from ..batch.engine import Workers
+    from ..batch.workers import Workers
 
     return Workers(
         options.engine, options.workers, options.gpus, options.address, options.collect,

@@ -106,7 +106,7 @@ def add_ik(parser: argparse.ArgumentParser, *, default: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert, print the summary as JSON; 1 when a file failed."""
     from ..batch import conversion, journal
-    from ..batch.engine import Workers
+    from ..batch.workers import Workers
     from ..wire.messages import Progress
     from .main import EXIT_FAILED
 

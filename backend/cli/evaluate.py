@@ -54,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="motions with the same caption are all right answers",
     )
     parser.add_argument(
+        "--convert",
+        action="store_true",
+        help="bring motions of other representations into the evaluator's, by the published chain",
+    )
+    parser.add_argument(
         "--bridge",
         metavar="FORMAT",
         help="also a row of the real motions through this representation and back",
@@ -124,6 +129,7 @@ def settings_of(options: argparse.Namespace) -> EvaluationSettings:
         seed=options.seed,
         caption=options.caption,
         equal_captions=options.equal_captions,
+        convert=options.convert,
         bridge=options.bridge,
         limit=options.limit,
         device=options.device,

@@ -54,6 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--overwrite", action="store_true", help="replace the model that is there")
     export.set_defaults(action=_export)
 
+    words = _parser(kinds, "words", "teach a model folder which words ask for its actions")
+    words.add_argument("--model", type=Path, required=True, help="model folder to write them into")
+    words.add_argument("--captions", type=Path, help="captions.json of described clips, to add")
+    words.add_argument(
+        "--known",
+        metavar="LABELS",
+        help="labels it can make, separated by commas (default: those of its vocabulary.json)",
+    )
+    words.add_argument("--seed", type=int, default=0, help="of the training (default 0)")
+    words.set_defaults(action=_words)
+
     hml3d = _parser(kinds, "hml3d", "write a dataset folder in HumanML3D's layout (263 features)")
     hml3d.add_argument("--data", type=Path, required=True, help="folder of 'kinetype train data'")
     hml3d.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -142,6 +153,21 @@ def _from_clips(options: argparse.Namespace) -> Any:
             phrases=train_recipe.read_overrides(options.phrases),
             on_clip=_bar_update(bar),
         )
+
+
+def _words(options: argparse.Namespace) -> None:
+    from ..training.words.into_model import teach
+
+    words = teach(
+        options.model,
+        options.captions,
+        options.known.split(",") if options.known else None,
+        seed=options.seed,
+    )
+    console.note(
+        f"{len(words.known)} of {len(words.labels)} actions, {words.parameters} parameters -> "
+        f"{options.model}"
+    )
 
 
 def _hml3d(options: argparse.Namespace) -> None:

@@ -47,6 +47,7 @@ def evaluate(kind: type[Evaluator], settings: EvaluationSettings) -> Report:
         fps=evaluator.fps,
         check=evaluator.checked,
         selected_only=asked.caption == "selected",
+        bring=convert.IkOptions.preset("published") if settings.convert else None,
     )
     captions = [c for texts in found.captions for c in texts]
     texts = protocol.Texts.from_counts(
@@ -75,6 +76,7 @@ def evaluate(kind: type[Evaluator], settings: EvaluationSettings) -> Report:
         missing_predictions=found.missing,
         skipped=found.skipped,
         captions=_caption_record(asked, captions),
+        converted=settings.convert,
         sha256={
             "evaluator": evaluator.hashes,
             "ground_truth": test_set.digest(found.real),

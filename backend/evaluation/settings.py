@@ -23,6 +23,8 @@ class EvaluationSettings:
         preset: a name of :data:`backend.evaluation.protocol.PRESETS`.
         repeats, seed, caption: instead of the preset's.
         equal_captions: any motion with the same caption counts as right.
+        convert: bring motions of other representations into the evaluator's, by the published
+            chain.
         bridge: also judge the real motions after a way through this representation and back.
         limit: use so many motions, the first ones.
     """
@@ -39,6 +41,7 @@ class EvaluationSettings:
     seed: int | None = None
     caption: str | None = None
     equal_captions: bool = False
+    convert: bool = False
     bridge: str | None = None
     limit: int | None = None
     device: str | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, InvalidRequest, KinetypeError
+from ..motion import convert
 from ..motion.io.load import SUFFIXES, read_clip
 from .hml3d_items import Caption, read_captions
 from .selected_captions import selected
@@ -48,6 +49,7 @@ def read(
     fps: float,
     check: Check,
     selected_only: bool = False,
+    bring: convert.IkOptions | None = None,
 ) -> TestSet:
     """Read the motions of ``names``.
 
@@ -57,6 +59,7 @@ def read(
             have no captions when None.
         representation, fps: what the evaluator reads; a file at another rate is refused.
         check: the evaluator's :meth:`checked`.
+        bring: convert files of other representations or rates, this way; refuse them when None.
         selected_only: keep the caption that the leaderboards selected of each motion.
 
     Raises:
@@ -84,10 +87,10 @@ def read(
                 found.skipped[name] = "no prediction"
                 found.missing.append(name)
                 continue
-        real, reason = _motion(real_path, representation, fps, check)
+        real, reason = _motion(real_path, representation, fps, check, bring)
         predicted = None
         if not reason and predicted_path is not None:
-            predicted, reason = _motion(predicted_path, representation, fps, check)
+            predicted, reason = _motion(predicted_path, representation, fps, check, bring)
         if reason:
             found.skipped[name] = reason
             continue
@@ -139,17 +142,25 @@ def motion_file(folder: Path, name: str) -> Path | None:
 
 
 def _motion(
-    path: Path, representation: str, fps: float, check: Check
+    path: Path,
+    representation: str,
+    fps: float,
+    check: Check,
+    bring: convert.IkOptions | None,
 ) -> tuple[np.ndarray | None, str]:
     try:
         clip = read_clip(path, prefer=representation)
+        if bring is not None:
+            clip = convert.convert(
+                clip.data, clip.representation, representation, fps=clip.fps, options=bring
+            )
     except KinetypeError as error:
         return None, error.message
     if clip.representation != representation:
         raise FormatError(
             f"{path} holds {clip.representation}; this evaluator reads {representation}.",
             f"Convert the folder first: kinetype convert IN OUT --from {clip.representation}"
-            f" --to {representation}.",
+            f" --to {representation}; or add --convert.",
         )
     if abs(clip.fps - fps) > 0.01:
         return None, f"{clip.fps:g} fps instead of {fps:g}"

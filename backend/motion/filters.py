@@ -28,3 +28,10 @@ def solveh_banded(bands: np.ndarray, right: np.ndarray) -> np.ndarray:
     from scipy.linalg import solveh_banded as solve
 
     return np.asarray(solve(bands, right))
+
+
+def find_peaks(x: np.ndarray, *, prominence: float, distance: float) -> np.ndarray:
+    """Indices as ``scipy.signal.find_peaks`` gives them."""
+    from scipy import signal
+
+    return np.asarray(signal.find_peaks(x, prominence=prominence, distance=distance)[0])

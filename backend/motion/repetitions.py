@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from .edits import heading
+from .filters import find_peaks, gaussian_filter1d
 from .representations import motion135
 from .rotations import matrix_to_quaternion, quaternion_to_matrix, rotation_about, slerp
 from .skeleton import joint_index
@@ -55,7 +54,7 @@ def peaks(x: np.ndarray, fps: float = 30.0, watched: Sequence[str] = WATCHED) ->
     if extent < 0.02:
         return np.zeros(0, int)
     low = np.concatenate([[line.min()], line, [line.min()]])  # so that ends can be extremes
-    found, _ = find_peaks(low, prominence=PROMINENCE * extent, distance=LEAST_SECONDS * fps)
+    found = find_peaks(low, prominence=PROMINENCE * extent, distance=LEAST_SECONDS * fps)
     return found - 1
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from ..errors import InvalidRequest
+from .filters import gaussian_filter1d
 from .representations import motion135
 from .resample import resample_at
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ..errors import ArtifactError
+from ..motion.io import torch_file
 
 COPY_HINT = "Copy or download the checkpoint again."
 WRAPPERS = ("module.", "_orig_mod.")
@@ -57,7 +58,9 @@ def load_checkpoint(path: Path, *, stand_ins: bool = False) -> Any:
         raise ArtifactError(f"{path} is missing.", COPY_HINT)
     try:
         with _plain_values_allowed(_unknown_names(path) if stand_ins else []):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch_file.load(path)
+    except torch_file.TooMuch as error:
+        raise ArtifactError(f"{path}: {error.message}", error.hint) from error
     except Exception as error:  # a damaged or refused file raises errors of many kinds
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         code = named[1] if named else next(filter(_runs_code, _raw_names(path)), None)

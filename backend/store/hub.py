@@ -58,6 +58,8 @@ class _Answer(TypedDict, total=False):
     error: _Failure
 
 
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""Names of blobs: git's sha1 of small files, sha256 of large ones."""
 _AGAIN = "Files that have arrived whole are kept: the next try goes on from there."
 
 
@@ -111,7 +113,8 @@ def resolve(
 def inside(folder: Path, name: str) -> Path:
     """``folder / name``, or :class:`ArtifactError` if that leads out of the model.
 
-    Links are followed: only a folder of the Hugging Face cache may hold links to its own blobs.
+    Links are followed to blobs of a Hugging Face cache, from its own snapshots and from any folder
+    of links to them; nowhere else.
     """
     relative = PurePosixPath(name)
     plain = bool(name) and not set(name) & set("\\:\0")
@@ -120,12 +123,20 @@ def inside(folder: Path, name: str) -> Path:
     root = folder.resolve()
     if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
         root = root.parent.parent
-    if not (folder / relative).resolve().is_relative_to(root):
+    target = (folder / relative).resolve()
+    if not target.is_relative_to(root) and not _is_blob(target):
         raise ArtifactError(
             f"{folder / relative} is a link that leads out of the model's folder.",
             "Put the file itself there.",
         )
     return folder / relative
+
+
+def _is_blob(path: Path) -> bool:
+    """Whether a file is one that a Hugging Face cache keeps by its hash."""
+    home = path.parent
+    named = home.name == "blobs" and home.parent.name.startswith("models--")
+    return named and _HASH.fullmatch(path.name) is not None
 
 
 def cached(repo: str, revision: str | None = None) -> Path:

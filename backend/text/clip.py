@@ -22,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import ArtifactError, KinetypeError, MissingDependency
+from ..motion.io import torch_file
 from ..motion.io.atomic import atomic_path
 from ..store import hub
 from ..store.config_files import read_json
@@ -343,7 +344,7 @@ def _recorded_heads(path: Path) -> int | None:
 
 def _load_pickled(path: Path) -> dict[str, Tensor]:
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        loaded: Any = torch_file.load(path)
     except Exception as error:  # a damaged or refused pickle raises errors of many kinds
         raise ArtifactError(
             f"{path} cannot be opened as plain weights; nothing in it was run.",

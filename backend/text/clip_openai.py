@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArtifactError
+from ..motion.io import torch_file
 
 FILE = "ViT-B-32.pt"
 MAX_BYTES = 2_000_000_000
@@ -49,7 +50,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             )
         weights.seek(0)
         with torch.serialization.safe_globals([(_StandIn, name) for name in names]):
-            root = torch.load(weights, map_location="cpu", weights_only=True)
+            root = torch_file.load(weights)
     except ArtifactError:
         raise
     except Exception as error:  # what damage raises depends on where it is

@@ -153,7 +153,7 @@ class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
         return "" if reading.frames_of(armature) else f"{armature.name!r} has no motion yet"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if not self.filepath:
+        if not self.filepath:  # type: ignore[has-type]
             armature = placement.find_character(context)
             self.filepath = bpy.path.clean_name(armature.name if armature else "take") + ".npz"
         context.window_manager.fileselect_add(self)

@@ -60,7 +60,7 @@ def find_rig(armature: bpy.types.Object) -> Rig:
 
 def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     """SMPL joint name to the name of the bone that is keyed; see :func:`find_rig`."""
-    return find_rig(armature).bones
+    return dict(find_rig(armature).bones)
 
 
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:

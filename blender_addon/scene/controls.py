@@ -11,14 +11,12 @@ import numpy as np
 from ..backend_access import JOINT_NAMES, ArmatureError, retarget
 from . import compat, mapping
 
-Rig, Switch = retarget.Rig, retarget.Switch
-
 PLACING = ("location", "scale", "rotation_quaternion", "rotation_axis_angle", "rotation_euler")
 _SAME = 1e-3
 """Switches are sliders: a person's 1 may be a rounded one."""
 
 
-def rig_of(armature: bpy.types.Object) -> Rig:
+def rig_of(armature: bpy.types.Object) -> retarget.Rig:
     """The rig that an armature is, with the names of its own bones.
 
     Raises:
@@ -36,7 +34,7 @@ def rig_of(armature: bpy.types.Object) -> Rig:
     return retarget.settle(rig, lambda name: bones[name].parent and bones[name].parent.name)
 
 
-def _value(armature: bpy.types.Object, switch: Switch) -> float | None:
+def _value(armature: bpy.types.Object, switch: retarget.Switch) -> float | None:
     """The present value of a switch; None where the rig has no such number."""
     bone = armature.pose and armature.pose.bones.get(switch.bone)
     if not bone:  # a script has just made the object: its pose has no properties yet
@@ -45,18 +43,18 @@ def _value(armature: bpy.types.Object, switch: Switch) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def switch_path(switch: Switch) -> str:
+def switch_path(switch: retarget.Switch) -> str:
     """Data path of a switch."""
     bone, name = map(bpy.utils.escape_identifier, (switch.bone, switch.name))
     return f'pose.bones["{bone}"]["{name}"]'
 
 
-def limbs_of(rig: Rig) -> list[list[int]]:
+def limbs_of(rig: retarget.Rig) -> list[list[int]]:
     """Joints that have a switch in common, as numbers."""
     return [[JOINT_NAMES.index(joint) for joint in switch.joints] for switch in rig.switches]
 
 
-def driven_switches(armature: bpy.types.Object, rig: Rig) -> list[str]:
+def driven_switches(armature: bpy.types.Object, rig: retarget.Rig) -> list[str]:
     """Switches that a driver sets, whatever a take says."""
     drivers = armature.animation_data.drivers if armature.animation_data else ()
     paths = {driver.data_path for driver in drivers if not driver.mute}
@@ -64,7 +62,7 @@ def driven_switches(armature: bpy.types.Object, rig: Rig) -> list[str]:
 
 
 def write_switches(
-    curves: compat.ActionCurves, rig: Rig, frame: float, joints: Collection[str]
+    curves: compat.ActionCurves, rig: retarget.Rig, frame: float, joints: Collection[str]
 ) -> None:
     """Key the switches of some joints on one frame, those that the Action does not key yet."""
     keyed = {curve.data_path for curve in curves.fcurves}
@@ -76,7 +74,7 @@ def write_switches(
 
 
 def state_paths(
-    armature: bpy.types.Object, rig: Rig, joints: Collection[str], *, still: bool
+    armature: bpy.types.Object, rig: retarget.Rig, joints: Collection[str], *, still: bool
 ) -> set[str]:
     """Data paths of the switches of some joints and, if asked, of the controls to be at rest."""
     paths = {switch_path(s) for s in rig.switches if not set(s.joints).isdisjoint(joints)}
@@ -91,7 +89,7 @@ class Unkeyed:
     """Switches whose values an Action does not key: Blender keeps those that a take leaves."""
 
     action: str
-    values: dict[Switch, float]
+    values: dict[retarget.Switch, float]
 
 
 def unkeyed_switches(armature: bpy.types.Object) -> Unkeyed:
@@ -123,7 +121,7 @@ def left_behind(before: Unkeyed, take: bpy.types.Action) -> str:
 
 def is_unlike_takes(
     armature: bpy.types.Object,
-    rig: Rig,
+    rig: retarget.Rig,
     curves: dict[tuple[str, int], bpy.types.FCurve],
     at: range,
 ) -> bool:

@@ -25,6 +25,7 @@ from backend.text.prompts.clauses import clauses
 from backend.text.prompts.cores import core_of
 from backend.text.prompts.reader import PromptReader
 from backend.text.prompts.reading import PartReading, Reading
+from backend.training.words.into_model import captions_by_label
 from backend.training.words.train import encode, train_words
 
 from .scoring import rate
@@ -321,7 +322,7 @@ def main() -> None:
     dev = json.loads(args.dev.read_text(encoding="utf-8")) if args.dev else []
     words = ActionWords.load(args.model)
     if args.held_out:
-        fresh = held_out_words(captions_of(args.held_out), encoder, lists, dev)
+        fresh = held_out_words(captions_by_label(args.held_out), encoder, lists, dev)
         words = with_known(fresh, sorted(words.known))
     if args.all_labels:
         words = with_known(words, words.labels)
@@ -333,14 +334,6 @@ def main() -> None:
     print(*rates, sep="\n")
     if args.wrong:
         print(*wrong, sep="\n")
-
-
-def captions_of(path: Path) -> dict[str, list[str]]:
-    """Label to sentences of a captions.json of clips (``detail`` is the label)."""
-    found: dict[str, list[str]] = {}
-    for clip in json.loads(path.read_text(encoding="utf-8")).values():
-        found.setdefault(clip["detail"], []).extend(clip["captions"])
-    return found
 
 
 if __name__ == "__main__":

@@ -105,6 +105,8 @@ def test_the_whole_chain_from_the_command_line(captions: Path, tmp_path: Path) -
     command += ["--out", str(out)]
     assert main(command) == 0
     assert np.load(out / "ms272" / "c4.npy").shape[1] == 272
+    assert main([*command, "--stages", "joints66"]) == 0
+    assert np.load(out / "joints66" / "c4.npy").shape[1] == 66
     gt = tmp_path / "gt"
     gt.mkdir()
     for i in range(5):
@@ -117,6 +119,13 @@ def test_the_whole_chain_from_the_command_line(captions: Path, tmp_path: Path) -
     assert summary["stages"]["motion135"]["skipped"] == 5
     report = json.loads((out / "evaluation.json").read_text())
     assert report["table"]["predictions"]["slide"]["mean"] > 0
+
+
+def test_stages_start_where_the_bridge_does() -> None:
+    assert chain.before("ms272", "ik") == "motion135" == chain.before("joints66", "native")
+    assert chain.before("ms272", "native") == chain.NATIVE == chain.before("motion135", "ik")
+    folders = {name: chain.folder_for(name) for name in ("hml263", "ms272", "joints66", "physical")}
+    assert list(folders.values()) == ["native", "ms272", "joints66", "motion135"]
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "sub/a", "..\\a"])

@@ -11,7 +11,7 @@ import pytest
 
 from backend.batch import conversion, journal, normalisation
 from backend.batch.conversion_settings import ConversionSettings
-from backend.batch.engine import Workers
+from backend.batch.workers import Workers
 from backend.errors import InvalidRequest
 from backend.motion import convert
 from backend.motion.io import bvh, load, npz

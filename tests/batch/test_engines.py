@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from backend.batch import drive
-from backend.batch.engine import LocalEngine, Workers
+from backend.batch.engine import LocalEngine
 from backend.batch.work import DONE, FAILED, Outcome, cut
+from backend.batch.workers import Workers
 from backend.errors import InvalidRequest, ServiceError
 
 from .toy_work import Toy, ToyWork

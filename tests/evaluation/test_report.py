@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from backend.cli.main import main
-from backend.errors import InvalidRequest
+from backend.errors import FormatError, InvalidRequest
 from backend.evaluation import evaluators, protocol, report, settings
 from backend.evaluation.evaluators.parts.base import Evaluator
+from backend.motion import convert
 from backend.motion.representations import motion135
 
 REPO = Path(__file__).resolve().parents[2]
@@ -133,6 +134,31 @@ def test_bridges_are_rows_and_columns(added: None, folders: Path) -> None:
         report.evaluate(settings.EvaluationSettings(**{**vars(asked), "bridge": "motion135"}))
     with pytest.raises(InvalidRequest, match="no protocol preset"):
         report.evaluate(settings.EvaluationSettings(**{**vars(asked), "preset": "best"}))
+
+
+def test_one_ground_truth_serves_evaluators_of_any_representation(
+    added: None, folders: Path
+) -> None:
+    asked = settings.EvaluationSettings(
+        "height",
+        gt=folders / "gt",
+        predictions=folders / "pred",
+        captions=folders / "captions",
+        preset="leaderboard",
+    )
+    before = report.evaluate(asked)["table"]
+    (folders / "other").mkdir()
+    for path in (folders / "gt").iterdir():
+        x = convert.convert(np.load(path), "motion135", "hymotion201").data
+        np.save(folders / "other" / path.name, x)
+    elsewhere = {**vars(asked), "gt": folders / "other"}
+    with pytest.raises(FormatError, match="holds hymotion201; this evaluator reads motion135"):
+        report.evaluate(settings.EvaluationSettings(**elsewhere))
+    made = report.evaluate(settings.EvaluationSettings(**elsewhere | {"convert": True}))
+    assert made["converted"] is True
+    for row, values in before.items():
+        for name, value in values.items():
+            assert made["table"][row][name]["mean"] == pytest.approx(value["mean"], abs=1e-6)
 
 
 def test_nobody_fakes_a_command_line() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...errors import ArtifactError
+from ...motion.io import torch_file
 from ...store.model_folder import sha256_of
 from ...text.distilbert import DistilBertEncoder
 from .parts import base
@@ -75,7 +75,7 @@ def _statistics(mean: Path, std: Path, dim: int) -> tuple[np.ndarray, np.ndarray
     found = []
     for path in (mean, std):
         try:
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            values = torch_file.load(path)
         except Exception as error:  # torch, zipfile and pickle each raise their own
             raise ArtifactError(f"{path} cannot be read as a tensor.", _HINT, str(error)) from error
         if not isinstance(values, Tensor) or tuple(values.shape) != (dim,):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...errors import FormatError
 
@@ -36,6 +36,13 @@ _TEXTS = frozenset(
     ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
      "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
 )  # fmt: skip
+_FILLING = frozenset(("SETITEM", "SETITEMS", "APPEND", "APPENDS", "ADDITEMS", "BUILD"))
+_HOLDING = frozenset(
+    ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "LIST", "DICT", "FROZENSET", "REDUCE", "NEWOBJ",
+     "NEWOBJ_EX", "OBJ", "INST", "PERSID", "BINPERSID")
+)  # fmt: skip
+_WALK, _FREE_WALK = 20, 100_000
+"""Parts that a walk through the content may meet: so many an opcode, and some more."""
 
 _HINT = "It is damaged, or made to fill the memory; get the file from its official site."
 
@@ -95,30 +102,50 @@ def _too_deep() -> TooMuch:
     return TooMuch("keys of it are made of too many parts.", _HINT)
 
 
-class _Keys:
-    """Follows the opcodes with the number of parts in place of each value; a text counts 0."""
+class _Node:
+    """A value as far as it matters: parts it has as a key (a text none), and what it holds."""
+
+    __slots__ = ("inner", "parts")
+
+    def __init__(self, parts: int = 1, inner: Sequence[_Node] = ()) -> None:
+        self.parts, self.inner = parts, list(inner)
+
+
+_ATOM, _TEXT = _Node(), _Node(0)
+
+
+class Scan:
+    """Follows the opcodes of a pickle with a :class:`_Node` in place of each value.
+
+    Attributes:
+        steps: opcodes so far.
+        root: what the pickle comes to, after its last opcode.
+    """
 
     def __init__(self) -> None:
-        self.stack: list[int] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, int] = {}
-        self.others = 0
+        self.steps = 0
+        self.root = _ATOM
+        self._stack: list[_Node] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, _Node] = {}
+        self._others = 0
 
     def follow(self, opcode: pickletools.OpcodeInfo, argument: int) -> None:
         """Take one step; ``IndexError`` where the stack does not hold what it needs."""
         name = opcode.name
+        self.steps += 1
         if name == "MARK":
-            self.marks.append(len(self.stack))
-        elif name == "POP" and self.marks and self.marks[-1] == len(self.stack):
-            self.marks.pop()
+            self._marks.append(len(self._stack))
+        elif name == "POP" and self._marks and self._marks[-1] == len(self._stack):
+            self._marks.pop()
         elif name == "DUP":
-            self.stack.append(self.stack[-1])
+            self._stack.append(self._stack[-1])
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = self.stack[-1]
+            self._memo[argument] = self._stack[-1]
         elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = self.stack[-1]
+            self._memo[len(self._memo)] = self._stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self.stack.append(self.memo.get(argument, 1))
+            self._stack.append(self._memo.get(argument, _ATOM))
         else:
             self._replace(opcode)
 
@@ -127,58 +154,107 @@ class _Keys:
         name, before = opcode.name, opcode.stack_before
         marked = pickletools.markobject in before
         count = before.index(pickletools.markobject) if marked else len(before)
-        start = (self.marks.pop() if marked else len(self.stack)) - count
-        if start < (self.marks[-1] if self.marks else 0):
+        start = (self._marks.pop() if marked else len(self._stack)) - count
+        if start < (self._marks[-1] if self._marks else 0):
             raise IndexError("the stack of the pickle holds less than it takes")
-        taken = self.stack[start:]
-        del self.stack[start:]
+        taken = self._stack[start:]
+        del self._stack[start:]
         if name in ("SETITEM", "SETITEMS"):
             self._hash(taken[1::2])
         elif name == "DICT":
             self._hash(taken[::2])
         elif name in ("ADDITEMS", "FROZENSET"):
             self._hash(taken[count:])
-        if name.startswith("TUPLE"):
-            parts = 1 + sum(max(1, part) for part in taken)
-            self.stack.append(min(parts, MAX_KEY_PARTS + 1))  # it could grow to 2^operations
+        if name in _FILLING:
+            if taken[0] not in (_ATOM, _TEXT):
+                taken[0].inner += taken[1:]
+            self._stack.append(taken[0])
+        elif name == "STOP":
+            self.root = taken[0]
+        elif name.startswith("TUPLE"):
+            parts = 1 + sum(max(1, part.parts) for part in taken)
+            # it could grow to 2^operations
+            self._stack.append(_Node(min(parts, MAX_KEY_PARTS + 1), taken))
+        elif name in _HOLDING:
+            self._stack.append(_Node(1, taken))
         else:
-            self.stack += [0 if name in _TEXTS else 1] * len(opcode.stack_after)
+            self._stack += [_TEXT if name in _TEXTS else _ATOM] * len(opcode.stack_after)
 
-    def _hash(self, keys: Sequence[int]) -> None:
-        if any(parts > MAX_KEY_PARTS for parts in keys):
+    def _hash(self, keys: Sequence[_Node]) -> None:
+        if any(key.parts > MAX_KEY_PARTS for key in keys):
             raise _too_deep()
-        self.others += sum(parts > 0 for parts in keys)
-        if self.others > MAX_OTHER_KEYS:
+        self._others += sum(key.parts > 0 for key in keys)
+        if self._others > MAX_OTHER_KEYS:
             raise TooMuch(f"more than {MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
 
+    def check_tree(self) -> None:
+        """Raise :class:`TooMuch` where walking through the content would not end soon.
 
-def read_checked(path: Path) -> bytes:
-    """The bytes of a pickle whose opcodes ask for nothing beyond the file.
+        A reader that walks it meets a list as often as it is named, so that a few lists that hold
+        one another twice are met 2^depth times, and one that holds itself for ever.
+        """
+        sizes: dict[int, int] = {}
+        depths: dict[int, int] = {}
+        open_: set[int] = set()
+        waiting = [(self.root, False)]
+        while waiting:
+            node, done = waiting.pop()
+            if done:
+                open_.discard(id(node))
+                sizes[id(node)] = 1 + sum(sizes[id(n)] for n in node.inner)
+                depths[id(node)] = 1 + max((depths[id(n)] for n in node.inner), default=0)
+                if sizes[id(node)] > _FREE_WALK + _WALK * self.steps:
+                    raise TooMuch("a few parts of it are named far too often.", _HINT)
+                if depths[id(node)] > _DEEPEST:
+                    raise TooMuch("its parts are nested too deeply.", _HINT)
+            elif id(node) in open_:
+                raise TooMuch("a part of it holds itself.", _HINT)
+            elif id(node) not in sizes:
+                open_.add(id(node))
+                waiting.append((node, True))
+                waiting += [(n, False) for n in node.inner if id(n) not in sizes]
+
+
+def scan(data: bytes | BinaryIO, size: int) -> Scan:
+    """Follow the opcodes of one pickle; from a stream it takes no more than the pickle.
+
+    Args:
+        size: bytes that there are.
 
     Raises:
         FormatError: no complete pickle.
-        TooMuch: it is too large, an opcode names a length or memo place beyond the file, or its
-            keys would take long to hash.
-        OSError: of reading the file.
+        TooMuch: an opcode names a length or memo place beyond the file, or its keys would take long
+            to hash.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
-    data = path.read_bytes()
-    keys = _Keys()
+    found = Scan()
     try:
         for count, (opcode, value, position) in enumerate(pickletools.genops(data)):
             argument = value if isinstance(value, int) else 0
-            if opcode.name == "FRAME" and argument > len(data) - (position or 0):
+            if opcode.name == "FRAME" and argument > size - (position or 0):
                 raise TooMuch("a frame of it is longer than the file.", _HINT)
             # picklers number what they memoise one by one, from 0 or 1
             if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= count + 1:
                 raise TooMuch(f"it wants {argument} places in the memo.", _HINT)
             if opcode.name.startswith("EXT"):
                 raise ValueError("it names something by a number")
-            keys.follow(opcode, argument)
+            found.follow(opcode, argument)
     # what genops raises depends on the damage; int() of a text opcode adds the rest
     except (ValueError, IndexError, EOFError, OverflowError, TypeError) as error:
         raise FormatError(
             f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
         ) from error
+    return found
+
+
+def read_checked(path: Path) -> bytes:
+    """The bytes of a pickle whose opcodes ask for nothing beyond the file.
+
+    Raises:
+        FormatError, TooMuch: as :func:`scan`, or it is too large.
+        OSError: of reading the file.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
+    data = path.read_bytes()
+    scan(data, len(data))
     return data

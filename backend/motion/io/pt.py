@@ -44,7 +44,7 @@ def read_clip(path: Path, reading: Reading) -> Clip:
 
 def _load(path: Path) -> object:
     try:
-        import torch
+        from . import torch_file
     except ImportError as error:
         raise MissingDependency(
             f"{path.name} needs PyTorch to be read.", "Read it where the backend is installed."
@@ -56,12 +56,12 @@ def _load(path: Path) -> object:
         else:
             size = path.stat().st_size
         if size > MAX_BYTES:
-            raise FormatError(f"{path} unpacks to {size / 2**30:.1f} GiB.", _HINT)
-        return torch.load(path, map_location="cpu", weights_only=True)
+            raise FormatError(f"it unpacks to {size / 2**30:.1f} GiB.", _HINT)
+        return torch_file.load(path)
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "Check the path.") from error
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
     except Exception as error:  # what a damaged or refused file raises has many kinds
         raise FormatError(
             f"{path} is damaged, or holds more than tensors ({type(error).__name__}).", _HINT

@@ -272,7 +272,8 @@ class _Finder:
             return self._upright(column), []
         column = skeleton.between(pelvis, top) + ([top] if head < 0 and top != pelvis else [])
         column = self._upright(column)
-        spine, neck = [], []
+        spine: list[int] = []
+        neck: list[int] = []
         for bone in column:
             name = self.read[bone]
             above = chest >= 0 and bone != chest and skeleton.is_above(chest, bone)

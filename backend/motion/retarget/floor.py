@@ -162,7 +162,7 @@ def feet_of(
     Args:
         ankle_height: above the soles when the feet stand flat; as at rest when None.
     """
-    made = []
+    made: list[Foot | None] = []
     for side in SIDES:
         if f"{side}_ankle" not in own:
             made.append(None)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ...errors import ArtifactError
 from ...models.action_mdm import MAX_POSITIONS, ActionMDM, ActionMDMConfig
+from ...motion.io import torch_file
 from ...store import statistics
 from ...store.statistics import Stats
 from ...store.weights import check_fit, outline
@@ -60,7 +60,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ArtifactError(f"{path} is missing.", _HINT)
     try:
-        values: Any = torch.load(path, map_location="cpu", weights_only=True)
+        values: Any = torch_file.load(path)
     except Exception as error:  # what a damaged file raises depends on where the damage is
         raise ArtifactError(
             f"{path} is damaged, or holds more than tensors; nothing of it was run.",

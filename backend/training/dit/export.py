@@ -19,6 +19,7 @@ from ...text.minilm import MiniLMEncoder, TextEmbedding
 from ..data.dataset import MotionDataset, read_json
 from ..recipe import Report, silent
 from ..run import load_state
+from ..words.into_model import bundled_words
 from .recipe import ema_weights
 
 PRESETS = ("draft", "best")
@@ -99,12 +100,15 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None, repo
     told = _Told(encoder, sum(map(len, captions.values())), report)
     knowledge = build_knowledge(captions, told, per_label=CAPTIONS_PER_LABEL)
     report("writing the model", 0, 0)
+    vocabulary = Vocabulary.load(run) if config.conditioned else None
+    words = bundled_words([x.name for x in vocabulary.labels]) if vocabulary is not None else None
     pipeline = DiTPipeline(
         pipeline_config,
         net,
         Stats(mean, std),
         knowledge=knowledge,
-        vocabulary=Vocabulary.load(run) if config.conditioned else None,
+        vocabulary=vocabulary,
+        words=words,
         encoder=encoder,
     )
     pipeline.write(folder, half=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import ArtifactError, FormatError, InvalidRequest
+from ....motion.io import torch_file
 from ....motion.representations.spec import check_finite
 from ....store.hub import resolve
 from ....store.statistics import read_pair
@@ -229,7 +230,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return read_tensors(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch_file.load(path)
     except Exception as error:  # torch, zipfile, pickle and safetensors each raise their own
         raise ArtifactError(
             f"{path} cannot be read as tensors.",
