@@ -206,6 +206,28 @@ def test_bad_config_values(values: dict, words: str) -> None:
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"inner": {"width": 10**9}},
+        {"inner": {"width": 10**4000}},
+        {"inner": {"width": 3}, "fps": 1e300},
+        {"inner": {"width": 3}, "fps": float("nan")},
+        {"inner": {"width": 3}, "fps": 0.0},
+    ],
+)
+def test_claims_beyond_every_model_are_refused(values: dict) -> None:
+    with pytest.raises(ArtifactError, match="beyond every model"):
+        config_from_dict(Outer, values, "config.json")
+
+
+def test_a_network_of_a_billion_layers_is_not_begun() -> None:
+    from backend.models.dit import DiTConfig
+
+    with pytest.raises(ArtifactError, match="depth 1000000000 "):
+        config_from_dict(DiTConfig, {"depth": 10**9}, "config.json")
+
+
 # ---------------------------------------------------------------- paths
 
 
