@@ -61,7 +61,9 @@ def _models(_settings: bpy.types.PropertyGroup, _context: bpy.types.Context | No
 
 def _model_tip(info: model_list.ModelInfo) -> str:
     text = info.description if info.ready else f"{info.problem} {info.fix}"
-    return f"{text} Licence: {info.licence}" if info.licence else text
+    if info.licence:
+        text = f"{text} Licence: {info.licence}"
+    return f"{text} (commercial use: {info.commercial_use})" if info.commercial_use else text
 
 
 def _can_be_character(_settings: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> bool:

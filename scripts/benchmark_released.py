@@ -51,13 +51,13 @@ from backend.pipelines.kimodo.sampling import KimodoOptions, sample_features
 
 SECONDS = 5.0
 FRAMES = round(30 * SECONDS)
-REPEATS = 2
+_repeats = 2
 
 
 def timed(forms: dict[str, Callable[[], object]]) -> dict[str, float]:
     """Least CPU seconds of each form, taken in turn after one call that is not counted."""
     best = dict.fromkeys(forms, float("inf"))
-    for turn in range(REPEATS + 1):
+    for turn in range(_repeats + 1):
         for name, run in forms.items():
             start = time.process_time()
             run()
@@ -215,7 +215,10 @@ def main() -> None:
     parser.add_argument("families", nargs="*", choices=[*families, []], default=[])
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
+    global _repeats
+    _repeats = options.repeats
     torch.set_num_threads(options.threads)
     for name in options.families or families:
         print(json.dumps({name: families[name](options.steps)}, indent=1), flush=True)

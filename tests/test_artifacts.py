@@ -248,6 +248,29 @@ def test_links_to_blobs_of_a_cache_are_followed(model: Path, tmp_path: Path) -> 
         model_folder.resolve(model)
 
 
+def test_a_file_is_hashed_once_until_it_changes(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = model / "model.safetensors", []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *a: read.append(1) or digest(*a))
+    path.touch()
+    first = model_folder.sha256_of(path)
+    assert model_folder.sha256_of(path) == first and len(read) == 1
+    path.write_bytes(path.read_bytes() + b"x")
+    assert model_folder.sha256_of(path) != first and len(read) == 2
+
+
+def test_a_list_of_a_million_tensors_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write((90_000_000).to_bytes(8, "little"))
+        file.truncate(90_000_008)  # a hole: it takes no disk
+    with pytest.raises(ArtifactError, match="corrupt") as caught:
+        model_folder.load_tensors(path)
+    assert "list of tensors" in caught.value.detail
+
+
 def test_checksums_may_not_name_files_elsewhere(model: Path) -> None:
     with pytest.raises(ArtifactError, match="not a file name"):
         model_folder.verify_checksums(model, {"sha256": {"../x": "0"}})

@@ -37,6 +37,8 @@ from .weights import save_tensors as save_tensors
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
+_digests: dict[tuple[str, int, int, int], str] = {}
+
 
 def resolve(
     name_or_path: str | Path,
@@ -75,9 +77,14 @@ def verify_checksums(
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Hexadecimal sha256 of a file, computed once for as long as the file stays as it is."""
+    real = path.resolve()
+    found = real.stat()
+    key = (str(real), found.st_ino, found.st_size, found.st_mtime_ns)
+    if key not in _digests:
+        with real.open("rb") as stream:
+            _digests[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _digests[key]
 
 
 # ---------------------------------------------------------------- saving

@@ -50,8 +50,9 @@ def loaded(path: Path) -> dict[str, np.ndarray]:
 )
 def test_mdm(kit: Path, name: str, captions: int, lengths: list[int], seed: int) -> None:
     golden = loaded(kit / "motius" / "mdm_golden.npz")
-    pipeline = MDMPipeline.from_pretrained(kit / "motius" / "mdm_artifact", device="cpu")
-    pipeline._encoder = GoldenText(golden["text_embed"][0])
+    found = MDMPipeline.from_pretrained(kit / "motius" / "mdm_artifact", device="cpu")
+    text = GoldenText(golden["text_embed"][0])
+    pipeline = MDMPipeline(found.config, found.net, found.stats, encoder=text, device="cpu")
     made = pipeline.infer_t2m(CAPTIONS[:captions], lengths, seed=seed, exact=True)
     for i, clip in enumerate(made):
         assert clip.shape == golden[f"{name}_{i}"].shape
@@ -61,9 +62,9 @@ def test_mdm(kit: Path, name: str, captions: int, lengths: list[int], seed: int)
 
 @pytest.fixture(scope="module")
 def mogents(kit: Path) -> MoGenTSPipeline:
-    pipeline = MoGenTSPipeline.from_pretrained(kit / "motius" / "mogents_artifact", device="cpu")
-    pipeline._encoder = GoldenText(loaded(kit / "motius" / "mogents_golden.npz")["text_embed"])
-    return pipeline
+    found = MoGenTSPipeline.from_pretrained(kit / "motius" / "mogents_artifact", device="cpu")
+    text = GoldenText(loaded(kit / "motius" / "mogents_golden.npz")["text_embed"])
+    return MoGenTSPipeline(found.networks, found.stats, encoder=text, device="cpu")
 
 
 @pytest.mark.parametrize(("i", "length", "seed"), [(0, 60, 20), (1, 80, 21), (2, 100, 22)])

@@ -147,7 +147,7 @@ def test_a_request_goes_on_as_far_as_asked(whole: np.ndarray, model: KnowsTheCli
         assert len(motion.data) == pytest.approx(60 + 15, abs=2)
         np.testing.assert_array_equal(motion.data[:60], whole[:60].astype(np.float32))
     silent = KnowsTheClip(model.whole, writes=0)
-    with pytest.raises(InvalidRequest, match="nothing that goes on"):
+    with pytest.raises(InvalidRequest, match="wrote no motion"):
         edit_motions(silent, asked)
 
 

@@ -11,7 +11,7 @@ from backend.errors import InvalidRequest
 from backend.motion import convert
 from backend.motion.representations import motion135
 from backend.pipelines.action_mdm.pipeline import to_motion135
-from backend.pipelines.humanml3d.output import to_motions
+from backend.pipelines.humanml3d.output import rigged
 from backend.wire import limits
 from backend.wire.messages import Request
 
@@ -29,17 +29,17 @@ def test_a_request_chooses_the_preset(make_motion: Callable[..., np.ndarray]) ->
     joints = convert.hml263_to_joints(features)
     made = {}
     for name in limits.IK_PRESETS:
-        [motion] = to_motions([features], Request("x", ik=name, seconds=1.3), [{}])
-        assert motion.meta["ik"] == name
+        data, note = rigged(features, Request("x", ik=name, seconds=1.3))
+        assert note["ik"] == name
         expected, error = convert.joints_to_motion135(
             joints, options=convert.IkOptions.preset(name)
         )
-        frames = min(len(expected), len(motion.data))
-        np.testing.assert_allclose(motion.data[:frames, 3:], expected[:frames, 3:], atol=1e-6)
-        assert motion.meta["ik_error_mm"] == pytest.approx(error.mean(), abs=0.01)
-        made[name] = motion
+        frames = min(len(expected), len(data))
+        np.testing.assert_allclose(data[:frames, 3:], expected[:frames, 3:], atol=1e-6)
+        assert note["ik_error_mm"] == pytest.approx(error.mean(), abs=0.01)
+        made[name] = data
         own, _ = to_motion135(joints, 20.0, 39, name)
         assert own.shape == (39, 135)
     rotations = motion135.SPEC.columns("rotations")
-    apart = made["published"].data[:, rotations] - made["clean"].data[:, rotations]
+    apart = made["published"][:, rotations] - made["clean"][:, rotations]
     assert np.abs(apart).max() > 0.01

@@ -297,7 +297,11 @@ def test_converted_it_is_verified_and_may_be_replaced(
     assert main(command) == 0
     assert capsys.readouterr().out.count("max-abs-diff = 0.0") == 2
     assert main(command) != 0
-    assert main([*command, "--overwrite"]) == 0
+    assert main([*command, "--overwrite", "--precision", "bfloat16"]) == 0
+    half = KimodoPipeline.from_pretrained(tmp_path / "out", device="cpu")
+    full = KimodoPipeline.from_pretrained(place, device="cpu")
+    a, b = (p.infer_t2m([PROMPTS[0]], [30], seed=1, steps=1)[0] for p in (half, full))
+    assert 0 < np.abs(a - b).mean() < 0.02 * np.abs(b).mean()
 
 
 def test_constraints_from_the_command_line_are_reached_or_reported(

@@ -68,12 +68,13 @@ CARD = Family(
         ModelInfo("riser", "Riser", "Rises.", "CC0-1.0", commercial_use="yes",
                   hub_id="somebody/riser", size_bytes=2_000_000),
     ),
-    converter=".conversion:RiserConversion",
+    converter=".making:RiserConversion",
+    trainers={"riser": "pipelines.riser.making:RiserRecipe"},
 )
 """
 
-CONVERSION = '''
-"""Its released file to a folder."""
+MAKING = '''
+"""Its released file to a folder, and how it is trained."""
 
 from __future__ import annotations
 
@@ -81,8 +82,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ...store.new_folder import new_folder
 from ...store.options import option
+from ...training.recipe import Recipe, Sources
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,39 @@ class RiserConversion:
         with new_folder(self.out) as folder:
             (folder / "config.json").write_text(json.dumps({"pipeline": "riser", "speed": speed}))
         return self.out
+
+
+@dataclass(frozen=True)
+class RiserConfig:
+    seed: int = option(0, "of the weights")
+    steps: int = option(60, "step budget")
+    minutes: float | None = option(None, "wall-clock budget")
+    lr: float = option(0.2, "learning rate")
+    clip: float = option(10.0, "largest gradient")
+
+
+class RiserRecipe(Recipe):
+    about = "train Riser on a file that holds its speed"
+    config_class, sources_class = RiserConfig, Sources
+
+    @classmethod
+    def open(cls, config, sources, setting):
+        recipe = cls(config)
+        recipe.wanted = float((sources.data / "speed.txt").read_text())
+        recipe.net = torch.nn.Linear(1, 1, bias=False)
+        recipe.optimizer = torch.optim.SGD(recipe.net.parameters(), lr=config.lr)
+        return recipe
+
+    def batch(self, step):
+        return torch.ones(1, 1)
+
+    def step(self, batch):
+        return {"loss": (self.model(batch) - self.wanted).pow(2).mean()}
+
+    def finish(self, folder):
+        made = {"pipeline": "riser", "speed": self.net.weight.item()}
+        (folder / "made").mkdir()
+        (folder / "made" / "config.json").write_text(json.dumps(made))
 '''
 
 
@@ -147,7 +184,7 @@ def test_a_family_that_generates_is_one_file(
     assert "cannot edit a motion" in capsys.readouterr().err
 
 
-def test_hub_entry_and_converter_are_two_more(
+def test_hub_entry_converter_and_recipe_are_two_more(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     card, _, _ = CARD.partition("\nCARD = Family(")
@@ -156,7 +193,7 @@ def test_hub_entry_and_converter_are_two_more(
         "from __future__ import annotations\n\nfrom ...wire.control import ModelInfo\n"
         "from ..family import Family\n" + MORE
     )
-    (package / "conversion.py").write_text(CONVERSION)
+    (package / "making.py").write_text(MAKING)
     monkeypatch.chdir(tmp_path)
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
@@ -167,6 +204,10 @@ def test_hub_entry_and_converter_are_two_more(
     words = ["generate", "a person rises", "--seconds", "2", "--no-cleanup", "--quiet"]
     assert main([*words, "--model", "fast", "--out", "rise.npz"]) == 0
     assert risen(tmp_path / "rise.npz") == pytest.approx(0.5, abs=1e-3)
+    assert main(["train", "riser", "--data", ".", "--run", "run", "--quiet"]) == 0
+    assert main([*words, "--model", "run/made", "--out", "learnt.npz"]) == 0
+    assert risen(tmp_path / "learnt.npz") == pytest.approx(0.25, abs=1e-3)
+    assert len(list(package.glob("*.py"))) == 3
 
 
 def test_a_child_process_finds_it_too(package: Path, tmp_path: Path) -> None:

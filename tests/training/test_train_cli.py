@@ -10,6 +10,7 @@ import pytest
 
 from backend.cli.main import main
 from backend.errors import FormatError
+from backend.evaluation.evaluators.starter import StarterEvaluator
 from backend.pipelines.dit import DiTPipeline
 from backend.training.data.dataset import MotionDataset
 from backend.training.run import load_state
@@ -88,6 +89,24 @@ def test_training_learns_resumes_and_exports(data: Path, tmp_path: Path) -> None
     assert state["mean"] == pytest.approx(pipeline.stats.mean)
     for name, value in pipeline.net.state_dict().items():
         assert (state["net"][name] - value).abs().max() < 0.01  # one small step away from the model
+
+
+def test_an_evaluator_is_trained_resumed_and_written(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "evaluator"
+    base = ["train", "tmr", "--data", str(data), "--run", str(run), "--frames", "200", "--quiet"]
+    assert main([*base, "--steps", "2"]) == 0
+    assert int(load_state(run)["step"]) == 2
+    assert main([*base, "--steps", "4", "--resume", "--out", str(out)]) == 0
+    assert int(load_state(run)["step"]) == 4
+    assert StarterEvaluator.from_pretrained(out).max_frames > 0
+    capsys.readouterr()
+    assert main([*base, "--steps", "5", "--resume", "--out", str(out)]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert int(load_state(run)["step"]) == 4  # nothing was trained
+    assert main([*base, "--steps", "4", "--resume", "--frames", "300"]) == 2
+    assert "cannot change frames" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

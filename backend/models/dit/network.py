@@ -150,8 +150,9 @@ class DiT(nn.Module):
         hidden = hidden.reshape(len(x), -1, seen.shape[-1]) * frame_mask
         coarse = hidden[..., : self.config.stem_width]
         joined = torch.cat([coarse, stem.to(hidden.dtype)], -1)
-        mid = F.gelu(_over_time(self.head1, joined, held)) * frame_mask
-        out = _over_time(self.head2, mid, held)
+        # channels first in memory: the convolution rounds otherwise where time comes first
+        mid = F.gelu(_over_time(self.head1, joined, held).mT) * frame_mask.mT
+        out = _over_time(self.head2, mid.mT, held)
         if self.config.detail_width:
             # how far a noisy frame may be believed depends on the step, and on what is asked for
             width = self.config.width

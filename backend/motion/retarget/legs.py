@@ -12,13 +12,13 @@ from .keys import Pose
 Chain = tuple[int, int, int]
 """Tracks of hip, knee and ankle."""
 
-_STRAIGHT = 0.9985  # of the leg's length; the knee of a straighter leg jumps at small moves
-_STRAIGHTNESS = 0.01  # of the leg's length
+_STRAIGHT = 0.994  # of the leg's length; the knee of a straighter leg jumps at small moves
+_STRAIGHTNESS = 0.01  # of the leg's length: how near to straight a leg counts most
 _CLEAR_BEND = 0.006  # of the leg's length the knee stands off its line before it shows a direction
 _SINK = 0.12  # s: how smoothly the pelvis sinks
-_MOST_SINK = 0.12  # of the leg's length
-_FOLLOW = 300.0  # the same for the pelvis above standing feet
-_BODY_EASE = 0.08  # s: the same for the pelvis
+_MOST_SINK = 0.2  # of the leg's length
+_FOLLOW = 300.0  # weight of standing feet against the smoothness of the pelvis
+_BODY_EASE = 0.12  # s: how fast the pelvis may be moved
 
 
 def _lengths(body: Body, chain: tuple[int, int, int]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ CONFIG, CHECKPOINT, WEIGHTS = "config.yml", "latest.ckpt", "model.safetensors"
 TABLE = "text_features.safetensors"
 PREFIX = "motion_transformer."
 RECORD = "record.json"
-"""Says what we saved: licence and the other files' sha256."""
+"""Says what we saved: licence, precision and the other files' sha256."""
 FILES = (CHECKPOINT, WEIGHTS, TABLE)
 
 
@@ -92,6 +92,12 @@ def save(folder: Path, model: Released) -> None:
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     own = {PREFIX + name: value for name, value in model.net.state_dict().items()}
     model_folder.save_tensors(folder / WEIGHTS, {**model.others, **own})
+
+
+def recorded_precision(folder: Path) -> str:
+    """What a folder that we saved says about the dtype to compute in; float32 where it does not."""
+    values = model_folder.read_json(folder / RECORD) if (folder / RECORD).is_file() else {}
+    return str(values.get("precision") or "float32")
 
 
 # ---------------------------------------------------------------- inside

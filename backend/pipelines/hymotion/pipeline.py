@@ -66,6 +66,7 @@ class HYMotionPipeline:
         local_files_only: bool = False,
     ) -> None:
         self.device = device_or_best(device)
+        self.precision = precision
         self.model = model
         self.net = frozen(model.net.to(precision_of(precision)), self.device)
         self.name = folder.name if folder else "hymotion"
@@ -82,14 +83,15 @@ class HYMotionPipeline:
         name_or_path: str | Path,
         *,
         device: str | torch.device | None = None,
-        precision: str = "float32",
+        precision: str | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> HYMotionPipeline:
         """Load a folder or hub id in the published layout; every file is checked.
 
         Args:
-            precision: "float32", or "bfloat16", which is faster where the processor has it.
+            precision: "float32", or "bfloat16", which is faster where the processor has it; when
+                None, what the folder records, else float32.
 
         Raises:
             ModelNotFound: nothing there.
@@ -107,7 +109,7 @@ class HYMotionPipeline:
             model,
             folder=folder,
             device=device,
-            precision=precision,
+            precision=precision or hy_files.recorded_precision(folder),
             local_files_only=local_files_only,
         )
 
@@ -123,7 +125,9 @@ class HYMotionPipeline:
         if self._folder is not None and (self._folder / hy_files.TABLE).is_file():
             table = (self._folder / hy_files.TABLE).read_bytes()
             (folder / hy_files.TABLE).write_bytes(table)
-        model_folder.record(folder, {"licence": self.licence}, name=hy_files.RECORD)
+        model_folder.record(
+            folder, {"licence": self.licence, "precision": self.precision}, name=hy_files.RECORD
+        )
 
     # ------------------------------------------------------------------ atoms
 

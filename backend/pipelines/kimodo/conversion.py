@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import InternalError
 from ...store.options import option
@@ -29,6 +29,9 @@ class KimodoConversion:
     verify: bool = option(
         False, "compare tensors and a motion of both; nothing is kept if they differ"
     )
+    precision: Literal["float32", "bfloat16"] = option(
+        "float32", "to compute in when the folder is used; the files are float32 (default float32)"
+    )
     overwrite: bool = option(False, "replace OUT if it is there")
 
     def convert(self, tell: Tell) -> Path:
@@ -39,9 +42,14 @@ class KimodoConversion:
         source = self.source.expanduser()
         one = KimodoPipeline.from_pretrained(source, device="cpu", local_files_only=True)
         with new_folder(self.out, overwrite=self.overwrite, sources=(source,)) as folder:
+            one.precision = self.precision
             one.write(folder)
             if self.verify:
-                _compare(one, KimodoPipeline.from_pretrained(folder, device="cpu"), tell)
+                _compare(
+                    one,
+                    KimodoPipeline.from_pretrained(folder, device="cpu", precision="float32"),
+                    tell,
+                )
         return self.out
 
 

@@ -30,7 +30,7 @@ Value: TypeAlias = object
 CONFIG = "config.yaml"
 WEIGHTS = "model.safetensors"
 RECORD = "record.json"
-"""Says what we saved: licence and the other files' sha256."""
+"""Says what we saved: licence, precision and the other files' sha256."""
 TABLE, MAP = "text_vectors.safetensors", "text_map.safetensors"
 STATS = Path("stats/motion")
 SETS = ("global_root", "local_root", "body")
@@ -108,6 +108,12 @@ def save(folder: Path, net: KimodoDenoiser) -> None:
         place.mkdir(parents=True)
         np.save(place / "mean.npy", mean.cpu().numpy())
         np.save(place / "std.npy", std.cpu().numpy())
+
+
+def recorded_precision(folder: Path) -> str:
+    """What a folder that we saved says about the dtype to compute in; float32 where it does not."""
+    values = model_folder.read_json(folder / RECORD) if (folder / RECORD).is_file() else {}
+    return str(values.get("precision") or "float32")
 
 
 # ---------------------------------------------------------------- inside

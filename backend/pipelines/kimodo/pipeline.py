@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from torch import Tensor
 from ...diffusion.loop import StepCallback
 from ...errors import InvalidRequest
 from ...models.kimodo.network import KimodoDenoiser
-from ...motion.kimodo_body import to_motion135
 from ...motion.representations import kimodo as features_of
 from ...motion.representations.kimodo_skeletons import KimodoSkeleton
 from ...store import model_folder
@@ -43,9 +41,9 @@ from . import text as kimodo_text
 from .card import OPEN_LICENCE, RESEARCH_LICENCE
 from .constraint_file import parse_constraints
 from .constraints import Constraint, Observed, nothing, observed
-from .deviation import deviations
+from .output import motion_of, params_of
 from .sampling import KimodoOptions, sample_features
-from .segments import plan, remake, sample_sequence
+from .segments import plan, remake, sample_sequence, shares
 
 MIN_FRAMES = 12
 MAX_SECONDS = 10.0
@@ -73,6 +71,7 @@ class KimodoPipeline:
         local_files_only: bool = False,
     ) -> None:
         self.device = device_or_best(device)
+        self.precision = precision
         net.stats = net.stats.to(self.device)
         self.net = frozen(net, self.device)
         self.net.compute_in(precision_of(precision))
@@ -92,14 +91,15 @@ class KimodoPipeline:
         name_or_path: str | Path,
         *,
         device: str | torch.device | None = None,
-        precision: str = "float32",
+        precision: str | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
     ) -> KimodoPipeline:
         """Load a folder or hub id in the published layout; every file is checked.
 
         Args:
-            precision: "float32", or "bfloat16", which is faster where the processor has it.
+            precision: "float32", or "bfloat16", which is faster where the processor has it; when
+                None, what the folder records, else float32.
 
         Raises:
             ModelNotFound: nothing there.
@@ -118,7 +118,7 @@ class KimodoPipeline:
             bones,
             folder=folder,
             device=device,
-            precision=precision,
+            precision=precision or kimodo_files.recorded_precision(folder),
             local_files_only=local_files_only,
         )
 
@@ -134,7 +134,9 @@ class KimodoPipeline:
         for name in (kimodo_files.TABLE, kimodo_files.MAP):
             if self._folder is not None and (self._folder / name).is_file():
                 (folder / name).write_bytes((self._folder / name).read_bytes())
-        model_folder.record(folder, {"licence": self.licence}, name=kimodo_files.RECORD)
+        model_folder.record(
+            folder, {"licence": self.licence, "precision": self.precision}, name=kimodo_files.RECORD
+        )
 
     # ------------------------------------------------------------------ atoms
 
@@ -299,7 +301,7 @@ class KimodoPipeline:
         tell = Stages(request, on_step)
         frames = max(1, round(request.seconds * MOTION_FPS))
         parts = split_prompt(request.prompt)
-        lengths = _shares(frames, len(parts))
+        lengths = shares(frames, len(parts))
         tell("reading the prompt")
         options = self._options(request.guidance_scale, None, request.steps, request.sampler)
         if len(parts) == 1:
@@ -316,40 +318,15 @@ class KimodoPipeline:
                 options=options,
                 on_step=part_of(tell.steps(), index, request.samples),
             )
-            motions.append(self._motion(features, request, seed, parts, options, constraints))
+            note = {
+                **meta_of(request, seed, params_of(request, options), licence=self.licence),
+                "parts": list(parts),
+                "text_source": self.source.name,
+            }
+            motions.append(motion_of(features, self.bones, constraints, note))
         return motions
 
     # ------------------------------------------------------------------ inside
-
-    def _motion(
-        self,
-        features: np.ndarray,
-        request: Request,
-        seed: int,
-        parts: Sequence[str],
-        options: KimodoOptions,
-        constraints: Sequence[Constraint],
-    ) -> Motion:
-        motion = self.decode(features)
-        data, error = to_motion135(motion.world, motion.root, self.bones)
-        params = {
-            "seconds": request.seconds,
-            "steps": options.steps,
-            "sampler": options.sampler,
-            "guidance_scale": options.text,
-            "constraint_scale": options.constraint,
-        }
-        meta = meta_of(
-            request,
-            seed,
-            params,
-            licence=self.licence,
-            parts=list(parts),
-            text_source=self.source.name,
-            retarget_error_mm=round(1000.0 * error, 1),
-            **({"constraints": deviations(constraints, motion, self.bones)} if constraints else {}),
-        )
-        return Motion(data, MOTION_FPS, meta)
 
     def _one(
         self,
@@ -406,9 +383,3 @@ class KimodoPipeline:
                 )
             options = replace(options, steps=int(steps))
         return options if sampler is None else replace(options, sampler=sampler)
-
-
-def _shares(frames: int, parts: int) -> list[int]:
-    """``frames`` in ``parts`` nearly equal whole numbers."""
-    edges = [round(frames * i / parts) for i in range(parts + 1)]
-    return [end - start for start, end in itertools.pairwise(edges)]

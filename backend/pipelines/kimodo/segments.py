@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,6 +56,12 @@ def plan(lengths: Sequence[int], before: int = 0) -> list[Segment]:
         out.append(Segment(length, overlap))
         before = length
     return out
+
+
+def shares(frames: int, parts: int) -> list[int]:
+    """``frames`` in ``parts`` nearly equal whole numbers."""
+    edges = [round(frames * i / parts) for i in range(parts + 1)]
+    return [end - start for start, end in pairwise(edges)]
 
 
 def sample_sequence(

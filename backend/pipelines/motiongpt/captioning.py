@@ -46,7 +46,7 @@ def infer_m2t(
     ids = core.encode_motions(clips)
     task: Task = "m2t_with_len" if with_len else "m2t"
     asked = filled_prompts(task, 0, True, motions=ids, lengths=[len(tokens) for tokens in ids])
-    texts, _ = core.write(asked, max_length=TEXT_LENGTH)
+    texts, _ = core.write_texts(asked, max_length=TEXT_LENGTH)
     return [_without_motion(text).strip() for text in texts]
 
 

@@ -27,7 +27,7 @@ class ConditionConfig:
     labels: float = 0.3
     mixed: float = 0.1
     styles: float = 0.3
-    controls: float = 0.4
+    controls: float = 0.35
     sentence_noise: float = 0.01
 
 
@@ -54,8 +54,7 @@ def condition_of(
     y["labels"] = _blurred(y["labels"], chance(config.mixed), generator)
     y["labels"] = y["labels"].masked_fill(nameless[:, None], 0.0)
     y["styles"] = y["styles"].masked_fill(chance(config.styles)[:, None], 0.0)
-    # squared: a prompt that names one number or two is the common case
-    shown = torch.rand(rows, 1, device=device, generator=generator).square()
+    shown = torch.rand(rows, 1, device=device, generator=generator)
     shown = shown.masked_fill(chance(config.controls)[:, None], 0.0)
     seen = torch.rand(y["controls_known"].shape, device=device, generator=generator) < shown
     y["controls_known"] = y["controls_known"] * seen
