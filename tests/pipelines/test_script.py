@@ -13,7 +13,7 @@ from backend.motion.rotations import rotation_about
 from backend.motion.skeleton import joint_index
 from backend.pipelines.dit.compose import plan_windows
 from backend.pipelines.dit.finishing import finished
-from backend.pipelines.dit.notices import notices_of
+from backend.pipelines.dit.notices import doubt, notices_of
 from backend.pipelines.dit.script import Limits, script_of
 from backend.text.prompts.amounts import Amounts
 from backend.text.prompts.reading import AskedAction, PartReading, Reading
@@ -140,3 +140,12 @@ def test_notices_name_words_and_who_may_know_them() -> None:
     assert [n["kind"] for n in notices] == ["unknown", "near", "spelling"]
     assert notices[0]["models"] and all(m["download"] for m in notices[0]["models"])
     assert notices[0]["models"][0]["title"] in warnings[0]
+
+
+def test_a_motion_that_shows_something_else_is_doubted() -> None:
+    told = reading(part("wave", "waves"))
+    assert doubt(told, {"wave": 0.8, "walk": 0.1}) is None
+    assert doubt(told, {"bye": 0.7, "wave": 0.1}) is None  # near enough
+    assert doubt(told, {"walk": 1.0}) is None  # nobody can judge a wave
+    found = doubt(told, {"wave": 0.05, "walk": 0.9})
+    assert found is not None and found["made"] == "walk" and "waves" in found["text"]

@@ -20,7 +20,7 @@ from ...wire.skeleton import MOTION_FPS
 from ..calls import Stages, cut_warning, meta_of
 from ..editing.prompt_parts import split_prompt
 from .finishing import finished
-from .notices import notices_of
+from .notices import doubt, notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
 from .timeline import is_timeline, timeline_motions
@@ -62,7 +62,7 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
     length = max(1, round(request.seconds * MOTION_FPS))
     warnings, notices = notices_of(reading, c.name)
     warnings += [*script.notes, *_cut(model, [part.text for part in reading.parts])]
-    more = {
+    more: dict[str, Any] = {
         "asked": [part.asked.to_dict() for part in reading.parts if part.asked is not None],
         "notices": notices,
     }
@@ -73,7 +73,10 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
             clips = [liveliest(clips[0], script.frames_made, c.fps)]
         data, notes = finished(script, [_at_30(clip, c.fps) for clip in clips], length)
         parts = [part.text for part in reading.parts]
-        meta = _meta(model, request, request.seed + index, parts, [*warnings, *notes], **more)
+        doubted = None if model.judge is None else doubt(reading, model.judge(data))
+        own = more if doubted is None else {**more, "notices": [*notices, doubted]}
+        told = [*warnings, *notes, *([] if doubted is None else [doubted["text"]])]
+        meta = _meta(model, request, request.seed + index, parts, told, **own)
         motions.append(Motion(data, MOTION_FPS, meta))
     return motions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ from ...errors import KinetypeError
 from ...store import model_folder
 from ...text.prompts.action_words import HEADER
 from ...text.prompts.reading import AskedAction, Reading
+from ...text.prompts.traits import traits
 from ...wire.control import ModelInfo
 from ..family import families
 
 SHOWN = 80
+LIKELY = 0.3
+"""A motion that shows what was asked for less probably than this is doubted."""
 OFFERED = 2
 """So many other models are named."""
 
@@ -33,6 +36,24 @@ def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, 
             {"kind": "spelling", "text": f"“{typed}” was read as “{better}”.", "words": typed}
         )
     return warnings, notices
+
+
+def doubt(reading: Reading, likely: Mapping[str, float]) -> dict[str, Any] | None:
+    """A notice that a finished motion does not look like what was asked for, or None.
+
+    Args:
+        likely: label to how probably the motion shows it (a classifier of motions). Labels that it
+            lacks are not judged; neither are prompts of several parts, which no one label fits.
+    """
+    asked = reading.parts[0].asked
+    if len(reading.parts) > 1 or asked is None or asked.status != "known":
+        return None
+    alike = {asked.label, *traits().near.get(asked.label, ())} & set(likely)
+    if asked.label not in likely or sum(likely[name] for name in alike) >= LIKELY:
+        return None
+    looks = max(likely, key=lambda name: likely[name])
+    text = f"The motion looks more like “{spoken(looks)}” than “{asked.words}”; try another seed."
+    return {"kind": "doubt", "text": text, "words": asked.words, "made": looks}
 
 
 def _unknown(asked: AskedAction, model: str) -> dict[str, Any]:

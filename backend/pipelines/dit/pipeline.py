@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,6 +55,8 @@ class DiTPipeline(FamilyPipeline):
 
     edit_space: EditSpace = Smplrifke205Space()
     continues_by: ContinuesBy = "editing"
+    judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
+    """Label to how probably a finished motion_135 ``[T, 135]`` shows it; None judges nothing."""
 
     def __init__(
         self,
