@@ -108,7 +108,7 @@ def decode(header: dict[str, Any], payload: bytes) -> Message:
         raise FormatError(error.message, error.hint or SAME_VERSION) from error
 
 
-def _decoded(header: dict[str, Any], payload: bytes) -> Message:
+def _decoded(header: dict[str, object], payload: bytes) -> Message:
     name = header.get("type")
     values = {key: value for key, value in header.items() if key != "type"}
     if name == "result":
@@ -143,7 +143,7 @@ def read_message(stream: Reader) -> Message | None:
     return None if frame is None else decode(*frame)
 
 
-def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
+def _encode_request(request: Request) -> tuple[dict[str, object], bytes]:
     header: dict[str, Any] = {"type": "request", "request": request.to_dict()}
     # a task is absent from other requests, so that an older backend still reads those
     if request.edit is not None:
@@ -170,7 +170,7 @@ def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
     return header, b""
 
 
-def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
+def _decode_request(values: dict[str, object], payload: bytes) -> Request:
     tasks = {name: values.pop(name) for name in ("edit", "describe", "sample") if name in values}
     _expect_keys("request", values, {"request"})
     body = values["request"]
@@ -218,7 +218,7 @@ def _decode_edit(edit: Any, payload: bytes) -> Edit:
     return Edit(**{**edit, **tuples, "motion": motion})
 
 
-def _as_tuples(value: Any) -> Any:
+def _as_tuples(value: object) -> object:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
@@ -249,11 +249,11 @@ def _decode_sample(values: Any) -> Sample:
     return Sample(**values)
 
 
-def _is_maybe(value: Any, kinds: tuple[type, ...]) -> bool:
+def _is_maybe(value: object, kinds: tuple[type, ...]) -> bool:
     return value is None or _is(value, kinds)
 
 
-def _is_list(values: Any, check: Callable[[Any], bool]) -> bool:
+def _is_list(values: object, check: Callable[[object], bool]) -> bool:
     return isinstance(values, list) and all(check(value) for value in values)
 
 
@@ -261,11 +261,11 @@ def _is_range(value: Any) -> bool:
     return _is_list(value, lambda end: _is(end, (int,))) and len(value) == 2
 
 
-def _is_ranges(value: Any) -> bool:
+def _is_ranges(value: object) -> bool:
     return _is_range(value) or _is_list(value, _is_range)
 
 
-def _encode_result(result: Result) -> tuple[dict[str, Any], bytes]:
+def _encode_result(result: Result) -> tuple[dict[str, object], bytes]:
     header = {
         "type": "result",
         "id": result.id,
@@ -309,14 +309,14 @@ def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
     )
 
 
-def _features(clip: Features) -> dict[str, Any]:
+def _features(clip: Features) -> dict[str, object]:
     """What a header says of features in the payload."""
     frames, columns = clip.data.shape
     about = {"representation": clip.representation, "fps": clip.fps}
     return {"frames": frames, "columns": columns, **about}
 
 
-def _is_features(clip: Any) -> bool:
+def _is_features(clip: object) -> bool:
     return (
         isinstance(clip, dict)
         and set(clip) == {"frames", "columns", "representation", "fps"}
@@ -343,7 +343,7 @@ def _split_features(
     )
 
 
-def _clip(motion: Motion) -> dict[str, Any]:
+def _clip(motion: Motion) -> dict[str, object]:
     """What a header says of a motion in the payload."""
     return {"frames": len(motion.data), "fps": motion.fps, "meta": motion.meta}
 
@@ -367,7 +367,7 @@ def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tupl
     )
 
 
-def _is_clip(clip: Any) -> bool:
+def _is_clip(clip: object) -> bool:
     return (
         isinstance(clip, dict)
         and set(clip) == {"frames", "fps", "meta"}
@@ -382,7 +382,7 @@ def _is_rate(fps: Any) -> bool:
     return _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
 
 
-def _decode_models(values: dict[str, Any]) -> Models:
+def _decode_models(values: dict[str, object]) -> Models:
     _expect_keys("models", values, {"id", "models"})
     listed = values["models"]
     if not isinstance(values["id"], str) or not isinstance(listed, list):
@@ -391,7 +391,7 @@ def _decode_models(values: dict[str, Any]) -> Models:
     return Models(values["id"], tuple(_build(ModelInfo, entry) for entry in listed))
 
 
-def _build(kind: Callable[..., _T], values: Any) -> _T:
+def _build(kind: Callable[..., _T], values: object) -> _T:
     """A flat dataclass from JSON values, every field present and of its declared type."""
     name = getattr(kind, "__name__", "message")
     if not isinstance(values, dict):
@@ -413,7 +413,7 @@ def _check_id(found: str) -> None:
         raise FormatError(f"An id has {len(found)} characters; the limit is {limits.MAX_ID_CHARS}.")
 
 
-def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+def _is(value: object, kinds: tuple[type, ...]) -> bool:
     # bool is an int in Python; on the wire it is not
     if isinstance(value, bool) or not isinstance(value, int):
         return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
@@ -421,7 +421,7 @@ def _is(value: Any, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and abs(value) < _WHOLE_LIMIT
 
 
-def _expect_keys(name: str, values: dict[str, Any], expected: set[str]) -> None:
+def _expect_keys(name: str, values: dict[str, object], expected: set[str]) -> None:
     if set(values) != expected:
         wrong = [key[:40] for key in sorted(set(values) ^ expected)[:5]]
         raise FormatError(f"A {name} message has missing or unknown fields {wrong}.")

@@ -37,7 +37,7 @@ def separated(net: Denoiser, text: float = 2.0, constraint: float = 2.0) -> Deno
 def joint(net: Denoiser, weight: float) -> Denoiser:
     """Plain guidance ``u + weight (c - u)``: c has text and mask, u neither; 1 is c alone."""
 
-    def denoise(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def denoise(x: Tensor, t: Tensor, y: dict[str, object]) -> Tensor:
         passes = {(True, True): weight, (False, False): 1.0 - weight}
         return _weighted(net, x, t, y, {k: w for k, w in passes.items() if w != 0.0})
 

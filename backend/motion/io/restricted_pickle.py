@@ -90,7 +90,9 @@ def _check_plain(content: Any) -> None:
 Converted = TypeVar("Converted")
 
 
-def _read(path: str | Path, convert: Callable[[Any, Budget], Converted]) -> dict[Any, Converted]:
+def _read(
+    path: str | Path, convert: Callable[[object, Budget], Converted]
+) -> dict[object, Converted]:
     path = Path(path)
     try:
         content, budget = _load(path)
@@ -103,7 +105,7 @@ def _read(path: str | Path, convert: Callable[[Any, Budget], Converted]) -> dict
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
 
 
-def _load(path: Path) -> tuple[Any, Budget]:
+def _load(path: Path) -> tuple[object, Budget]:
     """The content of a pickle, in passive classes, and what may be made of it."""
     data = read_checked(path)
     budget = Budget(len(data))
@@ -143,7 +145,7 @@ class _Restricted(pickle.Unpickler):
         super().__init__(file, encoding="latin1")
         self._ordered = _Ordered(budget)
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
             return self._ordered
         made = _KNOWN.get(f"{module}.{name}")
@@ -155,7 +157,7 @@ class _Restricted(pickle.Unpickler):
             )
         return made
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: object) -> object:
         raise FormatError("it refers to something outside itself.", _HINT)
 
 

@@ -40,7 +40,7 @@ class WordSource:
     extra: bool = False
 
 
-def load_captions(path: str | Path) -> dict[str, Any]:
+def load_captions(path: str | Path) -> dict[str, object]:
     """Read a caption or paraphrase file.
 
     Raises:

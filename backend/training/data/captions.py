@@ -216,14 +216,14 @@ class CaptionGrammar:
     def _sources(self) -> list[WordSource]:
         return [self._base] if self._extra is None else [self._base, self._extra]
 
-    def _content(self, content: str) -> dict[str, Any]:
+    def _content(self, content: str) -> dict[str, object]:
         if content not in self._contents:
             raise InvalidRequest(
                 f"Unknown content '{content}'.", f"Known: {', '.join(self._contents)}."
             )
         return self._contents[content]
 
-    def _style(self, style: str) -> dict[str, Any]:
+    def _style(self, style: str) -> dict[str, object]:
         if style not in self._base.styles:
             raise InvalidRequest(
                 f"Unknown style '{style}'.", f"Known: {', '.join(self._base.styles)}."
