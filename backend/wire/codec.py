@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypedDict, TypeVar
 
 import numpy as np
 
@@ -72,7 +72,24 @@ _FLOAT = np.dtype("<f4")
 _T = TypeVar("_T")
 
 
-def encode(message: Message) -> tuple[dict[str, Any], bytes]:
+class _ClipHeader(TypedDict):
+    """What a header says of a motion: rows of the payload, frames per second, notes."""
+
+    frames: int
+    fps: float
+    meta: dict[str, object]
+
+
+class _FeaturesHeader(TypedDict):
+    """What a header says of features: their shape in the payload, and what they are."""
+
+    frames: int
+    columns: int
+    representation: str
+    fps: float
+
+
+def encode(message: Message) -> tuple[dict[str, object], bytes]:
     """``(header, payload)`` of a message; a :class:`Result` or an edit has a payload."""
     if isinstance(message, Request):
         return _encode_request(message)
@@ -94,7 +111,7 @@ def encode(message: Message) -> tuple[dict[str, Any], bytes]:
     return {"type": _NAMES[type(message)], **values}, b""
 
 
-def decode(header: dict[str, Any], payload: bytes) -> Message:
+def decode(header: dict[str, object], payload: bytes) -> Message:
     """The message of a frame.
 
     Raises:
@@ -144,7 +161,7 @@ def read_message(stream: Reader) -> Message | None:
 
 
 def _encode_request(request: Request) -> tuple[dict[str, object], bytes]:
-    header: dict[str, Any] = {"type": "request", "request": request.to_dict()}
+    header: dict[str, object] = {"type": "request", "request": request.to_dict()}
     # a task is absent from other requests, so that an older backend still reads those
     if request.edit is not None:
         edit = request.edit
@@ -194,11 +211,10 @@ def _decode_request(values: dict[str, object], payload: bytes) -> Request:
     return request
 
 
-def _decode_edit(edit: Any, payload: bytes) -> Edit:
+def _decode_edit(edit: object, payload: bytes) -> Edit:
     names = {f.name for f in fields(Edit)}
-    valid = (
-        isinstance(edit, dict)
-        and set(edit) == names
+    valid = isinstance(edit, dict) and (
+        set(edit) == names
         and _is_clip(edit["motion"])
         and (
             edit["frames"] is None
@@ -211,7 +227,7 @@ def _decode_edit(edit: Any, payload: bytes) -> Edit:
         and _is(edit["middle"], (bool,))
         and _is(edit["greedy"], (bool,))
     )
-    if not valid:
+    if not isinstance(edit, dict) or not valid:
         raise FormatError("What a request edits is malformed.")
     [motion] = _motions("request", [edit["motion"]], payload)
     tuples = {name: _as_tuples(edit[name]) for name in ("frames", "joints", "restarts")}
@@ -222,19 +238,19 @@ def _as_tuples(value: object) -> object:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def _decode_describe(values: Any, payload: bytes) -> Describe:
+def _decode_describe(values: object, payload: bytes) -> Describe:
     valid = (
         isinstance(values, dict)
         and set(values) == {"clips", "with_length"}
         and _is_list(values["clips"], _is_features)
         and _is(values["with_length"], (bool,))
     )
-    if not valid:
+    if not isinstance(values, dict) or not valid:
         raise FormatError("What a request describes is malformed.")
     return Describe(_split_features("request", values["clips"], payload), values["with_length"])
 
 
-def _decode_sample(values: Any) -> Sample:
+def _decode_sample(values: object) -> Sample:
     valid = (
         isinstance(values, dict)
         and set(values) == {f.name for f in fields(Sample)}
@@ -244,7 +260,7 @@ def _decode_sample(values: Any) -> Sample:
         and _is(values["rig"], (bool,))
         and _is(values["names"], (bool,))
     )
-    if not valid:
+    if not isinstance(values, dict) or not valid:
         raise FormatError("The action of a request is malformed.")
     return Sample(**values)
 
@@ -257,8 +273,8 @@ def _is_list(values: object, check: Callable[[object], bool]) -> bool:
     return isinstance(values, list) and all(check(value) for value in values)
 
 
-def _is_range(value: Any) -> bool:
-    return _is_list(value, lambda end: _is(end, (int,))) and len(value) == 2
+def _is_range(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is(end, (int,)) for end in value)
 
 
 def _is_ranges(value: object) -> bool:
@@ -327,7 +343,7 @@ def _is_features(clip: object) -> bool:
 
 
 def _split_features(
-    name: str, clips: Sequence[dict[str, Any]], payload: bytes
+    name: str, clips: Sequence[_FeaturesHeader], payload: bytes
 ) -> tuple[Features, ...]:
     """The clips of a payload, of which ``clips`` (checked) say their shapes."""
     sizes = [clip["frames"] * clip["columns"] for clip in clips]
@@ -352,7 +368,7 @@ def _payload(rows: Iterable[np.ndarray]) -> bytes:
     return b"".join(data.astype(_FLOAT, copy=False).tobytes() for data in rows)
 
 
-def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tuple[Motion, ...]:
+def _motions(name: str, clips: Sequence[_ClipHeader], payload: bytes) -> tuple[Motion, ...]:
     """The motions of a payload, of which ``clips`` (checked) say how long they are."""
     counts = [clip["frames"] for clip in clips]
     if len(payload) != sum(counts) * MOTION_DIM * _FLOAT.itemsize:
@@ -378,8 +394,10 @@ def _is_clip(clip: object) -> bool:
     )
 
 
-def _is_rate(fps: Any) -> bool:
-    return _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
+def _is_rate(fps: object) -> bool:
+    return (
+        isinstance(fps, int | float) and _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
+    )
 
 
 def _decode_models(values: dict[str, object]) -> Models:

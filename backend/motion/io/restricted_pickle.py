@@ -133,7 +133,7 @@ class _Ordered:
         self, items: Mapping[str, object] | Collection[tuple[str, object]] = ()
     ) -> dict[str, object]:
         self._budget.spend(100 * (1 + len(items)))
-        pairs = list(items.items() if isinstance(items, dict) else items)
+        pairs = list(items.items() if isinstance(items, Mapping) else items)
         for key, _ in pairs:
             check_key(key)
         return dict(pairs)
