@@ -44,14 +44,14 @@ def device_or_best(device: str | torch.device | None) -> torch.device:
         ) from error
 
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def precision_of(name: str) -> torch.dtype:
     """The dtype of that name; :class:`InvalidRequest` for an unknown one."""
-    if name not in PRECISIONS:
-        raise InvalidRequest(f"Unknown precision {name!r}.", f"Use {' or '.join(PRECISIONS)}.")
-    return PRECISIONS[name]
+    if name not in _DTYPES:
+        raise InvalidRequest(f"Unknown precision {name!r}.", f"Use {' or '.join(_DTYPES)}.")
+    return _DTYPES[name]
 
 
 def frozen(net: Network, device: torch.device) -> Network:

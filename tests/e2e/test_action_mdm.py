@@ -260,7 +260,7 @@ def test_released_checkpoint_without_statistics(model: Path, tmp_path: Path) -> 
         ActionMDMPipeline.from_pretrained(tmp_path)
     stats = {"mean": torch.tensor(0.0), "std": torch.tensor(0.0)}
     torch.save(stats, tmp_path / "norm_stats.pt")
-    with pytest.raises(ArtifactError, match="above zero"):
+    with pytest.raises(ArtifactError, match="must be positive everywhere"):
         ActionMDMPipeline.from_pretrained(tmp_path)
     state = net.state_dict()
     del state["output_proj.bias"]

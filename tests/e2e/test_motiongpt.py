@@ -174,4 +174,4 @@ def test_train_tokenizer(kinetype_here: Kinetype, tmp_path: Path) -> None:
     assert more.returncode == 0, more.stderr
     assert "5 steps" in more.stderr
     wrong = kinetype_here(*options, "--resume", "--width", 16)
-    assert wrong.returncode == 2 and "keeps its sizes" in wrong.stderr
+    assert wrong.returncode == 2 and "A resumed run cannot change" in wrong.stderr

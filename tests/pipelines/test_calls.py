@@ -111,3 +111,14 @@ def test_meta_tells_what_was_asked_and_what_else_is_known() -> None:
         "action": "a",
         "warnings": ["w"],
     }
+
+
+def test_precisions_by_name_and_by_type() -> None:
+    assert calls.precision_of("float32") is torch.float32
+    assert calls.precision_of("bfloat16") is torch.bfloat16
+    with pytest.raises(InvalidRequest, match="float8"):
+        calls.precision_of("float8")
+    assert [calls.precision_name(p) for p in ("fp32", "bf16")] == ["float32", "bfloat16"]
+    assert calls.precision_name("float16") == "float16"
+    with pytest.raises(InvalidRequest, match="float8"):
+        calls.precision_name("float8")

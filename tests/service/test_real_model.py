@@ -74,7 +74,8 @@ def test_an_edit_keeps_what_it_should_through_the_real_command(model: str) -> No
     legs = [3 + 6 * joint for joint in (0, 1, 2, 4, 5, 7, 8, 10, 11)]
     assert not changed[:, :3].any()
     assert not any(changed[:, start : start + 6].any() for start in legs)
-    assert after.meta["edit"]["before"] == {"prompt": asked.prompt, "seed": 4}
+    own = after.meta["edit"]["before"]
+    assert (own["prompt"], own["seed"], own["model"]) == (asked.prompt, 4, model)
     assert isinstance(longer, Result), longer
     [more] = longer.motions
     assert len(more.data) == len(before.data) + 30
