@@ -23,6 +23,8 @@ NEAREST = 3
 SURE = 0.5
 """Share of its probability that a label needs to be asked for alone; else two share."""
 LYING = frozenset(["fall", "sleep", "army_crawl", "roll", "push_up"])
+PLAIN = {"dash": "run", "bye": "wave", "byebye": "wave"}
+"""What a model that was not taught the finer label makes of it, which is as right."""
 ONE_HANDED = {"byebye": "bye", "wave_both": "wave", "raise_both_hands": "raise_hand"}
 STIRS = frozenset({"move", "stir", "budge", "stop", "fall", "go"})
 HASTE = frozenset(["rush", "hurry", "hasten", "scurry", "race"])
@@ -153,6 +155,8 @@ class PromptReader:
         if anything < w.threshold or not nearest:
             return AskedAction(core.asked, "", "unknown", anything, nearest), {}
         meant = next(n for n in named if n not in not_done)
+        if meant not in w.known and (plain := PLAIN.get(meant, "")) in usable:
+            return AskedAction(core.asked, plain, "known", anything, nearest), {plain: 1.0}
         if meant not in w.known:
             instead = [n for n in traits().near.get(meant, ()) if n in w.known]
             first = tuple(dict.fromkeys([*instead, *nearest]))[:NEAREST]
