@@ -14,7 +14,7 @@ from .amounts import Amounts, reworded
 from .clauses import Clause, clauses
 from .cores import Core, core_of
 from .limbs import sides_of, still_limbs, without_still
-from .reading import AskedAction, PartReading, Reading
+from .reading import AskedAction, PartReading, Reading, Status
 from .spelling import Speller
 from .subjects import manner_of, subject_of, with_subject
 from .traits import styles_of, traits
@@ -160,7 +160,8 @@ class PromptReader:
         if meant not in w.known:
             instead = [n for n in traits().near.get(meant, ()) if n in w.known]
             first = tuple(dict.fromkeys([*instead, *nearest]))[:NEAREST]
-            status, label = ("near", instead[0]) if instead else ("unknown", "")
+            label = instead[0] if instead else ""
+            status: Status = "near" if instead else "unknown"
             asked = AskedAction(core.asked, label, status, anything, first, meant)
             return asked, {label: 1.0} if label else {}
         weights = {w.labels[i]: float(row[i]) for i in order[:4]}
