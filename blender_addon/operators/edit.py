@@ -85,7 +85,7 @@ class KINETYPE_OT_edit_motion(WaitOperator):
         performance = reading.read_performance(armature, context.scene)
         motion = replace(performance.motion, meta=_origin(performance.action))
         edit = edit_of(settings, motion, performance.start_frame)
-        seconds = motion.seconds + edit.more / motion.fps
+        seconds = motion.seconds + (edit.more or 0) / motion.fps
         if seconds > limits.MAX_SECONDS:
             raise InvalidRequest(
                 f"The motion lasts {seconds:.0f} seconds; edits reach to {limits.MAX_SECONDS:.0f}.",
