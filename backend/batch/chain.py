@@ -175,7 +175,7 @@ def generate(
     skip_existing: bool = False,
     workers: Workers = HERE,
     on_done: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write ``NAME.npy`` of every job; a job that fails is named and the rest go on.
 
     Jobs are made in fixed chunks: the bits of a clip depend on those that it is made with. Of an
@@ -239,7 +239,7 @@ def convert(
     skip_existing: bool = False,
     workers: Workers = HERE,
     on_done: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """All files of a folder to ``target``; the summary of ``kinetype convert``.
 
     Args:

@@ -53,7 +53,7 @@ class Float32DDPM:
     @torch.no_grad()
     def sample(
         self,
-        net: Callable[[Tensor, Tensor, dict[str, Any]], Tensor],
+        net: Callable[[Tensor, Tensor, dict[str, object]], Tensor],
         shape: tuple[int, int, int],
         y: dict[str, Any],
         generator: torch.Generator,

@@ -50,7 +50,7 @@ def sample_masked(
     schedule: Schedule | Flow,
     sampler: str,
     steps: Steps,
-    y: dict[str, Any],
+    y: dict[str, object],
     generator: Generators,
     on_step: Callable[[int, int], None] | None = None,
     prediction: str = "x0",

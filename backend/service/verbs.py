@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Loaded:
     """A pipeline, and which weights it has."""
 
-    pipeline: Any
+    pipeline: object
     fingerprint: str = ""
 
 

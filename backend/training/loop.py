@@ -204,7 +204,7 @@ class Training:
 
     def _state(self) -> dict[str, object]:
         recipe = self.recipe
-        state: dict[str, Any] = {
+        state: dict[str, object] = {
             "step": self.step,
             "elapsed": self.elapsed,
             "net": recipe.net.state_dict(),

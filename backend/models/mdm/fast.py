@@ -187,7 +187,7 @@ class FastMDM:
 
 def twice(y: Mapping[str, Any], batch: int) -> dict[str, Any]:
     """``y`` of :class:`MDM` for two passes in one batch (texts have the batch as second axis)."""
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, value in y.items():
         if key == "text_embed":
             if isinstance(value, tuple | list):

@@ -125,7 +125,7 @@ class MDMConfig:
         """Numbers per frame."""
         return self.joints * self.channels
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain JSON values."""
         return dataclasses.asdict(self)
 

@@ -65,7 +65,7 @@ class Planner(Protocol):
     net: object
 
     def complete_prefixes(
-        self, captions: Sequence[str], lengths: Sequence[int], **options: Any
+        self, captions: Sequence[str], lengths: Sequence[int], **options: object
     ) -> list[np.ndarray]:
         """What follows prefixes."""
 
@@ -119,7 +119,7 @@ class Drawing:
             )
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, object]:
         """Options of the model's methods."""
         return {"seed": self.seed, "greedy": self.greedy, "on_step": self.on_step}
 

@@ -199,9 +199,9 @@ def complete(
     sampler: str | None = None,
     steps: int | None = None,
     exact: bool = False,
-    target: Mapping[str, Any] | None = None,
+    target: Mapping[str, object] | None = None,
     on_step: StepCallback | None = None,
-    **options: Any,
+    **options: object,
 ) -> list[np.ndarray]:
     """What follows prefixes, as captions tell, in un-normalised features.
 

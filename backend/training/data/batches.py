@@ -112,7 +112,7 @@ class BatchSampler:
     def _random_state(self) -> str:
         return json.dumps(self.rng.bit_generator.state)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Where the stream is: plain values."""
         return {"bucket": self._begun, "used": self._used}
 

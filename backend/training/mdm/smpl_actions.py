@@ -161,7 +161,7 @@ class RotationRecipe(Recipe):
         """``args.json`` and numbered checkpoints."""
         return ReleasedRun(path)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """The state of the released loader's generator, which draws the windows."""
         version, numbers, gauss = self.windows.random.getstate()
         return {"windows": [version, list(numbers), gauss]}
