@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser, recipe: type[Recipe]) -> None
     parser.set_defaults(action=run, forms=forms)
 
 
-def _sources(options: argparse.Namespace, recipe: type[Recipe]) -> Any:
+def _sources(options: argparse.Namespace, recipe: type[Recipe]) -> object:
     """What the training reads; :class:`InvalidRequest` for a source that only other forms have."""
     own = {item.name for item in fields(recipe.sources_class)}
     for form in options.forms.values():
@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(options: argparse.Namespace, recipe: Recipe, sources: Any, process: Any) -> None:
+def _train(options: argparse.Namespace, recipe: Recipe, sources: object, process: object) -> None:
     from contextlib import nullcontext
 
     from ..training.loop import Training
@@ -173,7 +173,7 @@ def _configuration(options: argparse.Namespace, recipe: type[Recipe]) -> object:
     values = derived.merged(base, overrides)
     where = str(options.config or (folder.path / folder.config_name if base else "the options"))
     try:
-        config: Any = config_from_dict(config_class, values, where)
+        config: object = config_from_dict(config_class, values, where)
         if options.resume:
             _refuse_changes(recipe.fixed, config, config_from_dict(config_class, base, where))
     except ArtifactError as error:
@@ -192,7 +192,7 @@ def _refuse_changes(fixed: Sequence[str], config: object, before: object) -> Non
         )
 
 
-def read_overrides(path: Path | None) -> dict[str, Any]:
+def read_overrides(path: Path | None) -> dict[str, object]:
     """A JSON object that a person wrote; empty where no file is named."""
     if path is None:
         return {}

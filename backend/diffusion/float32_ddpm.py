@@ -55,7 +55,7 @@ class Float32DDPM:
         self,
         net: Callable[[Tensor, Tensor, dict[str, object]], Tensor],
         shape: tuple[int, int, int],
-        y: dict[str, Any],
+        y: dict[str, object],
         generator: torch.Generator,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Tensor:

@@ -82,7 +82,7 @@ class Schedule:
         sigma = gather(self, "sqrt_one_minus_alphas_bar", t, x0)
         return signal * x0 + sigma * noise
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain JSON values, for the model's config."""
         return asdict(self)
 

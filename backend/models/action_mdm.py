@@ -62,7 +62,7 @@ class ActionMDMConfig:
         """Numbers per frame."""
         return 3 * self.num_joints
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain JSON values."""
         return asdict(self)
 

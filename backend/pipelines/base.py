@@ -80,7 +80,7 @@ class FamilyPipeline(ABC):
         return cls.read(folder, device=device, local_files_only=local_files_only, **options)
 
     def save_pretrained(
-        self, directory: str | Path, *, overwrite: bool = False, **options: object
+        self, directory: str | Path, *, overwrite: bool = False, **options: Any
     ) -> Path:
         """Write the model folder, whole or not at all, and return it.
 
@@ -104,7 +104,6 @@ class FamilyPipeline(ABC):
 
     @classmethod
     @abstractmethod
-<<<<<<< ours
     def read(
         cls,
         folder: Path,
@@ -114,10 +113,6 @@ class FamilyPipeline(ABC):
         local_files_only: bool = False,
     ) -> Self:
         """The pipeline of a folder; a family may have further options."""
-=======
-    def read(cls, folder: Path, **options: object) -> Self:
-        """The pipeline of a folder, with ``device``, ``precision`` and ``local_files_only``."""
->>>>>>> theirs
 
     @abstractmethod
     def write(self, folder: Path) -> None:
@@ -169,10 +164,10 @@ class FamilyPipeline(ABC):
     @abstractmethod
     def used(
         self, guidance_scale: float | None, steps: int | None, sampler: str | None
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """What these settings are for this model, its own ones filled in; those it has."""
 
-    def autocast(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[Any]:
         """Matrix products in the pipeline's precision, for networks that have no other way."""
         half = self.precision != "float32"
         return torch.autocast(self.device.type, getattr(torch, self.precision), enabled=half)
