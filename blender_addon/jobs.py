@@ -116,7 +116,7 @@ class Board:
     told: tuple[Told, ...] = ()
     message: str = ""
     session: Session | None = None
-    _opened_with: Any = None
+    _opened_with: object = None
     _stale: bool = False
 
     @property
@@ -165,7 +165,7 @@ class Board:
         self.dismiss()
         return job
 
-    def _session_for(self, settings: Any, open_session: Callable[[Any], Session]) -> Session:
+    def _session_for(self, settings: object, open_session: Callable[[object], Session]) -> Session:
         changed = self._stale or settings != self._opened_with
         # what is being cancelled is no reason to stay with a backend that may never answer
         wanted = any(not job.cancelling for job in self.jobs.values())

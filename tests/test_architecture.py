@@ -380,3 +380,16 @@ def test_annotations_are_lazy() -> None:
         and any(not isinstance(node, ast.Expr | ast.Assign) for node in tree(path).body)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_annotations_say_more_than_any() -> None:
+    """Arguments, returns and variables annotated with Any, per 1,000 lines of both packages."""
+    lines = found = 0
+    for path in [*(REPO / "backend").rglob("*.py"), *(REPO / "blender_addon").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        lines += text.count("\n")
+        for node in ast.walk(ast.parse(text)):
+            known = getattr(node, "annotation", None) or getattr(node, "returns", None)
+            parts = ast.walk(known) if known is not None else ()
+            found += any("Any" in (getattr(p, "id", ""), getattr(p, "attr", "")) for p in parts)
+    assert 1000 * found / lines < 4.5

@@ -176,7 +176,7 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
             tuple(f"{step.name}: {step.loses}" for step in clip.lossy_steps),
             warning=" ".join([*read.warnings, *([normalisation.WARNING] if odd else [])]),
         )
-        meta: dict[str, object] = {"source": job.source_name, "lossy_steps": list(record.loses)}
+        meta: dict[str, Any] = {"source": job.source_name, "lossy_steps": list(record.loses)}
         if errors:
             meta["mpjpe_mm"] = record.error_mm
         with atomic_path(job.destination) as temporary:

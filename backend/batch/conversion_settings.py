@@ -125,7 +125,7 @@ class ConversionSettings:
         )
 
 
-def _given(asked: dict[str, object]) -> dict[str, object]:
+def _given(asked: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 

@@ -23,7 +23,7 @@ INSTALL = "Install it with: pip install 'kinetype[ray]', or use --engine local."
 class Actor:
     """One worker: holds the loaded work in a process of the cluster."""
 
-    def __init__(self, work: Work[object], worker: int, collect: bool) -> None:
+    def __init__(self, work: Work[Any], worker: int, collect: bool) -> None:
         self.worker, self.folder = worker, None
         if collect:
             # not a TemporaryDirectory: it would be removed before the last chunk has travelled
@@ -35,7 +35,7 @@ class Actor:
         """See :func:`backend.batch.engine.load_event`."""
         return load_event(self.worker, self.work), {}
 
-    def run(self, chunk: Chunk[object]) -> tuple[Event, dict[str, bytes]]:
+    def run(self, chunk: Chunk[Any]) -> tuple[Event, dict[str, bytes]]:
         """A chunk, with the content of its files where they are to be collected."""
         event = run_event(self.worker, self.work, chunk)
         content = {}
@@ -83,7 +83,7 @@ class RayEngine(Generic[ItemT]):
     ) -> None:
         self.ray, self.work, self.count, self.gpus = ray, work, count, gpus
         self.collect = collect
-        self._actors: dict[int, object] = {}
+        self._actors: dict[int, Any] = {}
         self._pending: dict[object, int] = {}
 
     @classmethod

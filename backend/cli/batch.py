@@ -60,7 +60,7 @@ def _chain(options: argparse.Namespace) -> int:
     if options.batch < 1 or (options.limit is not None and options.limit < 1):
         raise InvalidRequest("--batch and --limit must be 1 or more.", "Leave them out.")
     options.out.mkdir(parents=True, exist_ok=True)
-    summary: dict[str, object] = {
+    summary: dict[str, Any] = {
         "model": options.model,
         "seed": options.seed,
         "stages": {},
@@ -84,7 +84,7 @@ def _chain(options: argparse.Namespace) -> int:
     return EXIT_FAILED if failed else 0
 
 
-def _stage(options: argparse.Namespace, stage: str, summary: dict[str, object]) -> dict[str, object]:
+def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> dict[str, Any]:
     from ..batch import chain
     from ..wire.messages import Progress
 
@@ -112,7 +112,7 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, object]) 
         )
 
 
-def _generate(options: argparse.Namespace, on_done: object) -> tuple[dict[str, object], dict[str, str]]:
+def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any], dict[str, str]]:
     from ..batch import chain
     from ..pipelines import registry
 

@@ -74,7 +74,7 @@ class ProgressBars:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._bar: object = None
+        self._bar: Any = None
         self._stage: str | None = None
         self._stop_clock = threading.Event()
         self._clock: threading.Thread | None = None
@@ -139,6 +139,6 @@ class ProgressBars:
         self.close()
 
 
-def _run_clock(bar: object, stop: threading.Event) -> None:
+def _run_clock(bar: Any, stop: threading.Event) -> None:
     while not stop.wait(0.5):
         bar.refresh()

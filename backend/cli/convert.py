@@ -169,7 +169,7 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _report(summary: dict[str, object], failed: int) -> int:
+def _report(summary: dict[str, Any], failed: int) -> int:
     warnings, failures = summary["warnings"], summary["failures"]
     for warning in warnings[:3]:
         console.note(f"warning: {warning['file']}: {warning['message']}")

@@ -51,7 +51,7 @@ def add_settings(parser: argparse.ArgumentParser, *configs: type) -> None:
                 _add(parser, _with_default(item), hint, _dest(item), None)
 
 
-def given(options: argparse.Namespace, config: type, *forms: type) -> dict[str, object]:
+def given(options: argparse.Namespace, config: type, *forms: type) -> dict[str, Any]:
     """What was given of a configuration, nested like it.
 
     Args:
@@ -60,7 +60,7 @@ def given(options: argparse.Namespace, config: type, *forms: type) -> dict[str, 
     Raises:
         InvalidRequest: a number outside its bounds, or an option of another form.
     """
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     own = set()
     for path, item, _ in _settings(config):
         own.add(_dest(item))
@@ -147,7 +147,7 @@ def _check(item: Field[object], value: object) -> None:
 
 def _add(
     parser: argparse.ArgumentParser,
-    item: Field[object],
+    item: Field[Any],
     hint: object,
     dest: str,
     default: object,
@@ -159,7 +159,7 @@ def _add(
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
     if typing.get_origin(hint) is list:
         hint, many = typing.get_args(hint)[0], True
-    extra: dict[str, object] = {"help": meta["help"], "metavar": meta.get("metavar")}
+    extra: dict[str, Any] = {"help": meta["help"], "metavar": meta.get("metavar")}
     kind = hint if isinstance(hint, type) else str
     if typing.get_origin(hint) is typing.Literal:
         extra["choices"] = typing.get_args(hint)

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         train_recipe.add_arguments(_parser(kinds, name, recipe.about), recipe)
 
 
-def _parser(kinds: object, name: str, what: str) -> argparse.ArgumentParser:
+def _parser(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:
     found: argparse.ArgumentParser = kinds.add_parser(name, help=what, description=what)
     return found
 
@@ -116,7 +116,7 @@ def _data(options: argparse.Namespace) -> None:
     )
 
 
-def _from_bvh(options: argparse.Namespace) -> object:
+def _from_bvh(options: argparse.Namespace) -> Any:
     from tqdm import tqdm
 
     from ..training.data import starter_data
@@ -135,7 +135,7 @@ def _from_bvh(options: argparse.Namespace) -> object:
         )
 
 
-def _from_clips(options: argparse.Namespace) -> object:
+def _from_clips(options: argparse.Namespace) -> Any:
     from tqdm import tqdm
 
     from ..training.data import described_clips
@@ -190,7 +190,7 @@ def _hml3d(options: argparse.Namespace) -> None:
     console.note(f"{counts['train']} training and {counts['val']} other clips -> {options.out}")
 
 
-def _bar_update(bar: object) -> object:
+def _bar_update(bar: Any) -> Any:
     def update(done: int, total: int) -> None:
         bar.total = total
         bar.update(done - bar.n)

@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(options: argparse.Namespace, recipe: Recipe, sources: object, process: object) -> None:
+def _train(options: argparse.Namespace, recipe: Recipe, sources: Any, process: Any) -> None:
     from contextlib import nullcontext
 
     from ..training.loop import Training
@@ -192,7 +192,7 @@ def _refuse_changes(fixed: Sequence[str], config: object, before: object) -> Non
         )
 
 
-def read_overrides(path: Path | None) -> dict[str, object]:
+def read_overrides(path: Path | None) -> dict[str, Any]:
     """A JSON object that a person wrote; empty where no file is named."""
     if path is None:
         return {}

@@ -53,9 +53,9 @@ class Float32DDPM:
     @torch.no_grad()
     def sample(
         self,
-        net: Callable[[Tensor, Tensor, dict[str, object]], Tensor],
+        net: Callable[[Tensor, Tensor, dict[str, Any]], Tensor],
         shape: tuple[int, int, int],
-        y: dict[str, object],
+        y: dict[str, Any],
         generator: torch.Generator,
         on_step: Callable[[int, int], None] | None = None,
     ) -> Tensor:

@@ -69,7 +69,7 @@ def sample(
     sampler: str = "ddim",
     steps: Steps = None,
     guidance: float = 1.0,
-    y: dict[str, object],
+    y: dict[str, Any],
     generator: Generators | None = None,
     lengths: Sequence[int] | None = None,
     on_step: StepCallback | None = None,

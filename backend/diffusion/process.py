@@ -164,7 +164,7 @@ class DiffusionProcess:
             fresh = noise() if eta and a_prev < 1 else None
             return ddim_step(x, x0, a, a_prev, fresh, eta=eta if a_prev < 1 else 0)
 
-        last: dict[str, object] = {"x0": None, "abar": None}
+        last: dict[str, Any] = {"x0": None, "abar": None}
 
         def multistep(x: Tensor, x0: Tensor, index: int, _: Predict) -> Tensor:
             a, a_prev = pairs[index]

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
 
 import torch
 from torch import Tensor

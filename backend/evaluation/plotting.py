@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import MissingDependency
 
 
-def figure(width: float, height: float, dpi: int) -> object:
+def figure(width: float, height: float, dpi: int) -> Any:
     """A blank figure of ``width`` x ``height`` inches that is drawn in memory, on no screen.
 
     Raises:

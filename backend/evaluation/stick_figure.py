@@ -101,7 +101,7 @@ def pictures(
 
 
 def _draw(
-    axes: object, scene: Scene, points: np.ndarray, title: str, view: Mapping[str, float]
+    axes: Any, scene: Scene, points: np.ndarray, title: str, view: Mapping[str, float]
 ) -> None:
     low, high = scene.low, scene.high
     axes.clear()

@@ -23,8 +23,8 @@ class PackedEncoderLayer:
         options: of :class:`PackedLinear`.
     """
 
-    def __init__(self, layer: nn.Module, heads: int, **options: object) -> None:
-        source: object = layer
+    def __init__(self, layer: nn.Module, heads: int, **options: Any) -> None:
+        source: Any = layer
         weight, bias = scaled_projection(source.self_attn, heads)
         self.heads = heads
         self.qkv = PackedLinear(weight.float(), bias.float(), **options)
@@ -49,7 +49,7 @@ class PackedEncoderLayer:
         return _normed(self.norm2, self.down.plus(self.up(x), x))
 
 
-def scaled_projection(attention: object, heads: int) -> tuple[Tensor, Tensor]:
+def scaled_projection(attention: Any, heads: int) -> tuple[Tensor, Tensor]:
     """Weight ``[3D, D]`` and bias of the packed projection, float64, the queries' part scaled."""
     weight, bias = attention.in_proj_weight.detach(), attention.in_proj_bias.detach()
     width = weight.shape[1]

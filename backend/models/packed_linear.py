@@ -57,7 +57,7 @@ class PackedLinear:
             self.weight = own.clone() if own.data_ptr() == weight.data_ptr() else own
 
     @classmethod
-    def of(cls, layer: nn.Linear, **options: object) -> PackedLinear:
+    def of(cls, layer: nn.Linear, **options: Any) -> PackedLinear:
         """The inference form of ``layer``."""
         return cls(layer.weight, layer.bias, **options)
 

@@ -31,7 +31,7 @@ def _is_torch(x: Array) -> bool:
     return type(x).__module__.startswith("torch")
 
 
-def _lib(x: Array) -> object:
+def _lib(x: Array) -> Any:
     """The array module of ``x``: torch only if the caller already brought a tensor."""
     if _is_torch(x):
         import torch

@@ -156,7 +156,7 @@ def load_pipeline(
     if release is not None:
         return release.load(release.release)(name_or_path, device=device)
     check(name_or_path)
-    options: dict[str, object] = {"device": device, "local_files_only": local_files_only}
+    options: dict[str, Any] = {"device": device, "local_files_only": local_files_only}
     entry = _entries().get(str(name_or_path))
     if entry is not None and entry.loader is not None:
         return entry.loader(**options)

@@ -45,7 +45,7 @@ def _meta(
     seed: int,
     whose: dict[str, str],
     warnings: tuple[str, ...],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     meta = {"prompt": request.prompt, "seed": seed, "params": {}, **told, **whose}
     meta["warnings"] = list(dict.fromkeys([*warnings, *map(str, told.get("warnings", ()))]))
     return meta

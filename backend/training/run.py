@@ -93,7 +93,7 @@ class RunFolder:
         """The values that the run was started with; :class:`ArtifactError` where there are none."""
         return read_json(self.path / self.config_name)
 
-    def save(self, config: Mapping[str, object], state: Mapping[str, object]) -> None:
+    def save(self, config: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Write configuration and state; the states before it stay as ``state-1.pt`` and so on."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / self.config_name, dict(config))

@@ -128,7 +128,7 @@ class MotionCLIP135Evaluator(base.Evaluator):
         return self.net.embed_text(ids, mask.bool())
 
 
-def _tokenizer(place: str | Path, *, local_files_only: bool) -> object:
+def _tokenizer(place: str | Path, *, local_files_only: bool) -> Any:
     from transformers import AutoTokenizer
 
     try:

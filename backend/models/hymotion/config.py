@@ -51,7 +51,7 @@ class HYMotionConfig:
             raise ValueError(f"mask_mode {self.mask_mode!r} is none of {', '.join(MASK_MODES)}")
 
 
-def config_of(shapes: Mapping[str, Sequence[int]], **options: object) -> HYMotionConfig:
+def config_of(shapes: Mapping[str, Sequence[int]], **options: Any) -> HYMotionConfig:
     """The shape that a checkpoint's tensors have, and ``options`` that are in none.
 
     Args:

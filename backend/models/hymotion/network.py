@@ -109,7 +109,7 @@ class DoubleBlock(nn.Module):
                 self.add_module(f"{stream}_{name}", module)
 
     def forward(
-        self, motion: Tensor, text: Tensor, condition: Tensor, positions: object, visible: Tensor
+        self, motion: Tensor, text: Tensor, condition: Tensor, positions: Any, visible: Tensor
     ) -> tuple[Tensor, Tensor]:
         """``[B, T, D]`` and ``[B, M, D]`` to the same."""
         streams = {"motion": motion, "text": text}
@@ -128,7 +128,7 @@ class DoubleBlock(nn.Module):
             out.append(x + gate2 * self._part(name, "mlp")(modulate(x, shift2, scale2)))
         return out[0], out[1]
 
-    def _part(self, stream: str, name: str) -> object:
+    def _part(self, stream: str, name: str) -> Any:
         return self.get_submodule(f"{stream}_{name}")
 
     def _project(
@@ -152,7 +152,7 @@ class SingleBlock(nn.Module):
         self.q_norm = HeadNorm(width // config.heads)
         self.k_norm = HeadNorm(width // config.heads)
 
-    def forward(self, x: Tensor, condition: Tensor, positions: object, visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, positions: Any, visible: Tensor) -> Tensor:
         """``[B, S, D]`` to the same."""
         shift, scale, gate = self.modulation(condition)
         both = self.linear1(modulate(x, shift, scale))

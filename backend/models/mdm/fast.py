@@ -69,7 +69,7 @@ class FastMDM:
             self._times = net.embed_timestep(steps)[0]
         self._encode = torch.compile(self._run_layers) if compile else self._run_layers
 
-    def __call__(self, x: Tensor, timesteps: Tensor, y: Mapping[str, object]) -> Tensor:
+    def __call__(self, x: Tensor, timesteps: Tensor, y: Mapping[str, Any]) -> Tensor:
         """Predict the clean motion ``[B, F, J*C]``."""
         with torch.inference_mode():
             if not self._native:
@@ -83,7 +83,7 @@ class FastMDM:
             hidden = self._encode(x, token[None], self._mask(y, x.shape[1]))
             return self._output(hidden[0]).float()
 
-    def guided(self, guidance: float) -> object:
+    def guided(self, guidance: float) -> Any:
         """This network with classifier-free guidance: uncond + guidance * (cond - uncond)."""
         if guidance == 1:
             return self
@@ -107,7 +107,7 @@ class FastMDM:
 
     # ------------------------------------------------------------------ parts
 
-    def _condition(self, y: Mapping[str, object]) -> Tensor | None:
+    def _condition(self, y: Mapping[str, Any]) -> Tensor | None:
         """The projected condition ``[B, D]``; the text's is kept for the next step."""
         if self.config.condition == "text":
             text = y["text_embed"]
@@ -134,7 +134,7 @@ class FastMDM:
     def _frames(self, x: Tensor) -> Tensor:
         return self._input(x).float() + self._positions[1 : x.shape[1] + 1]
 
-    def _mask(self, y: Mapping[str, object], frames: int) -> Tensor | None:
+    def _mask(self, y: Mapping[str, Any], frames: int) -> Tensor | None:
         """Keys that may be attended, ``[B, 1, 1, 1 + F]`` bool; None for all."""
         mask = y.get("mask")
         if mask is None or not self.config.mask_frames or mask.shape[-1] <= 1:
@@ -185,9 +185,9 @@ class FastMDM:
         return torch.lerp(uncond, cond, guidance)
 
 
-def twice(y: Mapping[str, object], batch: int) -> dict[str, object]:
+def twice(y: Mapping[str, Any], batch: int) -> dict[str, Any]:
     """``y`` of :class:`MDM` for two passes in one batch (texts have the batch as second axis)."""
-    result: dict[str, object] = {}
+    result: dict[str, Any] = {}
     for key, value in y.items():
         if key == "text_embed":
             if isinstance(value, tuple | list):
@@ -217,7 +217,7 @@ class _Projection:
     The embedding is linear, so ``W_qkv (W x + b + pe) + b_qkv`` is one map of ``x`` and a table.
     """
 
-    def __init__(self, net: MDM, options: dict[str, object]) -> None:
+    def __init__(self, net: MDM, options: dict[str, Any]) -> None:
         embed, attention = net.input_process.poseEmbedding, net.seqTransEncoder.layers[0].self_attn
         self._weight, self._offset = scaled_projection(attention, attention.num_heads)
         self._start = embed.bias.detach().double()

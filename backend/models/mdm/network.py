@@ -171,7 +171,7 @@ class MDM(nn.Module):
         """The state without the positional buffers, which are recomputed (and share memory)."""
         return {k: v for k, v in self.state_dict().items() if not k.endswith(TABLES)}
 
-    def forward(self, x: Tensor, timesteps: Tensor, y: Mapping[str, object] | None = None) -> Tensor:
+    def forward(self, x: Tensor, timesteps: Tensor, y: Mapping[str, Any] | None = None) -> Tensor:
         """Predict the clean motion.
 
         Args:
@@ -210,7 +210,7 @@ class MDM(nn.Module):
 
     # ------------------------------------------------------------------ conditions
 
-    def _time(self, timesteps: Tensor, y: Mapping[str, object]) -> Tensor:
+    def _time(self, timesteps: Tensor, y: Mapping[str, Any]) -> Tensor:
         """Time, and where the model should go if it was asked, ``[1, B, D]``."""
         time = self.embed_timestep(timesteps)
         if self.config.target_cond and "target_cond" in y:
@@ -220,7 +220,7 @@ class MDM(nn.Module):
             time = time + self._masked(where[None], y.get("target_uncond", False), None)
         return time
 
-    def _condition(self, time: Tensor, y: Mapping[str, object]) -> tuple[Tensor, Tensor | None]:
+    def _condition(self, time: Tensor, y: Mapping[str, Any]) -> tuple[Tensor, Tensor | None]:
         """Condition tokens ``[N, B, D]`` and the text's padding ``[B, N]``."""
         drop, uncond = y.get("drop"), bool(y.get("uncond", False))
         if self.config.condition == "text":

@@ -72,7 +72,7 @@ def read_args(path: Path) -> dict[str, object]:
     return values
 
 
-def config_from_args(args: Mapping[str, object], where: str = ARGS) -> MDMConfig:
+def config_from_args(args: Mapping[str, Any], where: str = ARGS) -> MDMConfig:
     """The configuration that a release's training arguments describe.
 
     Entries that older releases lack take the released defaults; those that only concern training
@@ -124,7 +124,7 @@ def config_from_args(args: Mapping[str, object], where: str = ARGS) -> MDMConfig
         raise ArtifactError(f"{where}: {error}.", _ENTRY_HINT) from error
 
 
-def _entry(args: Mapping[str, object], name: str, where: str) -> object:
+def _entry(args: Mapping[str, Any], name: str, where: str) -> Any:
     """An entry of the training arguments as the type of its default.
 
     Nothing is guessed: "false" is no false, and 2.7 layers are not 2.
@@ -206,7 +206,7 @@ def _weights(value: object, what: str) -> Tensor:
     return weights
 
 
-def _load(path: Path) -> Mapping[str, object]:
+def _load(path: Path) -> Mapping[str, Any]:
     content = load_checkpoint(path)
     if not isinstance(content, Mapping):
         raise ArtifactError(f"{path} holds no dictionary of tensors.", _COPY_HINT)

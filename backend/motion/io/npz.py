@@ -216,7 +216,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         raise FormatError(f"{path} is not a readable npz file ({error}).", hint) from error
 
 
-def _plain(file: object, name: str) -> np.ndarray:
+def _plain(file: Any, name: str) -> np.ndarray:
     """One array of an open npz; empty for a pickled object, which nobody here needs."""
     try:
         return np.asarray(file[name])

@@ -54,7 +54,7 @@ def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
     return {n: a for n, a in lists.items() if isinstance(n, str) and a is not None}
 
 
-def read_plain(path: str | Path) -> object:
+def read_plain(path: str | Path) -> Any:
     """A pickle of plain values: lists, dictionaries, texts, numbers.
 
     Raises:
@@ -174,7 +174,7 @@ class _Passive:
         if len(arguments) > _MOST_ARGUMENTS:
             raise ValueError(f"{len(arguments)} arguments for one object")
         self.arguments = arguments
-        self.state: object = None
+        self.state: Any = None
 
     def __setstate__(self, state: object) -> None:
         self.state = state
@@ -219,7 +219,7 @@ class _Encoded(_Passive):
 class _Made(_Passive):
     """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
 
-    def __new__(cls, made: object = None, *arguments: object) -> object:
+    def __new__(cls, made: object = None, *arguments: object) -> Any:
         if isinstance(made, type) and issubclass(made, _Passive) and made is not cls:
             return made(*arguments)
         return super().__new__(cls)
@@ -381,7 +381,7 @@ def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
     return picked.reshape(_shape(state.get("preferred_shape", chosen.shape), picked.size, budget))
 
 
-_CONVERTERS: dict[type, Callable[[object, Budget], np.ndarray | None]] = {
+_CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {
     _Array: _from_array,
     _Buffer: _from_buffer,
     _Sparse: _from_sparse,

@@ -28,7 +28,7 @@ _LEGACY_PICKLES = 5
 _HINT = "It is damaged, or made to fill the memory; get the file from its authors."
 
 
-def load(path: Path | BinaryIO) -> object:
+def load(path: Path | BinaryIO) -> Any:
     """What a file holds, tensors on the CPU: as ``torch.load(weights_only=True)``.
 
     Raises:

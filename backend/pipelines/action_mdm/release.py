@@ -60,7 +60,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ArtifactError(f"{path} is missing.", _HINT)
     try:
-        values: object = torch_file.load(path)
+        values: Any = torch_file.load(path)
     except Exception as error:  # what a damaged file raises depends on where the damage is
         raise ArtifactError(
             f"{path} is damaged, or holds more than tensors; nothing of it was run.",

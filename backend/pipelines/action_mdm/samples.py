@@ -12,7 +12,7 @@ from .names import closest_action
 
 
 def answer(
-    pipeline: object, request: Request, on_step: Callable[[Progress], None] | None = None
+    pipeline: Any, request: Request, on_step: Callable[[Progress], None] | None = None
 ) -> Result:
     """Motions of an action and their joints, ``[T, 66]`` at the model's rate; or the names of all.
 

@@ -65,7 +65,7 @@ class Planner(Protocol):
     net: object
 
     def complete_prefixes(
-        self, captions: Sequence[str], lengths: Sequence[int], **options: object
+        self, captions: Sequence[str], lengths: Sequence[int], **options: Any
     ) -> list[np.ndarray]:
         """What follows prefixes."""
 

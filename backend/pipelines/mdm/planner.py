@@ -201,7 +201,7 @@ def complete(
     exact: bool = False,
     target: Mapping[str, object] | None = None,
     on_step: StepCallback | None = None,
-    **options: object,
+    **options: Any,
 ) -> list[np.ndarray]:
     """What follows prefixes, as captions tell, in un-normalised features.
 

@@ -39,7 +39,7 @@ class CaptionReader:
         net: MDM,
         device: torch.device,
         *,
-        encoder: Any = None,
+        encoder: object = None,
         name: str = "",
         folder: Path | None = None,
         local_files_only: bool = False,

@@ -74,7 +74,7 @@ class CaptionGrammar:
     def __init__(
         self,
         captions_json: Mapping[str, Any],
-        paraphrases: Mapping[str, Any] | None = None,
+        paraphrases: Mapping[str, object] | None = None,
         mix: Mix | None = None,
     ) -> None:
         for key in ("contents", "styles", "neutral_subjects", "templates"):

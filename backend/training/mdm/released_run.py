@@ -20,7 +20,7 @@ class ReleasedRun(RunFolder):
     config_name = release.ARGS
     states = ("model*.pt",)
 
-    def save(self, config: Mapping[str, object], state: Mapping[str, object]) -> None:
+    def save(self, config: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Write the checkpoint of ``state["step"]``."""
         rest = dict(state)
         step, weights, average = rest.pop("step"), rest.pop("net"), rest.pop("ema", None)
@@ -30,7 +30,7 @@ class ReleasedRun(RunFolder):
         save_torch(self.path / f"opt{step:09d}.pt", rest)
         save_torch(self.path / f"model{step:09d}.pt", content)
 
-    def load(self) -> dict[str, object]:
+    def load(self) -> dict[str, Any]:
         """The newest checkpoint; :class:`ArtifactError` if there is none or it is damaged."""
         path = release.find_checkpoint(self.path)
         step = int(path.stem.removeprefix("model"))

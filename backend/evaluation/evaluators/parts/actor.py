@@ -35,7 +35,7 @@ class ActorConfig:
     relu_first: bool = False
 
 
-def _layer_options(config: ActorConfig) -> dict[str, object]:
+def _layer_options(config: ActorConfig) -> dict[str, Any]:
     return {
         "d_model": config.latent,
         "nhead": config.heads,
