@@ -89,7 +89,7 @@ def text(
     """A BVH at 30 fps whose channels are the root's position and ``ZXY`` of each joint.
 
     Args:
-        values: ``[T, 3 + 3 * joints]`` in file order (depth first, as joints are listed).
+        values: ``[T, 3 + 3 * joints]`` in file order (depth first).
         world: ``[3, 3]`` that turns the offsets of the rest pose.
         tips: write end sites, as long as the bone above and along it.
     """
@@ -121,3 +121,14 @@ def standing(joints: Sequence[Joint], frames: int = 3, height: float = 93.0) -> 
     values = np.zeros((frames, 3 + 3 * len(joints)))
     values[:, 1] = height
     return values
+
+
+def column(joints: Sequence[Joint], name: str) -> int:
+    """Where the three angles of a joint begin in a row of values."""
+
+    def below(joint: int) -> list[int]:
+        own = [j for j, (_, above, _) in enumerate(joints) if above == joint]
+        return [joint, *(b for child in own for b in below(child))]
+
+    names = [joints[j][0] for j in below(0)]
+    return 3 + 3 * names.index(name)

@@ -13,7 +13,7 @@ from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
 from backend.wire.skeleton import JOINT_NAMES
-from tests.bvh_bodies import dog, person, spider, standing, text
+from tests.bvh_bodies import column, dog, person, spider, standing, text
 
 AT = {name: index for index, name in enumerate(JOINT_NAMES)}
 
@@ -31,8 +31,7 @@ def bone(joints: np.ndarray, above: str, below: str) -> np.ndarray:
 def test_arms_that_end_in_forearms_keep_their_elbows(tmp_path, tips):
     body = person(hand=False)
     values = standing(body)
-    elbow = [name for name, _, _ in body].index("LeftForeArm")
-    values[:, 3 + 3 * elbow] = 60.0  # about Z: the left forearm points up
+    values[:, column(body, "LeftForeArm")] = 60.0  # about Z: the left forearm points up
     path = tmp_path / "no_hands.bvh"
     path.write_text(text(body, values, tips=tips))
     joints = joints_of(path)
