@@ -1,7 +1,6 @@
 """Make part of the character's motion anew: some frames, some of the body, or both."""
 
 from dataclasses import replace
-from typing import Any
 
 import bpy
 from bpy.props import EnumProperty
@@ -47,7 +46,7 @@ def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edi
     return Edit(motion, frames, joints)
 
 
-def _origin(action: bpy.types.Action) -> dict[str, Any]:
+def _origin(action: bpy.types.Action) -> dict[str, object]:
     """What an edit tells of the motion that it began with."""
     info = takes.info_of(action)
     return {} if info is None else {"prompt": info.prompt, "seed": info.seed}

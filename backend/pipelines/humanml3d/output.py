@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...errors import InternalError, InvalidRequest
@@ -34,7 +32,7 @@ def check_skeleton(
         )
 
 
-def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, object]]:
     """A clip of a model as motion_135 at 30 fps.
 
     Joints are recovered from the stored positions and fitted by inverse kinematics
