@@ -27,11 +27,12 @@ class EnvironmentMissingOffline(EnvironmentMissing):
 
 @dataclass(frozen=True)
 class Fix:
-    """A button: an operator of ours, its label and icon."""
+    """A button: an operator of ours, its label, its icon and what its properties are set to."""
 
     operator: str
     text: str
     icon: str = "NONE"
+    values: tuple[tuple[str, str], ...] = ()
 
 
 RESTART = Fix("kinetype.restart_backend", "Restart Backend", "FILE_REFRESH")

@@ -24,6 +24,7 @@ from .backend_access import (
 )
 from .client.session import Session
 from .fixes import Fix, fixes_for
+from .told import Told, told_of
 
 STOP_SECONDS = 3.0
 """How long disabling the add-on may wait for the backend to end."""
@@ -112,6 +113,7 @@ class Board:
     finished: list[Finished] = field(default_factory=list)
     error: Notice | None = None
     warnings: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
     message: str = ""
     session: Session | None = None
     _opened_with: Any = None
@@ -160,7 +162,7 @@ class Board:
         if fresh:
             session.list_models()
         job = self.jobs[request.id] = Job(request, placement, stage_started=self.clock())
-        self.error, self.warnings, self.message = None, (), ""
+        self.dismiss()
         return job
 
     def _session_for(self, settings: Any, open_session: Callable[[Any], Session]) -> Session:
@@ -210,7 +212,9 @@ class Board:
             job = self.jobs.pop(event.id, None)
             if job is not None:
                 self.finished.append(Finished(_with_requests(event, job.request), job.placement))
-                self.warnings = event.warnings
+                self.told = told_of(event.motions)
+                texts = {told.text for told in self.told}
+                self.warnings = tuple(text for text in event.warnings if text not in texts)
         elif isinstance(event, Failure):
             self._fail(event)
         elif isinstance(event, Models):
@@ -276,7 +280,7 @@ class Board:
 
     def dismiss(self) -> None:
         """Clear the messages."""
-        self.error, self.warnings, self.message = None, (), ""
+        self.error, self.warnings, self.told, self.message = None, (), (), ""
 
 
 def _with_requests(result: Result, request: Request) -> Result:

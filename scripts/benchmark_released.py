@@ -14,7 +14,8 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -54,7 +55,7 @@ FRAMES = round(30 * SECONDS)
 _repeats = 2
 
 
-def timed(forms: dict[str, Callable[[], object]]) -> dict[str, float]:
+def timed(forms: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Least CPU seconds of each form, taken in turn after one call that is not counted."""
     best = dict.fromkeys(forms, float("inf"))
     for turn in range(_repeats + 1):
@@ -153,13 +154,13 @@ def momask(_: int) -> dict[str, object]:
             for _ in range(count):
                 run(1)
 
-    out = {}
+    out: dict[str, object] = {}
     for count in (1, 8):
         found = timed(
             {
-                "float32": lambda count=count: run(count),
-                "bfloat16": lambda count=count: run(count, torch.bfloat16),
-                "plain": lambda count=count: plain(count),
+                "float32": partial(run, count),
+                "bfloat16": partial(run, count, torch.bfloat16),
+                "plain": partial(plain, count),
             }
         )
         out[f"seconds a clip, batch {count}"] = {k: round(v / count, 2) for k, v in found.items()}

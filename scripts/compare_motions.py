@@ -120,7 +120,7 @@ def run(checkout: Path, script: str, *arguments: str, given: str = "") -> str:
 
 def numbers(path: Path) -> dict[str, np.ndarray]:
     """Arrays of the files of a case, by file and name; empty where it made none."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for file in sorted(path.parent.glob(f"{path.stem}*.npz")):
         with np.load(file) as arrays:
             found |= {f"{file.stem}:{k}": v for k, v in arrays.items() if v.dtype.kind == "f"}

@@ -32,6 +32,8 @@ from backend.wire.messages import Motion  # noqa: E402
 
 MAX_FRAMES, MIN_FRAMES = 240, 60
 POSES = 6
+NEAR = convert.IkOptions(keep_directions=False)
+"""As near to the positions as can be, which is what the picture and the table show."""
 LAYERS = (
     ("263 joints", "#cfcfcf", 9.0),
     ("after IK", "#e07b39", 4.5),
@@ -104,7 +106,7 @@ def _263_again(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _263_ik(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     points = hml263.decode_joints(convert.motion135_to_hml263(x)).astype(np.float64)
     grid = resample.end_aligned_grid(len(points), 20, 30)
-    fitted = convert.joints_to_motion135(points, 20, 30)[0]
+    fitted = convert.joints_to_motion135(points, 20, 30, NEAR)[0]
     return resample.linear(points, grid), motion135.joints(fitted.astype(np.float64))
 
 
@@ -177,7 +179,7 @@ def overlay(x: np.ndarray) -> list[np.ndarray]:
     points = hml263.decode_joints(convert.motion135_to_hml263(x)).astype(np.float64)
     grid = resample.end_aligned_grid(len(points), 20, 30)
     asked = resample.linear(points, grid)
-    fitted = convert.joints_to_motion135(points, 20, 30)[0]
+    fitted = convert.joints_to_motion135(points, 20, 30, NEAR)[0]
     decoded = ms272.decode_joints(convert.motion135_to_motion272(fitted))
     # 272 forgets heading and place of the first frame: give them back for the picture
     turn = rotation_about("y", np.array(edits.heading(fitted[:1].astype(np.float64))[0]))

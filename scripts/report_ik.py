@@ -38,9 +38,11 @@ METHODS = {
     "clean": convert.IkOptions.preset("clean"),
     "published": convert.IkOptions.preset("published"),
     "clean without hinge twist": convert.IkOptions(hinge_twist=False),
-    "gauss-newton": convert.IkOptions(ik.Refinement("gauss_newton")),
-    "closed form": convert.IkOptions(None),
-    "closed form without hinge twist": convert.IkOptions(None, hinge_twist=False),
+    "gauss-newton": convert.IkOptions(ik.Refinement("gauss_newton"), keep_directions=False),
+    "closed form": convert.IkOptions(None, keep_directions=False),
+    "closed form without hinge twist": convert.IkOptions(
+        None, hinge_twist=False, keep_directions=False
+    ),
     "closed form, bone lengths of 263": convert.IkOptions(None, offsets=_DIRECTIONS * _LENGTHS),
 }
 MAX_FRAMES = 300

@@ -268,7 +268,7 @@ def folder_for(evaluator: str) -> str:
     return NATIVE if native == hml263.SPEC.name else TARGETS[0]
 
 
-def write_summary(summary: dict[str, Any], out: Path) -> None:
+def write_summary(summary: dict[str, object], out: Path) -> None:
     """``run_summary.json``, whole or not at all."""
     with atomic_path(out / SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")

@@ -141,7 +141,7 @@ def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Cl
     return made
 
 
-def write_clip(path: Path, clip: convert.Clip, style: str, meta: dict[str, Any]) -> None:
+def write_clip(path: Path, clip: convert.Clip, style: str, meta: dict[str, object]) -> None:
     """Write a clip as its suffix says, whole or not at all; :class:`OutputError` otherwise."""
     data = np.ascontiguousarray(clip.data, dtype=np.float32)
     if path.suffix.lower() == ".npy":
@@ -315,7 +315,7 @@ def _kept(job: Job, settings: ConversionSettings, record: Record | None) -> Reco
     return None
 
 
-def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[str, Any]:
+def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[str, object]:
     """Counts, failures per file, frames and mean error, as plain JSON values.
 
     ``converted`` and ``skipped`` depend on how often a run was restarted; nothing else does.

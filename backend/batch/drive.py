@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Generic
 
 from ..errors import InvalidRequest
 from .engine import Engine, Event, all_broken
@@ -84,7 +84,7 @@ class Drive(Generic[ItemT]):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine[ItemT],
         chunks: Sequence[Chunk[ItemT]],
         on_outcomes: Callable[[Sequence[Outcome]], None],
         on_progress: Callable[[Progress], None],
@@ -191,8 +191,8 @@ class Drive(Generic[ItemT]):
 
 
 def execute(
-    engine: Engine,
-    chunks: Sequence[Chunk[Any]],
+    engine: Engine[ItemT],
+    chunks: Sequence[Chunk[ItemT]],
     *,
     on_outcomes: Callable[[Sequence[Outcome]], None],
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -215,7 +215,7 @@ def execute(
     """
     if engine.count < 1:
         raise InvalidRequest(f"{engine.count} workers do nothing.", "Use 1 or more.")
-    drive: Drive[Any] = Drive(engine, chunks, on_outcomes, on_progress, patience)
+    drive = Drive(engine, chunks, on_outcomes, on_progress, patience)
     try:
         drive.run()
     finally:

@@ -12,11 +12,11 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Any, Protocol
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Generic, Protocol
 
 from ..errors import KinetypeError, ServiceError
-from .work import Chunk, Outcome, Work
+from .work import Chunk, ItemT, Outcome, Work
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """One thread a worker, also where there is only one, so that bits do not depend on their number."""
@@ -41,7 +41,7 @@ class Event:
     hint: str = ""
 
 
-class Engine(Protocol):
+class Engine(Protocol[ItemT]):
     """Workers that each hold the loaded work and do one chunk at a time."""
 
     @property
@@ -51,7 +51,7 @@ class Engine(Protocol):
     def start(self, worker: int) -> None:
         """Start a worker, or start it again after it died; a ready event follows."""
 
-    def give(self, worker: int, chunk: Chunk[Any]) -> None:
+    def give(self, worker: int, chunk: Chunk[ItemT]) -> None:
         """Hand a chunk to a worker that is ready or done."""
 
     def events(self, seconds: float) -> list[Event]:
@@ -64,7 +64,7 @@ class Engine(Protocol):
         """End all workers."""
 
 
-def serve(pipe: Connection, work: Work[Any]) -> None:
+def serve(pipe: Connection, work: Work[ItemT]) -> None:
     """Main function of a worker process."""
     _follow_parent()
     event = load_event(0, work)
@@ -76,7 +76,7 @@ def serve(pipe: Connection, work: Work[Any]) -> None:
         pipe.send(run_event(0, work, chunk))
 
 
-def load_event(worker: int, work: Work[Any]) -> Event:
+def load_event(worker: int, work: Work[ItemT]) -> Event:
     """Load the work in the process of a worker."""
     try:
         work.load()
@@ -87,7 +87,7 @@ def load_event(worker: int, work: Work[Any]) -> Event:
     return Event(worker, "ready")
 
 
-def run_event(worker: int, work: Work[Any], chunk: Chunk[Any]) -> Event:
+def run_event(worker: int, work: Work[ItemT], chunk: Chunk[ItemT]) -> Event:
     """Do a chunk in the process of a worker."""
     try:
         return Event(worker, "done", tuple(work.run(chunk.items)))
@@ -128,7 +128,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @dataclass
-class LocalEngine:
+class LocalEngine(Generic[ItemT]):
     """Processes on this machine, one thread each.
 
     Attributes:
@@ -137,10 +137,10 @@ class LocalEngine:
         gpus: with 1 or more, worker i sees only GPU ``i % gpus``.
     """
 
-    work: Work[Any]
+    work: Work[ItemT]
     count: int
     gpus: int = 0
-    _context: Any = field(default_factory=lambda: multiprocessing.get_context("spawn"))
+    _context: SpawnContext = field(default_factory=lambda: multiprocessing.get_context("spawn"))
     _pipes: dict[int, Connection] = field(default_factory=dict)
     _processes: dict[int, SpawnProcess] = field(default_factory=dict)
 
@@ -155,7 +155,7 @@ class LocalEngine:
         theirs.close()
         self._pipes[worker], self._processes[worker] = ours, process
 
-    def give(self, worker: int, chunk: Chunk[Any]) -> None:
+    def give(self, worker: int, chunk: Chunk[ItemT]) -> None:
         """See :class:`Engine`."""
         # one that has just died is found by its closed pipe
         with contextlib.suppress(OSError):
@@ -206,10 +206,10 @@ class LocalEngine:
 
 
 @dataclass
-class HereEngine:
+class HereEngine(Generic[ItemT]):
     """One worker in this very process, for short work: nothing is started, nothing protected."""
 
-    work: Work[Any]
+    work: Work[ItemT]
     count: int = 1
     _waiting: list[Event] = field(default_factory=list)
 
@@ -217,7 +217,7 @@ class HereEngine:
         """See :class:`Engine`."""
         self._waiting.append(load_event(worker, self.work))
 
-    def give(self, worker: int, chunk: Chunk[Any]) -> None:
+    def give(self, worker: int, chunk: Chunk[ItemT]) -> None:
         """See :class:`Engine`."""
         self._waiting.append(run_event(worker, self.work, chunk))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -119,7 +119,7 @@ def _varied(
     settings: Protocol,
     sizes: Sizes,
     say: Say,
-) -> tuple[Interval, dict[str, Any]]:
+) -> tuple[Interval, dict[str, object]]:
     """MultiModality, and what it was measured on: captions, lengths, seeds, sha256 of motions."""
     draw = multimodality.Draw(sizes, settings.seed)
     chosen = draw.captions(prompts)

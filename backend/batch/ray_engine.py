@@ -8,12 +8,13 @@ import importlib
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Generic
 
 from ..errors import MissingDependency, ServiceError
 from ..motion.io.atomic import atomic_path
 from .engine import THREADS, Event, load_event, run_event
-from .work import Chunk, Work
+from .work import Chunk, ItemT, Work
 
 CONNECT_SECONDS = 10.0
 INSTALL = "Install it with: pip install 'kinetype[ray]', or use --engine local."
@@ -66,7 +67,7 @@ def _check_answers(address: str | None) -> None:
         raise _no_cluster(address, error) from error
 
 
-class RayEngine:
+class RayEngine(Generic[ItemT]):
     """Actors of a Ray cluster, one thread and at most one GPU each.
 
     Args:
@@ -77,16 +78,18 @@ class RayEngine:
         collect: the machines share no storage: files travel back and are written here.
     """
 
-    def __init__(self, ray: Any, work: Work[Any], count: int, gpus: int, collect: bool) -> None:
+    def __init__(
+        self, ray: ModuleType, work: Work[ItemT], count: int, gpus: int, collect: bool
+    ) -> None:
         self.ray, self.work, self.count, self.gpus = ray, work, count, gpus
         self.collect = collect
         self._actors: dict[int, Any] = {}
-        self._pending: dict[Any, int] = {}
+        self._pending: dict[object, int] = {}
 
     @classmethod
     def connect(
-        cls, work: Work[Any], count: int, gpus: int, address: str | None, *, collect: bool = False
-    ) -> RayEngine:
+        cls, work: Work[ItemT], count: int, gpus: int, address: str | None, *, collect: bool = False
+    ) -> RayEngine[ItemT]:
         """Join the cluster at ``address`` ("auto": the one that this machine is in), or start one.
 
         Raises:
@@ -121,7 +124,7 @@ class RayEngine:
         self._actors[worker] = remote.remote(self.work, worker, self.collect)
         self._pending[self._actors[worker].load.remote()] = worker
 
-    def give(self, worker: int, chunk: Chunk[Any]) -> None:
+    def give(self, worker: int, chunk: Chunk[ItemT]) -> None:
         """See :class:`backend.batch.engine.Engine`."""
         self._pending[self._actors[worker].run.remote(chunk)] = worker
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import InvalidRequest
 from .engine import Engine, HereEngine, LocalEngine
 from .ray_engine import RayEngine
-from .work import Work
+from .work import ItemT, Work
 
 ENGINES = ("local", "ray")
 
@@ -35,7 +34,7 @@ class Workers:
     patience: float | None = None
     here: bool = False
 
-    def of(self, work: Work[Any]) -> Engine:
+    def of(self, work: Work[ItemT]) -> Engine[ItemT]:
         """The engine with its workers, not yet started.
 
         Raises:

@@ -142,7 +142,7 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
     return found, skipped
 
 
-def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+def _evaluate(options: argparse.Namespace) -> dict[str, object]:
     from ..batch import chain
     from ..evaluation import report
     from ..evaluation.settings import EvaluationSettings

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ..errors import KinetypeError
 
@@ -165,7 +164,7 @@ def _bpy() -> list[Check]:
         )
     except subprocess.TimeoutExpired:
         return [Check("Blender", ADVICE, "bpy does not finish importing", install_hint())]
-    answer: dict[str, Any] = {}
+    answer: dict[str, object] = {}
     for line in done.stdout.splitlines():
         if line.startswith("kinetype:"):
             answer = json.loads(line.removeprefix("kinetype:"))

@@ -82,7 +82,7 @@ def given(options: argparse.Namespace, config: type, *forms: type) -> dict[str, 
     return found
 
 
-def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def merged(base: dict[str, object], more: dict[str, object]) -> dict[str, object]:
     """Nested values with others over them."""
     result = dict(base)
     for name, value in more.items():
@@ -96,11 +96,11 @@ def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 # ---------------------------------------------------------------------- fields
 
 
-def _offered(config: type) -> list[Field[Any]]:
+def _offered(config: type) -> list[Field[object]]:
     return [item for item in fields(config) if item.metadata.get("help")]
 
 
-def _settings(config: type) -> Iterator[tuple[tuple[str, ...], Field[Any], Any]]:
+def _settings(config: type) -> Iterator[tuple[tuple[str, ...], Field[object], object]]:
     """Path to the dataclass that holds it, field and type of everything that is offered."""
     hints = typing.get_type_hints(config)
     for item in fields(config):
@@ -112,15 +112,15 @@ def _settings(config: type) -> Iterator[tuple[tuple[str, ...], Field[Any], Any]]
                 yield (item.name, *path), inner, kind
 
 
-def _flags(item: Field[Any]) -> tuple[str, ...]:
+def _flags(item: Field[object]) -> tuple[str, ...]:
     return item.metadata.get("flags") or (f"--{item.name.replace('_', '-')}",)
 
 
-def _dest(item: Field[Any]) -> str:
+def _dest(item: Field[object]) -> str:
     return _DEST.format(_flags(item)[0].removeprefix("--").replace("-", "_"))
 
 
-def _with_default(item: Field[Any]) -> Field[Any]:
+def _with_default(item: Field[object]) -> Field[object]:
     """The field with its default told in the help, unless that speaks of it already."""
     text, default = item.metadata["help"], item.default
     if default is None or isinstance(default, bool) or default is MISSING or "default" in text:
@@ -130,7 +130,7 @@ def _with_default(item: Field[Any]) -> Field[Any]:
     return again
 
 
-def _check(item: Field[Any], value: Any) -> None:
+def _check(item: Field[object], value: object) -> None:
     low, high, above = (item.metadata[name] for name in ("low", "high", "above"))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return

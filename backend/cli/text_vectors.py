@@ -29,7 +29,7 @@ WIDTH = 4096
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command a way around the encoder."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    table = kinds.add_parser("table", help="encode a list of prompts into a table file")
+    table = _parser(kinds, "table", "encode a list of prompts into a table file")
     table.add_argument("prompts", type=Path, metavar="PROMPTS", help="text file, one prompt a line")
     table.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
     table.add_argument(
@@ -37,14 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model family that will read it (default kimodo)",
     )  # fmt: skip
     _add_source(table)
-    fit = kinds.add_parser("fit", help="fit a map from the small encoder to a table's vectors")
+    fit = _parser(kinds, "fit", "fit a map from the small encoder to a table's vectors")
     fit.add_argument("table", type=Path, metavar="TABLE", help="a table with many prompts")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
-    serve = kinds.add_parser("serve", help="answer another computer on stdin and stdout")
+    serve = _parser(kinds, "serve", "answer another computer on stdin and stdout")
     _add_source(serve)
-    show = kinds.add_parser("show", help="list the prompts of a table")
-    show.add_argument("table", type=Path, metavar="TABLE")
+    show = _parser(kinds, "show", "list the prompts of a table")
+    show.add_argument("table", type=Path, metavar="TABLE", help="a table file")
     show.add_argument("--near", metavar="PROMPT", help="only those nearest to this one")
+
+
+def _parser(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str
+) -> argparse.ArgumentParser:
+    return kinds.add_parser(name, help=what, description=what)
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:

@@ -150,7 +150,7 @@ def _train(options: argparse.Namespace, recipe: Recipe, sources: Any, process: A
 # ---------------------------------------------------------------------- the configuration
 
 
-def _configuration(options: argparse.Namespace, recipe: type[Recipe]) -> Any:
+def _configuration(options: argparse.Namespace, recipe: type[Recipe]) -> object:
     """The recipe's dataclass: of the run that goes on, else its defaults; then ``--config``, then
     the options.
 
@@ -184,7 +184,7 @@ def _configuration(options: argparse.Namespace, recipe: type[Recipe]) -> Any:
     return config
 
 
-def _refuse_changes(fixed: Sequence[str], config: Any, before: Any) -> None:
+def _refuse_changes(fixed: Sequence[str], config: object, before: object) -> None:
     changed = [name for name in fixed if getattr(config, name) != getattr(before, name)]
     if changed:
         raise InvalidRequest(

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +150,7 @@ class _Coefficients:
 def two_pass(net: Denoiser, guidance: float | Tensor) -> Denoiser:
     """Guidance as released: one conditional pass, one unconditional, u + scale (c - u)."""
 
-    def combined(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def combined(x: Tensor, t: Tensor, y: dict[str, object]) -> Tensor:
         conditional = net(x, t, y)
         unconditional = net(x, t, {**y, "uncond": True})
         scale = torch.as_tensor(guidance, dtype=torch.float32, device=x.device)
@@ -203,7 +202,7 @@ def as_released(net: Denoiser) -> Denoiser:
     if not isinstance(net, torch.nn.Module):
         return net
 
-    def call(x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
+    def call(x: Tensor, timesteps: Tensor, y: dict[str, object]) -> Tensor:
         cleared = [p for p in net.parameters() if not p.requires_grad]
         try:
             for parameter in cleared:
@@ -222,7 +221,7 @@ def sample_exact(
     shape: Sequence[int],
     *,
     process: ReleasedProcess,
-    y: Mapping[str, Any],
+    y: Mapping[str, object],
     guidance: float | Tensor = 1.0,
     generator: torch.Generator | None = None,
     sampler: str = "ddpm",

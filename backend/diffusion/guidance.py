@@ -34,7 +34,7 @@ def guided(net: Denoiser, guidance: float) -> Denoiser:
     if guidance == 0:
         return lambda x, t, y: net(x, t, {**y, DROP: _flags(x, True)})
 
-    def combined(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def combined(x: Tensor, t: Tensor, y: dict[str, object]) -> Tensor:
         if BATCH_SECOND in y:
             cond = net(x, t, y)
             uncond = net(x, t, {**y, DROP: _flags(x, True)})
@@ -47,9 +47,9 @@ def guided(net: Denoiser, guidance: float) -> Denoiser:
     return combined
 
 
-def doubled(y: Mapping[str, Any], batch: int) -> dict[str, Any]:
+def doubled(y: Mapping[str, object], batch: int) -> dict[str, object]:
     """``y`` with every tensor or list of ``batch`` rows repeated once; other values as they are."""
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, value in y.items():
         if isinstance(value, Tensor) and value.dim() > 0 and len(value) == batch:
             result[key] = torch.cat([value, value])

@@ -58,7 +58,7 @@ def rows(
 
 def motion_metrics(path: Path) -> dict[str, float]:
     """Physical metrics of a motion file of any kind, at its own frame rate."""
-    clip = read_clip(path)
+    clip = read_clip(path, force=True)
     return physical_metrics(joint_positions(clip.data, clip.representation), clip.fps)
 
 

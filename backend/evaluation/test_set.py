@@ -149,7 +149,8 @@ def _motion(
     bring: convert.IkOptions | None,
 ) -> tuple[np.ndarray | None, str]:
     try:
-        clip = read_clip(path, prefer=representation)
+        # what a model made is judged as it is, also where it is hardly a body
+        clip = read_clip(path, prefer=representation, force=True)
         if bring is not None:
             clip = convert.convert(
                 clip.data, clip.representation, representation, fps=clip.fps, options=bring

@@ -49,7 +49,7 @@ class PackedLinear:
         self.dtype = dtype
         self.bias = None if bias is None else bias.detach().to(dtype, copy=True)
         self.weight: Tensor | None = None
-        self.packed: Any = None
+        self.packed: object = None
         own = weight.detach().to(dtype).contiguous()
         if pack and can_pack(weight.device, dtype):
             self.packed = torch.ops.mkldnn._reorder_linear_weight(own, rows)

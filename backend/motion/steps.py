@@ -11,7 +11,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 import numpy as np
@@ -71,6 +71,14 @@ class IkOptions:
                 f"Use {' or '.join(IK_PRESETS)}.",
             )
         return IK_PRESETS[name]
+
+    @classmethod
+    def of_features(cls, name: str) -> IkOptions:
+        """:meth:`preset` for positions that a model made: a seed gives the motion it always gave.
+
+        They are of one known body, near SMPL's, so they are met as closely as can be.
+        """
+        return replace(cls.preset(name), keep_directions=False)
 
 
 IK_PRESETS: dict[str, IkOptions] = {

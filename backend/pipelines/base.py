@@ -104,8 +104,15 @@ class FamilyPipeline(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, folder: Path, **options: Any) -> Self:
-        """The pipeline of a folder, with ``device``, ``precision`` and ``local_files_only``."""
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str = "float32",
+        local_files_only: bool = False,
+    ) -> Self:
+        """The pipeline of a folder; a family may have further options."""
 
     @abstractmethod
     def write(self, folder: Path) -> None:

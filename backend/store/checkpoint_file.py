@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
-def load_checkpoint(path: Path, *, stand_ins: bool = False) -> Any:
+def load_checkpoint(path: Path, *, stand_ins: bool = False) -> object:
     """Content of a PyTorch checkpoint of another program (``.pt``, ``.tar``), on the CPU.
 
     Tensors, containers and numbers are read; training arguments (``argparse.Namespace``) and NumPy

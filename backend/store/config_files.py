@@ -114,7 +114,7 @@ def config_from_dict(cls: type[Config], values: Any, where: str) -> Config:
         raise ArtifactError(f"{where}: {error}.", COPY_HINT) from error
 
 
-def _checked_value(hint: Any, value: Any, where: str) -> Any:
+def _checked_value(hint: object, value: object, where: str) -> object:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return config_from_dict(hint, value, where)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -344,7 +343,7 @@ def _recorded_heads(path: Path) -> int | None:
 
 def _load_pickled(path: Path) -> dict[str, Tensor]:
     try:
-        loaded: Any = torch_file.load(path)
+        loaded: object = torch_file.load(path)
     except Exception as error:  # a damaged or refused pickle raises errors of many kinds
         raise ArtifactError(
             f"{path} cannot be opened as plain weights; nothing in it was run.",

@@ -74,7 +74,7 @@ def _without_program(path: Path) -> io.BytesIO:
     return copy
 
 
-def _named(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
+def _named(module: object, prefix: str) -> Iterator[tuple[str, Tensor]]:
     for name, value in getattr(module, "__dict__", {}).items():
         if isinstance(value, Tensor):
             yield prefix + name, value.detach()

@@ -144,7 +144,7 @@ def _plain(text: str) -> str:
     return _OTHER_FORMS.sub(lambda part: unicodedata.normalize("NFKC", part[0]), straight)
 
 
-def _read(files: Sequence[Path]) -> Any:
+def _read(files: Sequence[Path]) -> object:
     from tokenizers import Tokenizer
 
     name = files[0].name
@@ -179,7 +179,7 @@ def _byte_letters() -> list[str]:
     return [chr(b) for b in plain] + [chr(256 + index) for index in range(len(others))]
 
 
-def _build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Any:
+def _build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> object:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
 

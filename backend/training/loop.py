@@ -178,7 +178,7 @@ class Training:
         if found:
             self.folder.log(self._head() | rounded({**values, **found}))
 
-    def _head(self) -> dict[str, Any]:
+    def _head(self) -> dict[str, object]:
         return {"step": self.step, "minutes": round(self.elapsed / 60, 3)}
 
     # ------------------------------------------------------------------ saving
@@ -202,7 +202,7 @@ class Training:
         self._saved = self.step
         self.process.wait()
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> dict[str, object]:
         recipe = self.recipe
         state: dict[str, Any] = {
             "step": self.step,

@@ -89,7 +89,7 @@ class RunFolder:
 
     # ------------------------------------------------------------------ what is in it
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self) -> dict[str, object]:
         """The values that the run was started with; :class:`ArtifactError` where there are none."""
         return read_json(self.path / self.config_name)
 
@@ -124,7 +124,7 @@ class RunFolder:
             except OSError:  # a file system without links
                 shutil.copyfile(younger, older)
 
-    def log(self, row: Mapping[str, Any]) -> None:
+    def log(self, row: Mapping[str, object]) -> None:
         """Add one line to ``log.jsonl``."""
         append_row(self.path, row)
 
@@ -132,7 +132,7 @@ class RunFolder:
 # ---------------------------------------------------------------------- files of a run
 
 
-def append_row(run: Path, row: Mapping[str, Any]) -> None:
+def append_row(run: Path, row: Mapping[str, object]) -> None:
     """Add one line to ``log.jsonl`` of a run: JSON, so numbers that are not finite become null."""
     run.mkdir(parents=True, exist_ok=True)
     plain = {
@@ -165,7 +165,7 @@ def resuming(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def load_torch(path: Path, hint: str) -> dict[str, Any]:
+def load_torch(path: Path, hint: str) -> dict[str, object]:
     """What :func:`save_torch` wrote, tensors on the CPU; :class:`ArtifactError` if unreadable."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypedDict, TypeVar
 
 import numpy as np
 
@@ -72,7 +72,24 @@ _FLOAT = np.dtype("<f4")
 _T = TypeVar("_T")
 
 
-def encode(message: Message) -> tuple[dict[str, Any], bytes]:
+class _ClipHeader(TypedDict):
+    """What a header says of a motion: rows of the payload, frames per second, notes."""
+
+    frames: int
+    fps: float
+    meta: dict[str, object]
+
+
+class _FeaturesHeader(TypedDict):
+    """What a header says of features: their shape in the payload, and what they are."""
+
+    frames: int
+    columns: int
+    representation: str
+    fps: float
+
+
+def encode(message: Message) -> tuple[dict[str, object], bytes]:
     """``(header, payload)`` of a message; a :class:`Result` or an edit has a payload."""
     if isinstance(message, Request):
         return _encode_request(message)
@@ -94,7 +111,7 @@ def encode(message: Message) -> tuple[dict[str, Any], bytes]:
     return {"type": _NAMES[type(message)], **values}, b""
 
 
-def decode(header: dict[str, Any], payload: bytes) -> Message:
+def decode(header: dict[str, object], payload: bytes) -> Message:
     """The message of a frame.
 
     Raises:
@@ -108,7 +125,7 @@ def decode(header: dict[str, Any], payload: bytes) -> Message:
         raise FormatError(error.message, error.hint or SAME_VERSION) from error
 
 
-def _decoded(header: dict[str, Any], payload: bytes) -> Message:
+def _decoded(header: dict[str, object], payload: bytes) -> Message:
     name = header.get("type")
     values = {key: value for key, value in header.items() if key != "type"}
     if name == "result":
@@ -143,8 +160,8 @@ def read_message(stream: Reader) -> Message | None:
     return None if frame is None else decode(*frame)
 
 
-def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
-    header: dict[str, Any] = {"type": "request", "request": request.to_dict()}
+def _encode_request(request: Request) -> tuple[dict[str, object], bytes]:
+    header: dict[str, object] = {"type": "request", "request": request.to_dict()}
     # a task is absent from other requests, so that an older backend still reads those
     if request.edit is not None:
         edit = request.edit
@@ -170,7 +187,7 @@ def _encode_request(request: Request) -> tuple[dict[str, Any], bytes]:
     return header, b""
 
 
-def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
+def _decode_request(values: dict[str, object], payload: bytes) -> Request:
     tasks = {name: values.pop(name) for name in ("edit", "describe", "sample") if name in values}
     _expect_keys("request", values, {"request"})
     body = values["request"]
@@ -194,11 +211,10 @@ def _decode_request(values: dict[str, Any], payload: bytes) -> Request:
     return request
 
 
-def _decode_edit(edit: Any, payload: bytes) -> Edit:
+def _decode_edit(edit: object, payload: bytes) -> Edit:
     names = {f.name for f in fields(Edit)}
-    valid = (
-        isinstance(edit, dict)
-        and set(edit) == names
+    valid = isinstance(edit, dict) and (
+        set(edit) == names
         and _is_clip(edit["motion"])
         and (
             edit["frames"] is None
@@ -211,30 +227,30 @@ def _decode_edit(edit: Any, payload: bytes) -> Edit:
         and _is(edit["middle"], (bool,))
         and _is(edit["greedy"], (bool,))
     )
-    if not valid:
+    if not isinstance(edit, dict) or not valid:
         raise FormatError("What a request edits is malformed.")
     [motion] = _motions("request", [edit["motion"]], payload)
     tuples = {name: _as_tuples(edit[name]) for name in ("frames", "joints", "restarts")}
     return Edit(**{**edit, **tuples, "motion": motion})
 
 
-def _as_tuples(value: Any) -> Any:
+def _as_tuples(value: object) -> object:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def _decode_describe(values: Any, payload: bytes) -> Describe:
+def _decode_describe(values: object, payload: bytes) -> Describe:
     valid = (
         isinstance(values, dict)
         and set(values) == {"clips", "with_length"}
         and _is_list(values["clips"], _is_features)
         and _is(values["with_length"], (bool,))
     )
-    if not valid:
+    if not isinstance(values, dict) or not valid:
         raise FormatError("What a request describes is malformed.")
     return Describe(_split_features("request", values["clips"], payload), values["with_length"])
 
 
-def _decode_sample(values: Any) -> Sample:
+def _decode_sample(values: object) -> Sample:
     valid = (
         isinstance(values, dict)
         and set(values) == {f.name for f in fields(Sample)}
@@ -244,28 +260,28 @@ def _decode_sample(values: Any) -> Sample:
         and _is(values["rig"], (bool,))
         and _is(values["names"], (bool,))
     )
-    if not valid:
+    if not isinstance(values, dict) or not valid:
         raise FormatError("The action of a request is malformed.")
     return Sample(**values)
 
 
-def _is_maybe(value: Any, kinds: tuple[type, ...]) -> bool:
+def _is_maybe(value: object, kinds: tuple[type, ...]) -> bool:
     return value is None or _is(value, kinds)
 
 
-def _is_list(values: Any, check: Callable[[Any], bool]) -> bool:
+def _is_list(values: object, check: Callable[[object], bool]) -> bool:
     return isinstance(values, list) and all(check(value) for value in values)
 
 
-def _is_range(value: Any) -> bool:
-    return _is_list(value, lambda end: _is(end, (int,))) and len(value) == 2
+def _is_range(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is(end, (int,)) for end in value)
 
 
-def _is_ranges(value: Any) -> bool:
+def _is_ranges(value: object) -> bool:
     return _is_range(value) or _is_list(value, _is_range)
 
 
-def _encode_result(result: Result) -> tuple[dict[str, Any], bytes]:
+def _encode_result(result: Result) -> tuple[dict[str, object], bytes]:
     header = {
         "type": "result",
         "id": result.id,
@@ -309,14 +325,14 @@ def _decode_result(values: dict[str, Any], payload: bytes) -> Result:
     )
 
 
-def _features(clip: Features) -> dict[str, Any]:
+def _features(clip: Features) -> dict[str, object]:
     """What a header says of features in the payload."""
     frames, columns = clip.data.shape
     about = {"representation": clip.representation, "fps": clip.fps}
     return {"frames": frames, "columns": columns, **about}
 
 
-def _is_features(clip: Any) -> bool:
+def _is_features(clip: object) -> bool:
     return (
         isinstance(clip, dict)
         and set(clip) == {"frames", "columns", "representation", "fps"}
@@ -327,7 +343,7 @@ def _is_features(clip: Any) -> bool:
 
 
 def _split_features(
-    name: str, clips: Sequence[dict[str, Any]], payload: bytes
+    name: str, clips: Sequence[_FeaturesHeader], payload: bytes
 ) -> tuple[Features, ...]:
     """The clips of a payload, of which ``clips`` (checked) say their shapes."""
     sizes = [clip["frames"] * clip["columns"] for clip in clips]
@@ -343,7 +359,7 @@ def _split_features(
     )
 
 
-def _clip(motion: Motion) -> dict[str, Any]:
+def _clip(motion: Motion) -> dict[str, object]:
     """What a header says of a motion in the payload."""
     return {"frames": len(motion.data), "fps": motion.fps, "meta": motion.meta}
 
@@ -352,7 +368,7 @@ def _payload(rows: Iterable[np.ndarray]) -> bytes:
     return b"".join(data.astype(_FLOAT, copy=False).tobytes() for data in rows)
 
 
-def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tuple[Motion, ...]:
+def _motions(name: str, clips: Sequence[_ClipHeader], payload: bytes) -> tuple[Motion, ...]:
     """The motions of a payload, of which ``clips`` (checked) say how long they are."""
     counts = [clip["frames"] for clip in clips]
     if len(payload) != sum(counts) * MOTION_DIM * _FLOAT.itemsize:
@@ -367,7 +383,7 @@ def _motions(name: str, clips: Sequence[dict[str, Any]], payload: bytes) -> tupl
     )
 
 
-def _is_clip(clip: Any) -> bool:
+def _is_clip(clip: object) -> bool:
     return (
         isinstance(clip, dict)
         and set(clip) == {"frames", "fps", "meta"}
@@ -378,11 +394,13 @@ def _is_clip(clip: Any) -> bool:
     )
 
 
-def _is_rate(fps: Any) -> bool:
-    return _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
+def _is_rate(fps: object) -> bool:
+    return (
+        isinstance(fps, int | float) and _is(fps, (int, float)) and math.isfinite(fps) and fps > 0
+    )
 
 
-def _decode_models(values: dict[str, Any]) -> Models:
+def _decode_models(values: dict[str, object]) -> Models:
     _expect_keys("models", values, {"id", "models"})
     listed = values["models"]
     if not isinstance(values["id"], str) or not isinstance(listed, list):
@@ -391,7 +409,7 @@ def _decode_models(values: dict[str, Any]) -> Models:
     return Models(values["id"], tuple(_build(ModelInfo, entry) for entry in listed))
 
 
-def _build(kind: Callable[..., _T], values: Any) -> _T:
+def _build(kind: Callable[..., _T], values: object) -> _T:
     """A flat dataclass from JSON values, every field present and of its declared type."""
     name = getattr(kind, "__name__", "message")
     if not isinstance(values, dict):
@@ -413,7 +431,7 @@ def _check_id(found: str) -> None:
         raise FormatError(f"An id has {len(found)} characters; the limit is {limits.MAX_ID_CHARS}.")
 
 
-def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+def _is(value: object, kinds: tuple[type, ...]) -> bool:
     # bool is an int in Python; on the wire it is not
     if isinstance(value, bool) or not isinstance(value, int):
         return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
@@ -421,7 +439,7 @@ def _is(value: Any, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and abs(value) < _WHOLE_LIMIT
 
 
-def _expect_keys(name: str, values: dict[str, Any], expected: set[str]) -> None:
+def _expect_keys(name: str, values: dict[str, object], expected: set[str]) -> None:
     if set(values) != expected:
         wrong = [key[:40] for key in sorted(set(values) ^ expected)[:5]]
         raise FormatError(f"A {name} message has missing or unknown fields {wrong}.")

@@ -37,7 +37,7 @@ class Reader(Protocol):
         """At most ``size`` bytes."""
 
 
-def pack_frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
+def pack_frame(header: dict[str, object], payload: bytes = b"") -> bytes:
     """One frame as bytes; raises :class:`FormatError` if it cannot be written or is too large."""
     try:
         text = json.dumps(
@@ -52,13 +52,13 @@ def pack_frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return _HEAD.pack(MAGIC, PROTOCOL_VERSION, len(text), len(payload)) + text + payload
 
 
-def write_frame(stream: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
+def write_frame(stream: BinaryIO, header: dict[str, object], payload: bytes = b"") -> None:
     """Write and flush one frame; raises :class:`OSError` when the other side is gone."""
     stream.write(pack_frame(header, payload))
     stream.flush()
 
 
-def read_frame(stream: Reader) -> tuple[dict[str, Any], bytes] | None:
+def read_frame(stream: Reader) -> tuple[dict[str, object], bytes] | None:
     """The next ``(header, payload)``, or None when the stream ended between two frames.
 
     Raises:
@@ -74,7 +74,7 @@ def read_frame(stream: Reader) -> tuple[dict[str, Any], bytes] | None:
 
 def read_first_frame(
     stream: Reader, noise: bytearray | None = None
-) -> tuple[dict[str, Any], bytes] | None:
+) -> tuple[dict[str, object], bytes] | None:
     """Like :func:`read_frame`, but skips what a shell printed before the first frame.
 
     ``noise`` receives the skipped bytes. More than ``MAX_NOISE_BYTES`` of it is a
@@ -96,7 +96,7 @@ def read_first_frame(
     return _read_body(stream, MAGIC + rest)
 
 
-def _read_body(stream: Reader, head: bytes) -> tuple[dict[str, Any], bytes]:
+def _read_body(stream: Reader, head: bytes) -> tuple[dict[str, object], bytes]:
     magic, version, header_length, payload_length = _HEAD.unpack(head)
     if magic != MAGIC:
         raise FormatError(f"Expected a Kinetype frame, got {_excerpt(head)}.", _NOT_KINETYPE)
@@ -112,7 +112,7 @@ def _read_body(stream: Reader, head: bytes) -> tuple[dict[str, Any], bytes]:
     return _parse_header(text), payload
 
 
-def _parse_header(text: bytes) -> dict[str, Any]:
+def _parse_header(text: bytes) -> dict[str, object]:
     try:
         header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 

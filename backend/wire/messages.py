@@ -192,7 +192,7 @@ def _check(
         raise InvalidRequest(f"The {name} is {said}.", allowed)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A wrong value for a message, at most a line of it."""
     try:
         text = repr(value)

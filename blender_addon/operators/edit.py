@@ -1,7 +1,6 @@
 """Make part of the character's motion anew: some frames, some of the body, or both."""
 
 from dataclasses import replace
-from typing import Any
 
 import bpy
 from bpy.props import EnumProperty
@@ -47,7 +46,7 @@ def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edi
     return Edit(motion, frames, joints)
 
 
-def _origin(action: bpy.types.Action) -> dict[str, Any]:
+def _origin(action: bpy.types.Action) -> dict[str, object]:
     """What an edit tells of the motion that it began with."""
     info = takes.info_of(action)
     return {} if info is None else {"prompt": info.prompt, "seed": info.seed}
@@ -86,7 +85,7 @@ class KINETYPE_OT_edit_motion(WaitOperator):
         performance = reading.read_performance(armature, context.scene)
         motion = replace(performance.motion, meta=_origin(performance.action))
         edit = edit_of(settings, motion, performance.start_frame)
-        seconds = motion.seconds + edit.more / motion.fps
+        seconds = motion.seconds + (edit.more or 0) / motion.fps
         if seconds > limits.MAX_SECONDS:
             raise InvalidRequest(
                 f"The motion lasts {seconds:.0f} seconds; edits reach to {limits.MAX_SECONDS:.0f}.",

@@ -70,6 +70,19 @@ class KINETYPE_OT_joint_pick(JointOperator):
         items=[(j, joint_list.title(j), f"The joint {joint_list.title(j)}") for j in JOINT_NAMES],
     )
 
+    @classmethod
+    def description(
+        cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
+    ) -> str:
+        text = (
+            f"Take the bone that is selected in Pose Mode as {joint_list.title(properties.joint)}"
+        )
+        armature = placement.shown_armature(context)
+        found = mapping.joints_of(armature).joints.get(properties.joint) if armature else None
+        if found is None:
+            return text
+        return f"{text}. Now it is {found.bone} ({100 * found.confidence:.0f} %: {found.reason})"
+
     def run(self, context: bpy.types.Context) -> set[str] | None:
         armature = self.armature(context)
         bone = armature.data.bones.active

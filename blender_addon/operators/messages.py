@@ -1,10 +1,12 @@
 """What to do about messages and about results that found no place."""
 
 import bpy
+from bpy.props import StringProperty
 
-from .. import placement, pump
-from ..backend_access import KinetypeError
+from .. import model_list, placement, pump
+from ..backend_access import InvalidRequest, KinetypeError
 from ..jobs import Finished, board
+from ..properties import settings_of
 from .base import KinetypeOperator
 
 
@@ -68,4 +70,30 @@ class KINETYPE_OT_dismiss(KinetypeOperator):
         board.dismiss()
 
 
-CLASSES = (KINETYPE_OT_place_result, KINETYPE_OT_discard_result, KINETYPE_OT_dismiss)
+class KINETYPE_OT_use_model(KinetypeOperator):
+    """Choose this model for the next motions"""
+
+    bl_idname = "kinetype.use_model"
+    bl_label = "Use Model"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    model: StringProperty(
+        name="Model", description="Name of a model in the list", options={"SKIP_SAVE"}
+    )
+
+    def run(self, context: bpy.types.Context) -> None:
+        if model_list.find(self.model) is None:
+            raise InvalidRequest(
+                f"There is no model {self.model!r} in the list.",
+                "Refresh the list of models in Advanced.",
+            )
+        settings = settings_of(context.scene)
+        settings.custom_model, settings.model = "", self.model
+
+
+CLASSES = (
+    KINETYPE_OT_place_result,
+    KINETYPE_OT_discard_result,
+    KINETYPE_OT_dismiss,
+    KINETYPE_OT_use_model,
+)

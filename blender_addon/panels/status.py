@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 import bpy
 
-from .. import installing
+from .. import installing, told
+from ..backend_access import KinetypeError
+from ..backend_settings import preferences_of
+from ..fixes import Fix
 from ..jobs import Board, Job, Notice, board
+from ..properties import settings_of
 
 PIXELS_PER_CHARACTER = 7.6
 MIN_LINE_CHARS = 24
@@ -39,6 +44,8 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         draw_notice(layout, context, board.error)
     elif board.backend_dead and board.session is not None and board.session.error is not None:
         draw_notice(layout, context, Notice.of(board.session.error), dismissable=False)
+    if board.told:
+        _draw_told(layout, context, board)
     for text in board.warnings:
         draw_text(layout, context, text, "INFO")
     if board.message:
@@ -117,8 +124,38 @@ def draw_notice(
     if dismissable:
         head.operator("kinetype.dismiss", text="", icon="X", emboss=False)
     draw_text(box, context, notice.hint, "BLANK1")
-    for fix in notice.fixes:
-        box.operator(fix.operator, text=fix.text, icon=fix.icon)
+    _draw_fixes(box, notice.fixes)
+
+
+def _draw_told(layout: bpy.types.UILayout, context: bpy.types.Context, board: Board) -> None:
+    """What was not understood, and models that may understand it."""
+    settings = settings_of(context.scene)
+    chosen = settings.custom_model.strip() or settings.model
+    online = _may_download(context)
+    for number, one in enumerate(board.told):
+        hint, fixes = told.help_with(one, chosen, online=online)
+        box = layout.box().column(align=True)
+        head = box.row(align=True)
+        draw_text(head.column(align=True), context, one.shown, "INFO")
+        if number == 0:
+            head.operator("kinetype.dismiss", text="", icon="X", emboss=False)
+        draw_text(box, context, hint, "BLANK1")
+        _draw_fixes(box, fixes)
+
+
+def _may_download(context: bpy.types.Context) -> bool:
+    try:
+        # an own command decides about the network itself
+        return bpy.app.online_access or preferences_of(context).backend == "COMMAND"
+    except KinetypeError:  # shown by the panel itself
+        return False
+
+
+def _draw_fixes(layout: bpy.types.UILayout, fixes: Iterable[Fix]) -> None:
+    for fix in fixes:
+        button = layout.operator(fix.operator, text=fix.text, icon=fix.icon)
+        for name, value in fix.values:
+            setattr(button, name, value)
 
 
 def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:

@@ -275,7 +275,7 @@ def fits(action: bpy.types.Action, armature: bpy.types.Object) -> bool:
     return any(curve.data_path in known for curve in compat.fcurves_of(action))
 
 
-def action_name(meta: Mapping[str, Any]) -> str:
+def action_name(meta: Mapping[str, object]) -> str:
     """``Kinetype: <prompt>``, cut to Blender's name length (Blender adds .001 to repeats)."""
     prompt = " ".join(str(meta.get("prompt") or "motion").split())
     room = _NAME_LENGTH - 4

@@ -80,7 +80,7 @@ def write_curves(
         curve.update()
 
 
-def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: Any = None) -> None:
+def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: object = None) -> None:
     """Make ``action`` the active one of ``owner``, with ``slot``, else with the one made for it."""
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
@@ -89,7 +89,7 @@ def assign_action(owner: bpy.types.Object, action: bpy.types.Action, slot: Any =
         data.action_slot = slot or made
 
 
-def slot_of(owner: bpy.types.Object) -> Any:
+def slot_of(owner: bpy.types.Object) -> object:
     """The slot of its active Action that an object uses; None where there are none."""
     return owner.animation_data.action_slot if SLOTTED and owner.animation_data else None
 

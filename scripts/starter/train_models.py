@@ -53,7 +53,7 @@ def open_data(options: argparse.Namespace) -> Path:
         clips = unpacked(options.open / "clips.tar.xz", options.work / "clips")
         captions = options.open / "captions.json"
         what = ("--clips", clips, "--captions", captions, "--only", "tier=A", "--joined", JOINED)
-        kinetype("train", "data", *what, "--out", out)
+        kinetype("train", "data", *map(str, what), "--out", out)
     return out
 
 
@@ -68,7 +68,7 @@ def all_data(options: argparse.Namespace) -> Path:
     if not (out / "text.safetensors").is_file():
         clips, captions = work / "clips", options.open / "captions.json"
         what = ("--clips", clips, "--captions", captions, "--with", bandai, "--joined", JOINED)
-        kinetype("train", "data", *what, "--out", out)
+        kinetype("train", "data", *map(str, what), "--out", out)
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,6 +161,19 @@ def test_a_refused_rig_says_what_is_missing_and_offers_the_list(addon) -> None:
 
     shown = drawing.draw(KINETYPE_PT_joints.draw)
     assert "no legs" in str(shown) and "kinetype.joint_pick" in str(shown)
+    # the heading says the side, names that are too long for a sidebar have a window
+    assert "'Left Leg'" in shown and "'Left Knee'" not in shown
+    assert "kinetype.show_joints" in shown
+
+
+def test_the_tooltip_of_a_joint_says_which_bone_it_is_and_why(kit: Path) -> None:
+    from blender_addon.operators.joints import KINETYPE_OT_joint_pick
+
+    rig = kit_rig(kit, "quaternius_man")
+    why = mapping.joints_of(rig).joints["pelvis"].reason
+    for joint, told in (("pelvis", f"Now it is Body (65 %: {why})"), ("left_foot", "Left Foot")):
+        picked = SimpleNamespace(joint=joint)
+        assert KINETYPE_OT_joint_pick.description(bpy.context, picked).endswith(told)
 
 
 def test_an_old_pose_of_bones_in_between_does_not_bend_a_take(kit: Path) -> None:

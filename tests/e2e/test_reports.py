@@ -16,7 +16,9 @@ def test_models_table(kinetype: Kinetype) -> None:
     done = kinetype("models")
     assert done.returncode == 0, done.stderr
     header, *rows = done.stdout.splitlines()
-    assert header.split() == ["NAME", "READY", "SIZE", "LICENCE", "REPRESENTATION", "SECONDS"]
+    assert header.split() == [
+        "NAME", "READY", "SIZE", "LICENCE", "COMMERCIAL", "REPRESENTATION", "SECONDS",
+    ]  # fmt: skip
     assert rows[0].startswith("starter")
     if rows[0].split()[1] == "yes":
         assert "CC-BY-NC-4.0" in rows[0]

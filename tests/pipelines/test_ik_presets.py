@@ -32,7 +32,7 @@ def test_a_request_chooses_the_preset(make_motion: Callable[..., np.ndarray]) ->
         data, note = rigged(features, Request("x", ik=name, seconds=1.3))
         assert note["ik"] == name
         expected, error = convert.joints_to_motion135(
-            joints, options=convert.IkOptions.preset(name)
+            joints, options=convert.IkOptions.of_features(name)
         )
         frames = min(len(expected), len(data))
         np.testing.assert_allclose(data[:frames, 3:], expected[:frames, 3:], atol=1e-6)

@@ -19,6 +19,14 @@ from backend.wire.messages import Motion, Progress, Request
 from backend.wire.skeleton import JOINT_NAMES, MOTION_DIM, MOTION_FPS
 
 STEPS = 5
+UNKNOWN = {
+    "kind": "unknown",
+    "text": "The model 'fake' does not know “juggles”; nearest things it knows: throw, clap.",
+    "words": "juggles",
+    "nearest": ["throw", "clap"],
+    "made": "",
+    "models": [{"name": "slow", "title": "Slow", "download": False}],
+}
 
 
 class FakePipeline:
@@ -45,6 +53,9 @@ class FakePipeline:
         data = np.cumsum(rng.normal(0.0, 0.01, (frames, MOTION_DIM)), axis=0)
         warnings = ["Far from what it knows."] if "fish" in request.prompt else []
         meta = {"prompt": request.prompt, "seed": seed, "model": request.model}
+        if "juggles" in request.prompt:
+            warnings = [UNKNOWN["text"], "Something else."]
+            meta["notices"] = [UNKNOWN, UNKNOWN, "not a note"]
         return Motion(data, meta={**meta, "warnings": warnings, "scale": np.float32(0.5)})
 
 

@@ -70,6 +70,26 @@ def test_what_the_model_lacks_is_told_with_what_it_makes_instead(
     assert (asked.status, asked.label, asked.meant) == ("unknown", "", "cartwheel")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "finer", "plain"),
+    [
+        ("a person dashes", "dash", "run"),
+        ("bye-bye with the left hand", "bye", "wave"),
+        ("says goodbye with both hands", "byebye", "wave"),
+    ],
+)
+def test_a_plain_label_stands_for_a_finer_one_that_the_model_lacks(
+    every: PromptReader, encoder: minilm.MiniLMEncoder, prompt: str, finer: str, plain: str
+) -> None:
+    assert every.read(prompt).parts[0].label == finer
+    small = PromptReader(with_known(every.words, ["walk", "run", "wave", "wave_both"]), encoder)
+    reading = small.read(prompt)
+    assert not reading.unknown and reading.parts[0].labels == {plain: 1.0}
+    assert reading.parts[0].asked is not None and reading.parts[0].asked.label == plain
+    lacks = PromptReader(with_known(every.words, ["walk", "kick"]), encoder)
+    assert lacks.read(prompt).unknown, "neither is known"
+
+
 def test_a_part_carries_what_a_model_is_asked_for(every: PromptReader) -> None:
     (part,) = every.read("an old man walks three steps backward very slowly").parts
     assert part.labels == {"walk_backward": 1.0}

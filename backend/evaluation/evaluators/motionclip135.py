@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class MotionCLIP135Evaluator(base.Evaluator):
     def __init__(
         self,
         net: MotionCLIP,
-        tokenizer: Any,
+        tokenizer: Callable[..., Mapping[str, Tensor]],
         mean: np.ndarray | None,
         std: np.ndarray | None,
         hashes: Mapping[str, str] | None = None,

@@ -205,7 +205,7 @@ class HYMotionNet(nn.Module):
         self.single_blocks = nn.ModuleList(SingleBlock(c) for _ in range(c.single_layers))
         self.final_layer = FinalLayer(width, c.features)
 
-    def forward(self, x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: dict[str, Tensor]) -> Tensor:
         """See the class; the network may be in another dtype than ``x``, which the result has."""
         frames, asked = x.shape[1], x.dtype
         dtype = self.input_encoder.weight.dtype

@@ -19,7 +19,7 @@ def separated(net: Denoiser, text: float = 2.0, constraint: float = 2.0) -> Deno
     weight 1 and nothing is constrained.
     """
 
-    def denoise(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def denoise(x: Tensor, t: Tensor, y: dict[str, Tensor]) -> Tensor:
         mask = y.get("mask")
         constrained = mask is not None and bool(mask.any())
         if not constrained:
@@ -37,7 +37,7 @@ def separated(net: Denoiser, text: float = 2.0, constraint: float = 2.0) -> Deno
 def joint(net: Denoiser, weight: float) -> Denoiser:
     """Plain guidance ``u + weight (c - u)``: c has text and mask, u neither; 1 is c alone."""
 
-    def denoise(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def denoise(x: Tensor, t: Tensor, y: dict[str, Tensor]) -> Tensor:
         passes = {(True, True): weight, (False, False): 1.0 - weight}
         return _weighted(net, x, t, y, {k: w for k, w in passes.items() if w != 0.0})
 
@@ -48,14 +48,14 @@ def _weighted(
     net: Denoiser,
     x: Tensor,
     t: Tensor,
-    y: dict[str, Any],
+    y: dict[str, Tensor],
     passes: dict[tuple[bool, bool], float],
 ) -> Tensor:
     """The weighted sum of passes ``(text, mask)``, evaluated as one batch."""
     count = len(passes)
     if not passes:
         raise ValueError("guidance needs at least one pass")
-    many: dict[str, Any] = {}
+    many: dict[str, Tensor] = {}
     for key, value in y.items():
         many[key] = torch.cat([value] * count) if isinstance(value, Tensor) else value
     many["text"] = torch.cat([y["text"] if on else torch.zeros_like(y["text"]) for on, _ in passes])

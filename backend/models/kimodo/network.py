@@ -7,8 +7,6 @@ the mask of what is known lies beside them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -108,7 +106,7 @@ class KimodoDenoiser(nn.Module):
         """Let the transformers multiply in ``dtype``; features stay float32."""
         self.root_model.dtype = self.body_model.dtype = dtype
 
-    def forward(self, x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
+    def forward(self, x: Tensor, timesteps: Tensor, y: dict[str, Tensor]) -> Tensor:
         """See the class."""
         rows, frames, _ = x.shape
         mask = y.get("mask")

@@ -90,7 +90,7 @@ class FastMDM:
         if guidance == 0:
             return lambda x, t, y: self(x, t, {**y, "uncond": True})
 
-        def combined(x: Tensor, t: Tensor, y: Mapping[str, Any]) -> Tensor:
+        def combined(x: Tensor, t: Tensor, y: Mapping[str, object]) -> Tensor:
             with torch.inference_mode():
                 if not self._native:
                     return self._through_network_guided(x, t, y, guidance)
@@ -162,7 +162,7 @@ class FastMDM:
 
     # ------------------------------------------------------------------ other architectures
 
-    def _through_network(self, x: Tensor, timesteps: Tensor, y: Mapping[str, Any]) -> Tensor:
+    def _through_network(self, x: Tensor, timesteps: Tensor, y: Mapping[str, object]) -> Tensor:
         joints, channels = self.config.joints, self.config.channels
         native = x.unflatten(-1, (joints, channels)).permute(0, 2, 3, 1)
         device = x.device.type
@@ -171,7 +171,7 @@ class FastMDM:
         return out.permute(0, 3, 1, 2).flatten(2).float()
 
     def _through_network_guided(
-        self, x: Tensor, timesteps: Tensor, y: Mapping[str, Any], guidance: float
+        self, x: Tensor, timesteps: Tensor, y: Mapping[str, object], guidance: float
     ) -> Tensor:
         if self.config.arch == "gru":
             # its recurrence runs over the batch: passes in one batch would see each other

@@ -30,7 +30,7 @@ _LEFT_OUT = "clip_model."
 _COPY_HINT = "Copy the folder again; it needs args.json and model*.pt of one MDM release."
 _ENTRY_HINT = "Copy the file again: it must be the one that came with the weights."
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, object] = {
     "arch": "trans_enc",
     "text_encoder_type": "clip",
     "emb_trans_dec": False,
@@ -188,7 +188,7 @@ def read_state(path: Path, use_ema: bool) -> dict[str, Tensor]:
     }
 
 
-def _weights(value: Any, what: str) -> Tensor:
+def _weights(value: object, what: str) -> Tensor:
     """A tensor of real numbers as float32; anything else raises :class:`ArtifactError`."""
     if not isinstance(value, Tensor):
         raise ArtifactError(f"{what} is no tensor.", _COPY_HINT)

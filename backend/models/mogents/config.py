@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 JOINT_GROUPS = 6
 """Columns of the 2-D token grid: 24 (padded) joints halved twice by the encoder."""
@@ -127,6 +126,6 @@ class MoGenTSConfig:
             raise ValueError(f"the networks read text features of different widths: {widths}")
 
 
-def plain_options(values: dict[str, Any]) -> dict[str, Any]:
+def plain_options(values: dict[str, object]) -> dict[str, object]:
     """Options with the text "None" turned into None, as upstream's option files write it."""
     return {name: None if value == "None" else value for name, value in values.items()}

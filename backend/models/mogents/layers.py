@@ -80,9 +80,9 @@ class Encoder(nn.Module):
     def __init__(self, layers: int, width: int, heads: int, inner: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer(width, heads, inner) for _ in range(layers))
-        self._packed: tuple[Any, list[PackedEncoderLayer], list[Tensor]] | None = None
+        self._packed: tuple[object, list[PackedEncoderLayer], list[Tensor]] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # packed weights cannot be copied
         return {**super().__getstate__(), "_packed": None}
 

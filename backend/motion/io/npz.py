@@ -235,7 +235,7 @@ def _named(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
     return arrays[key]
 
 
-def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, object]:
     if "kinetype_meta" not in arrays:
         return {}
     try:

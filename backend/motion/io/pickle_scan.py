@@ -12,7 +12,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ...errors import FormatError
 
@@ -63,7 +63,7 @@ class Budget:
         if self.left < 0:
             raise TooMuch("it asks for far more memory than the file's size.", _HINT)
 
-    def spend_nested(self, value: Any) -> bool:
+    def spend_nested(self, value: object) -> bool:
         """Charge 8 bytes for every number that nested lists would become, shared ones again.
 
         False, and nothing is charged, where they hold something else than numbers.
@@ -74,7 +74,7 @@ class Budget:
         return count is not None
 
 
-def _expanded(value: Any, known: dict[int, int | None], depth: int) -> int | None:
+def _expanded(value: object, known: dict[int, int | None], depth: int) -> int | None:
     """How many numbers nested lists stand for; None with other things. Each list is seen once."""
     if not isinstance(value, list | tuple):
         return 1 if isinstance(value, bool | int | float) else None
@@ -86,7 +86,7 @@ def _expanded(value: Any, known: dict[int, int | None], depth: int) -> int | Non
     return known[id(value)]
 
 
-def check_key(key: Any) -> None:
+def check_key(key: object) -> None:
     """Raise :class:`TooMuch` for a key of more parts than keys have, before it is hashed."""
     waiting, parts = [key], 0
     while waiting:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,9 +75,9 @@ def read_plain(path: str | Path) -> Any:
     return content
 
 
-def _check_plain(content: Any) -> None:
+def _check_plain(content: object) -> None:
     seen: set[int] = set()  # containers: one may hold itself, or be named a billion times
-    waiting = [content]
+    waiting: list[object] = [content]
     while waiting:
         value = waiting.pop()
         if isinstance(value, (dict, list, tuple, set, frozenset)):
@@ -95,8 +95,8 @@ Converted = TypeVar("Converted")
 
 
 def _read(
-    path: str | Path, convert: Callable[[Any, Budget], Converted], start: int = 0
-) -> dict[Any, Converted]:
+    path: str | Path, convert: Callable[[object, Budget], Converted], start: int = 0
+) -> dict[object, Converted]:
     path = Path(path)
     try:
         content, budget = _load(path, start)
@@ -110,14 +110,14 @@ def _read(
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
 
 
-def _inside(content: Any) -> Any:
+def _inside(content: object) -> object:
     """The one object of an array of objects, or the content itself."""
     state = content.state if isinstance(content, _Array) else None
     listed = state[-1] if isinstance(state, tuple) and len(state) == 5 else None
     return listed[0] if isinstance(listed, list) and len(listed) == 1 else content
 
 
-def _load(path: Path, start: int = 0) -> tuple[Any, Budget]:
+def _load(path: Path, start: int = 0) -> tuple[object, Budget]:
     """The content of a pickle, in passive classes, and what may be made of it."""
     data = read_checked(path, start)
     budget = Budget(len(data))
@@ -141,14 +141,16 @@ class _Ordered:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
 
-    def __call__(self, items: Any = ()) -> dict[Any, Any]:
+    def __call__(
+        self, items: Mapping[str, object] | Collection[tuple[str, object]] = ()
+    ) -> dict[str, object]:
         self._budget.spend(100 * (1 + len(items)))
-        pairs = list(items.items() if isinstance(items, dict) else items)
+        pairs = list(items.items() if isinstance(items, Mapping) else items)
         for key, _ in pairs:
             check_key(key)
         return dict(pairs)
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         raise ValueError("a state for a class")
 
 
@@ -157,7 +159,7 @@ class _Restricted(pickle.Unpickler):
         super().__init__(file, encoding="latin1")
         self._ordered = _Ordered(budget)
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
             return self._ordered
         made = _KNOWN.get(f"{module}.{name}")
@@ -169,7 +171,7 @@ class _Restricted(pickle.Unpickler):
             )
         return made
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: object) -> object:
         raise FormatError("it refers to something outside itself.", _HINT)
 
 
@@ -180,13 +182,13 @@ _MOST_ARGUMENTS = 8
 class _Passive:
     """Takes whatever the pickle gives it and keeps it."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: object) -> None:
         if len(arguments) > _MOST_ARGUMENTS:
             raise ValueError(f"{len(arguments)} arguments for one object")
         self.arguments = arguments
         self.state: Any = None
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
 
@@ -201,7 +203,7 @@ class _Buffer(_Passive):
 class _Dtype(_Passive):
     """``dtype(code, ...)``: the byte order is the second entry of the state."""
 
-    def plain(self) -> np.dtype[Any] | None:
+    def plain(self) -> np.dtype | None:
         """The dtype of a plain number, or None."""
         code = self.arguments[0] if self.arguments else None
         if not isinstance(code, str) or code[:1] not in "fiub" or len(code) > 3:
@@ -229,7 +231,7 @@ class _Encoded(_Passive):
 class _Made(_Passive):
     """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
 
-    def __new__(cls, made: Any = None, *arguments: Any) -> Any:
+    def __new__(cls, made: object = None, *arguments: object) -> Any:
         if isinstance(made, type) and issubclass(made, _Passive) and made is not cls:
             return made(*arguments)
         return super().__new__(cls)
@@ -260,7 +262,7 @@ _CONVERSION, _ENTRY = 500, 100
 for each entry of a list of arrays."""
 
 
-def _shape(value: Any, size: int, budget: Budget) -> tuple[int, ...]:
+def _shape(value: object, size: int, budget: Budget) -> tuple[int, ...]:
     """The shape of an array of ``size`` numbers, with whole numbers only and none left open."""
     shape = tuple(value) if isinstance(value, tuple | list) else (value,)
     if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) != size:
@@ -270,14 +272,14 @@ def _shape(value: Any, size: int, budget: Budget) -> tuple[int, ...]:
     return shape
 
 
-def _whole(value: Any) -> np.ndarray:
+def _whole(value: object) -> np.ndarray:
     """A row of whole numbers."""
     if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "iu":
         raise ValueError("counts of it are no row of whole numbers")
     return value
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: object) -> bytes:
     if isinstance(value, _Encoded):
         value = value.arguments[0]
     if isinstance(value, str):
@@ -287,7 +289,7 @@ def _bytes(value: Any) -> bytes:
     return bytes(value)
 
 
-def _to_array(value: Any, budget: Budget) -> np.ndarray | None:
+def _to_array(value: object, budget: Budget) -> np.ndarray | None:
     """What a passive object stands for; None when it stands for no plain array."""
     convert = _CONVERTERS.get(type(value))
     if isinstance(value, np.ndarray):
@@ -308,7 +310,7 @@ def _to_array(value: Any, budget: Budget) -> np.ndarray | None:
         raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
 
 
-def _to_list(value: Any, budget: Budget) -> list[np.ndarray] | None:
+def _to_list(value: object, budget: Budget) -> list[np.ndarray] | None:
     if isinstance(value, list | tuple):
         budget.spend(_ENTRY * len(value))
         arrays = [_to_array(entry, budget) for entry in value]
@@ -321,7 +323,7 @@ def _to_list(value: Any, budget: Budget) -> list[np.ndarray] | None:
     return known if len(known) == len(arrays) else None
 
 
-def _plain(value: Any, budget: Budget) -> np.ndarray | None:
+def _plain(value: object, budget: Budget) -> np.ndarray | None:
     if not budget.spend_nested(value):
         return None
     try:
@@ -345,15 +347,17 @@ def _from_buffer(value: _Buffer, budget: Budget) -> np.ndarray | None:
     return _build(dtype, shape, order, content, budget)
 
 
-def _build(dtype: Any, shape: Any, order: str, content: Any, budget: Budget) -> np.ndarray | None:
+def _build(
+    dtype: object, shape: object, order: object, content: object, budget: Budget
+) -> np.ndarray | None:
     plain = dtype.plain() if isinstance(dtype, _Dtype) else None
     if plain is None:
         return None
     raw = _bytes(content)
     budget.spend(len(raw))
     flat = np.frombuffer(raw, dtype=plain)
-    shape = _shape(shape, flat.size, budget)
-    return np.array(flat.reshape(shape, order="F" if order == "F" else "C"))
+    sides = _shape(shape, flat.size, budget)
+    return np.array(flat.reshape(sides, order="F" if order == "F" else "C"))
 
 
 def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:

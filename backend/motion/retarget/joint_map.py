@@ -99,7 +99,7 @@ class JointMap:
         if legless and count and len(missing) > 4:
             others = [m for m in missing if not m.endswith(("_hip", "_knee"))]
             what += f", and {', '.join(others)} missing"
-        return f"{text}; {what}."
+        return f"{text}; {what.replace('_', ' ')}."
 
     def to_dict(self) -> dict:
         """For a JSON file."""

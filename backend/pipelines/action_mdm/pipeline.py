@@ -367,7 +367,7 @@ def to_motion135(
             "The model made a motion that is not finite.", "Train it longer, or with a lower rate."
         )
     points = joints_representation.as_joints(clip)
-    same_rate = replace(convert.IkOptions.preset(ik), target_fps=fps)
+    same_rate = replace(convert.IkOptions.of_features(ik), target_fps=fps)
     fitted, error = convert.joints_to_motion135(points, fps, fps, same_rate)
     data = resample_motion135(fitted, fps, MOTION_FPS, frames)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)

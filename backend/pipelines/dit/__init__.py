@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .pipeline import DiTPipeline as DiTPipeline
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # on first use, so that what lies beside the pipeline can be imported without torch
     if name == "DiTPipeline":
         from .pipeline import DiTPipeline

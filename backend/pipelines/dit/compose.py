@@ -48,7 +48,7 @@ def plan_windows(
     max_frames: int,
     overlap: int = OVERLAP_FRAMES,
     shares: Sequence[int] | None = None,
-    wishes: Sequence[Any] | None = None,
+    wishes: Sequence[object] | None = None,
 ) -> list[Window]:
     """Cover a canvas of ``frames`` frames with windows that the model can make.
 
@@ -142,7 +142,7 @@ class WindowedDenoiser:
         net: Denoiser,
         windows: Sequence[Sequence[Window]],
         frames: Sequence[int],
-        y: dict[str, Any],
+        y: dict[str, object],
     ) -> None:
         self._net = net
         self._y = y
@@ -154,7 +154,7 @@ class WindowedDenoiser:
         ]
         self._longest = max(window.length for _, window in self._rows)
 
-    def __call__(self, x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
+    def __call__(self, x: Tensor, timesteps: Tensor, y: dict[str, object]) -> Tensor:
         """Predict every window in one batch and cross-fade the predictions."""
         crops = x.new_zeros(len(self._rows), self._longest, x.shape[-1])
         for crop, (canvas, window) in zip(crops, self._rows, strict=True):

@@ -30,7 +30,7 @@ def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, 
     ``models`` (``name``, ``title`` and ``download``: whether it has to be downloaded first).
     """
     notices = [_unknown(asked, model) for asked in reading.unknown]
-    warnings = [notice["text"] for notice in notices]
+    warnings = [str(notice["text"]) for notice in notices]
     for typed, better in reading.corrections:
         notices.append(
             {"kind": "spelling", "text": f"“{typed}” was read as “{better}”.", "words": typed}
@@ -56,7 +56,7 @@ def doubt(reading: Reading, likely: Mapping[str, float]) -> dict[str, Any] | Non
     return {"kind": "doubt", "text": text, "words": asked.words, "made": looks}
 
 
-def _unknown(asked: AskedAction, model: str) -> dict[str, Any]:
+def _unknown(asked: AskedAction, model: str) -> dict[str, object]:
     who = f"The model {model!r}" if model else "The model"
     words = asked.words if len(asked.words) <= SHOWN else f"{asked.words[: SHOWN - 1]}…"
     models = may_know(asked.meant, model)
@@ -90,7 +90,7 @@ def spoken(label: str) -> str:
     return label.replace("_", " ")
 
 
-def may_know(meant: str, own: str) -> list[dict[str, Any]]:
+def may_know(meant: str, own: str) -> list[dict[str, object]]:
     """Models that know an action, or may: bundled ones that list it first, then broad ones.
 
     Args:
@@ -122,5 +122,5 @@ def _known_of(folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def _model(info: ModelInfo, *, download: bool) -> dict[str, Any]:
+def _model(info: ModelInfo, *, download: bool) -> dict[str, object]:
     return {"name": info.name, "title": info.title, "download": download}

@@ -62,7 +62,7 @@ class Planner(Protocol):
     """What a prefix-completion model offers for this."""
 
     config: Any
-    net: Any
+    net: object
 
     def complete_prefixes(
         self, captions: Sequence[str], lengths: Sequence[int], **options: Any
@@ -176,7 +176,7 @@ def go_on(model: TokenModel | Planner | EditingModel, motion: Motion, how: Drawi
     return takes
 
 
-def _extended(model: Any, motion: Motion, how: Drawing) -> list[Take]:
+def _extended(model: object, motion: Motion, how: Drawing) -> list[Take]:
     """Of a model that edits."""
     _refuse_greedy(how)
     seconds = limits.DEFAULT_SECONDS if how.longest_seconds is None else how.longest_seconds
@@ -354,11 +354,13 @@ def _params(model: Any, how: Drawing) -> dict[str, Any]:
     return {**used, "greedy": True} if how.greedy else used
 
 
-def _before(given: Motion) -> dict[str, Any]:
+def _before(given: Motion) -> dict[str, object]:
     told = before(given)
     return {"before": told} if told else {}
 
 
-def _take(given: Motion, data: np.ndarray, note: dict[str, Any], warnings: tuple[str, ...]) -> Take:
+def _take(
+    given: Motion, data: np.ndarray, note: dict[str, object], warnings: tuple[str, ...]
+) -> Take:
     meta = {**origin_of(given), "prompt": "", **note, "warnings": list(warnings)}
     return Take(Motion(data, given.fps, meta), warnings)

@@ -206,7 +206,7 @@ def edit(
     return Motion(result, motion.fps, meta)
 
 
-def origin_of(motion: Motion) -> dict[str, Any]:
+def origin_of(motion: Motion) -> dict[str, object]:
     """What the meta of a changed motion takes over of the given one: the file it came from."""
     return {name: motion.meta[name] for name in ("source",) if name in motion.meta}
 
@@ -217,7 +217,7 @@ def before(motion: Motion) -> dict[str, Any]:
     return {name: motion.meta[name] for name in told if name in motion.meta}
 
 
-def _note(kept: Kept, motion: Motion) -> dict[str, Any]:
+def _note(kept: Kept, motion: Motion) -> dict[str, object]:
     ranges = [list(r) for r in seams.kept_stretches(kept.frames)]
     joints = [name for name, keep in zip(JOINT_NAMES, kept.joints, strict=True) if keep]
     return {"kept_frames": ranges, "kept_joints": joints, "before": before(motion)}

@@ -37,7 +37,7 @@ def kept_by(edit: Edit) -> tuple[list[tuple[int, int]], list[str]]:
 
 
 def edit_motions(
-    pipeline: Any, request: Request, on_step: Callable[[Progress], None] | None = None
+    pipeline: object, request: Request, on_step: Callable[[Progress], None] | None = None
 ) -> list[Motion]:
     """The motions of a request that edits, at the rate of what is edited.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...motion import convert
@@ -63,7 +65,7 @@ class Hml263Space:
         speeds = SPEC.columns("yaw_velocity", "root_velocity")
         smooth[:, speeds] = sample[:, speeds]
         points = hml263.decode_joints(smooth) / SCALE
-        options = convert.IkOptions(floor_align=False)
+        options = replace(convert.IkOptions.of_features("clean"), floor_align=False)
         x, _ = convert.joints_to_motion135(points, self.fps, self.fps, options)
         root, rotations = motion135.unpack(
             resample_motion135(x.astype(np.float64), self.fps, fps, frames)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...errors import InternalError, InvalidRequest
@@ -34,7 +32,7 @@ def check_skeleton(
         )
 
 
-def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, Any]]:
+def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str, object]]:
     """A clip of a model as motion_135 at 30 fps.
 
     Joints are recovered from the stored positions and fitted by inverse kinematics
@@ -57,7 +55,7 @@ def rigged(features: np.ndarray, request: Request) -> tuple[np.ndarray, dict[str
             "Try another seed, or a smaller guidance scale.",
         )
     points = convert.hml263_to_joints(features)
-    options = convert.IkOptions.preset(request.ik)
+    options = convert.IkOptions.of_features(request.ik)
     data, error = convert.joints_to_motion135(points, hml263.SPEC.fps, MOTION_FPS, options)
     data[:, motion135.SPEC.columns("root_translation")] += (0.0, SOLE_HEIGHT, 0.0)
     warnings = []

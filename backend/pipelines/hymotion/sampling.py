@@ -99,7 +99,7 @@ def _guided(net: HYMotionNet, nulls: NullFeatures, guidance: float) -> Any:
     if guidance == 1.0:
         return net
 
-    def denoise(x: Tensor, t: Tensor, y: dict[str, Any]) -> Tensor:
+    def denoise(x: Tensor, t: Tensor, y: dict[str, Tensor]) -> Tensor:
         tokens, mask, pooled = y["tokens"], y["token_mask"], y["pooled"]
         empty, empty_mask = tokens, mask
         if nulls.replaces_tokens:

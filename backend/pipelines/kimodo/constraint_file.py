@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ def read_constraints(path: str | Path, skeleton: KimodoSkeleton) -> list[Constra
     return parse_constraints(values, skeleton, str(path))
 
 
-def parse_constraints(values: Any, skeleton: KimodoSkeleton, where: str) -> list[Constraint]:
+def parse_constraints(values: object, skeleton: KimodoSkeleton, where: str) -> list[Constraint]:
     """The constraints of a parsed file; ``where`` names it in messages. See the spec's A.8."""
     if not isinstance(values, list) or not all(isinstance(each, Mapping) for each in values):
         raise FormatError(f"{where} holds no list of constraints.", _HINT)
@@ -53,7 +52,7 @@ def parse_constraints(values: Any, skeleton: KimodoSkeleton, where: str) -> list
     ]
 
 
-def _constraint(values: Mapping[str, Any], skeleton: KimodoSkeleton, where: str) -> Constraint:
+def _constraint(values: Mapping[str, object], skeleton: KimodoSkeleton, where: str) -> Constraint:
     kind = values.get("type")
     frames = _numbers(values, "frame_indices", where, ndim=1)
     if (frames != np.round(frames)).any():
@@ -94,7 +93,7 @@ def _constraint(values: Mapping[str, Any], skeleton: KimodoSkeleton, where: str)
     return PoseConstraint(kind, rows, world, root, smooth, tuple(names))
 
 
-def _ground(values: Mapping[str, Any], count: int, where: str) -> np.ndarray:
+def _ground(values: Mapping[str, object], count: int, where: str) -> np.ndarray:
     """x and z ``[K, 2]``; three columns are x, y, z."""
     path = _numbers(values, "smooth_root_2d", where, ndim=2)
     if path.shape == (count, 3):
@@ -120,7 +119,7 @@ def _heading(heading: np.ndarray, count: int, where: str) -> np.ndarray:
 
 
 def _numbers(
-    values: Mapping[str, Any], name: str, where: str, ndim: int | None = None
+    values: Mapping[str, object], name: str, where: str, ndim: int | None = None
 ) -> np.ndarray:
     try:
         array = np.asarray(values[name], dtype=np.float64)

@@ -101,7 +101,7 @@ def _statistics(options: MdmConversion, beside: Path, dim: int) -> Stats | None:
 
     if (options.mean is None) != (options.std is None):
         raise InvalidRequest("--mean and --std belong together.", "Give both or neither.")
-    if options.mean is not None:
+    if options.mean is not None and options.std is not None:
         return hml_statistics.read(options.mean.expanduser(), options.std.expanduser(), dim)
     for mean, std in _STATS_NAMES:
         if (beside / mean).is_file() and (beside / std).is_file():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from torch import Tensor
 
@@ -30,7 +29,7 @@ def check_edits(sampling: MdmSampling) -> None:
 
 def sample_edit(
     sampling: MdmSampling,
-    encode_text: Callable[[Sequence[str]], Any],
+    encode_text: Callable[[Sequence[str]], object],
     parts: Sequence[str],
     frames: int,
     known: Inpainting,

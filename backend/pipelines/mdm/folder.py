@@ -38,7 +38,7 @@ FILES = (CONFIG,)
 OPTIONAL = (WEIGHTS, MEAN, STD, *clip.FILES, *distilbert.FILES)
 """Statistics are no option, but a folder without them has a better explanation to give."""
 RELEASED_GUIDANCE = 2.5
-PLANNER_SAMPLING: dict[str, Any] = {"guidance_param": 7.5, "sampler": "ddpm"}
+PLANNER_SAMPLING: dict[str, object] = {"guidance_param": 7.5, "sampler": "ddpm"}
 """How prefix-completion models (DiP) are sampled as released: their few steps, all of them."""
 
 
@@ -97,7 +97,7 @@ class MDMPipelineConfig:
         return values
 
 
-def args_of(network: MDMConfig) -> dict[str, Any]:
+def args_of(network: MDMConfig) -> dict[str, object]:
     """The entries of ``args.json`` that describe a network (inverse of ``config_from_args``)."""
     return {
         "dataset": network.dataset,

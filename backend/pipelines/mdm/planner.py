@@ -100,7 +100,7 @@ def rollout_exact(
     frames: int,
     *,
     process: ReleasedProcess,
-    condition: Callable[[int], Mapping[str, Any]],
+    condition: Callable[[int], Mapping[str, object]],
     guidance: float,
     generator: torch.Generator,
     sampler: str = "ddpm",
@@ -137,7 +137,7 @@ def rollout_exact(
 def after(denoise: Denoiser, prefix: Tensor) -> Denoiser:
     """A network of whole clips as one of what follows ``prefix`` ``[B, context_len, D]``."""
 
-    def completed(x: Tensor, timesteps: Tensor, y: dict[str, Any]) -> Tensor:
+    def completed(x: Tensor, timesteps: Tensor, y: dict[str, object]) -> Tensor:
         return denoise(torch.cat([prefix, x], 1), timesteps, y)[:, prefix.shape[1] :]
 
     return completed
@@ -335,7 +335,7 @@ def _in_chunks(
 
 def _window_of(
     pipeline: MDMPipeline,
-    condition: Callable[[int], dict[str, Any]],
+    condition: Callable[[int], dict[str, object]],
     how: _Sampling,
     generators: list[torch.Generator],
     place: tuple[int, int],

@@ -48,7 +48,7 @@ class CaptionReader:
         self._device = device
         self._encoder = encoder
         self._folder = folder
-        self._options: dict[str, Any] = {"device": device, "local_files_only": local_files_only}
+        self._options: dict[str, object] = {"device": device, "local_files_only": local_files_only}
         if name:
             self._options["name"] = name
 

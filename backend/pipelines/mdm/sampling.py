@@ -86,7 +86,7 @@ class MdmSampling:
 
     def in_chunks(
         self,
-        condition: Callable[[list[int]], Any],
+        condition: Callable[[list[int]], object],
         frames: Sequence[int],
         width: int,
         seed: int,
@@ -113,7 +113,7 @@ class MdmSampling:
         rows: dict[int, Tensor] = {}
         for index, chunk in enumerate(chunks):
             lengths = [frames[i] for i in chunk]
-            y: dict[str, Any] = {"text_embed": condition(chunk)}
+            y: dict[str, object] = {"text_embed": condition(chunk)}
             if len(set(lengths)) > 1:
                 y["mask"] = valid_frames(lengths, self.device)
             x = sample(
@@ -133,7 +133,7 @@ class MdmSampling:
 
     def exact(
         self,
-        text_embed: Any,
+        text_embed: object,
         lengths: Sequence[int],
         seed: int,
         *,

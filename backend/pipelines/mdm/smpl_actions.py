@@ -134,7 +134,7 @@ class MDMActions:
         """Joint positions ``[T, 22, 3]`` of a clip of :meth:`infer`."""
         return motion135.joints(to_motion135(clip, self.fps))
 
-    def rigged(self, clip: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    def rigged(self, clip: np.ndarray) -> tuple[np.ndarray, dict[str, object]]:
         """A clip of :meth:`infer` as motion_135; nothing is lost."""
         return to_motion135(clip), {}
 

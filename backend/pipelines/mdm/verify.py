@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ DEFAULT_STEPS = 50
 def largest_difference(
     released: MDM,
     folder: Path,
-    encoder: Any = None,
+    encoder: object = None,
     *,
     stats: Stats | None = None,
     steps: int = DEFAULT_STEPS,
@@ -68,7 +67,7 @@ def _generate(pipeline: MDMPipeline, has_encoder: bool, steps: int) -> np.ndarra
     return pipeline.denormalise(x[:, :, 0].permute(0, 2, 1))
 
 
-def _embeddings(network: MDMConfig) -> Any:
+def _embeddings(network: MDMConfig) -> object:
     """Random text embeddings, the same at each call."""
     width, generator = TEXT_DIMS[network.text_encoder], torch.Generator().manual_seed(SEED)
     if network.text_encoder != "bert":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import ArtifactError, InternalError
 from ...store.options import option
 from ..family import Tell
 
 if TYPE_CHECKING:
+    from ...text import clip
     from .pipeline import MoGenTSPipeline
 
 _VERIFIED_ROWS = (12, 7)
@@ -85,7 +86,7 @@ class MoGenTSConversion:
         return self.out
 
 
-def read_encoder(folder: Path | None) -> Any:
+def read_encoder(folder: Path | None) -> clip.ClipTextEncoder | None:
     """The CLIP text encoder of a folder, or None where there is none to put in."""
     if folder is None:
         return None

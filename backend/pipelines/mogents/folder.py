@@ -50,7 +50,7 @@ def file_names() -> list[str]:
 # ---------------------------------------------------------------- reading
 
 
-def read_config(folder: Path) -> tuple[MoGenTSConfig, dict[str, Any]]:
+def read_config(folder: Path) -> tuple[MoGenTSConfig, dict[str, object]]:
     """The networks' configuration and the whole of ``mogents_config.json``.
 
     Raises:
@@ -107,7 +107,7 @@ def _part_file(folder: Path, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def fill(module: nn.Module, tensors: Any, path: Path) -> None:
+def fill(module: nn.Module, tensors: object, path: Path) -> None:
     """Load a state dict; ``clip_model.*`` may come along, anything else must match exactly.
 
     Raises:
@@ -179,7 +179,7 @@ def save(
     return folder
 
 
-def _index(length: bool, text: bool) -> dict[str, Any]:
+def _index(length: bool, text: bool) -> dict[str, object]:
     files = {name: f"{name}.safetensors" for name in PARTS if name not in OPTIONAL_PARTS}
     if length:
         files["length_estimator"] = "length_est.safetensors"

@@ -100,14 +100,14 @@ def _config(folders: Mapping[str, Path], with_length: bool) -> MoGenTSConfig:
     return MoGenTSConfig(**sections, length=LengthConfig() if with_length else None)
 
 
-def _entry(checkpoint: Any, keys: Sequence[str], path: Path) -> Any:
+def _entry(checkpoint: object, keys: Sequence[str], path: Path) -> object:
     for key in keys:
         if isinstance(checkpoint, Mapping) and key in checkpoint:
             return checkpoint[key]
     raise ArtifactError(f"{path} has no entry {' or '.join(keys)}.", COPY_HINT)
 
 
-def read_options(path: Path) -> dict[str, Any]:
+def read_options(path: Path) -> dict[str, object]:
     """``opt.txt`` of the released training scripts: ``key: value`` lines between dashed ones.
 
     True, False, whole numbers and decimals with a point are typed; the rest stays text, "None" and
@@ -126,7 +126,7 @@ def read_options(path: Path) -> dict[str, Any]:
     return {key.strip(): _typed(value.strip()) for key, value in pairs}
 
 
-def _typed(text: str) -> Any:
+def _typed(text: str) -> object:
     if text in ("True", "False"):
         return text == "True"
     digits = text.lstrip("-")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -30,9 +31,7 @@ from ...models.mogents.sampling import (
 from ...models.momask.networks import Networks
 from ...motion.representations.hml263 import SPEC
 from ...store import model_folder
-from ...store.new_folder import new_folder
 from ...wire.messages import Motion
-from .. import registry
 from ..calls import checked_guidance
 from ..editing import edit as editing
 from ..editing.edit import EditSampling
@@ -63,28 +62,28 @@ class MoMaskPipeline(MoGenTSPipeline):
     # ------------------------------------------------------------------ files
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        device: str | torch.device | None = None,
-        precision: str | None = None,
-        local_files_only: bool = False,
-        revision: str | None = None,
-    ) -> MoMaskPipeline:
-        """Load a model folder, a released ``checkpoints/t2m``, or a hub id; all is checked.
-
-        Raises:
-            ModelNotFound: nothing there.
-            ArtifactError: a file is missing, damaged, or does not fit the others.
-        """
-        folder = model_folder.resolve(
-            registry.bundled_folder(name_or_path),
+    def find(
+        cls, name_or_path: str | Path, *, revision: str | None, local_files_only: bool
+    ) -> Path:
+        """See :class:`FamilyPipeline`; a released ``checkpoints/t2m`` will do, too."""
+        return model_folder.resolve(
+            name_or_path,
             (),
             optional=momask_files.file_names(),
             revision=revision,
             local_files_only=local_files_only,
         )
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """See :meth:`MoGenTSPipeline.read`."""
         networks, stats, values = momask_files.load(folder)
         return cls(
             networks,
@@ -96,20 +95,12 @@ class MoMaskPipeline(MoGenTSPipeline):
             local_files_only=local_files_only,
         )
 
-    def save_pretrained(
-        self,
-        directory: str | Path,
-        *,
-        text_encoder: bool | None = None,
-        overwrite: bool = False,
-    ) -> Path:
-        """Write the model folder; see :meth:`MoGenTSPipeline.save_pretrained`."""
+    def write(self, folder: Path, *, text_encoder: bool | None = None) -> None:
+        """See :meth:`MoGenTSPipeline.write`."""
         encoder = self.encoder if text_encoder else None
         if text_encoder is None:
             encoder = self._encoder or self._brought_encoder()
-        with new_folder(directory, overwrite=overwrite) as folder:
-            momask_files.save(folder, self.networks, self.stats, encoder, self._extra)
-        return Path(directory)
+        momask_files.save(folder, self.networks, self.stats, encoder, self._extra)
 
     # ------------------------------------------------------------------ tokens
 

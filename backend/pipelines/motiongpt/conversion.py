@@ -42,10 +42,11 @@ class MotionGPTConversion:
             source = MotionGPTPipeline.from_pretrained(
                 self.source, device="cpu", local_files_only=self.offline
             )
-            shown = {"name": self.name or self.out.absolute().name}
-            if self.licence is not None:
-                shown["licence"] = self.licence
-            config = replace(source.config, **shown)
+            config = replace(
+                source.config,
+                name=self.name or self.out.absolute().name,
+                licence=source.config.licence if self.licence is None else self.licence,
+            )
             files = MotionGPTFiles(config, source.net, source.stats, source.tokenizer)
             motiongpt_files.save(folder, files)
             if self.verify:

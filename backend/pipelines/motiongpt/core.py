@@ -127,7 +127,7 @@ class MotionGPTCore:
             truncated += encoded.truncated
         return texts, tuple(truncated)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _autocast(self) -> AbstractContextManager[object]:
         enabled = self.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 

@@ -366,13 +366,13 @@ def _adjective(text: str, size: float) -> tuple[str, float]:
         small = re.fullmatch(SMALL, match["a"]) is not None
         factor = (0.6 if match["very"] or match["a"] == "tiny" else 0.7) if small else 1.3
         return text[: match.start()] + text[match.start("noun") :], factor
-    match = re.search(
+    high = re.search(
         r"\b(?:jump|leap|kick|hop|wave)(?:s|ing)? (?:\w+ )?(?P<a>high|deeply|big)\b", text
     )
-    if match is not None:
+    if high is not None:
         return text, 1.3
-    match = re.search(r"\bbow(?:s|ing)? (?P<a>deeply|low|deep)\b", text)
-    return (text, 1.3) if match is not None else (text, size)
+    low = re.search(r"\bbow(?:s|ing)? (?P<a>deeply|low|deep)\b", text)
+    return (text, 1.3) if low is not None else (text, size)
 
 
 def _cut(text: str, match: re.Match[str]) -> str:

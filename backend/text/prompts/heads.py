@@ -181,7 +181,8 @@ def _is_noun_phrase(words: Sequence[str], start: int) -> bool:
     """ "high kick", "slow walk", "clean jump": a verb's form that here describes a noun."""
     lex = lexicon()
     low = words[start].lower()
-    if start + 1 >= len(words) or lex.verb(low) is None or lex.verb(low)[1] != "base":
+    verb = lex.verb(low)
+    if start + 1 >= len(words) or verb is None or verb[1] != "base":
         return False
     following = words[start + 1].lower()
     return low in ("slow", "clean", "double", "clear", "dry", "warm") and following in lex.nouns

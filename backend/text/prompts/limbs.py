@@ -58,9 +58,9 @@ def still_limbs(text: str, denied: Iterable[str]) -> tuple[str, ...]:
         limb = match["limb"] or match["limb2"] or match["limb3"]
         found[_name(limb, match["side"] or match["side2"] or "")] = None
     for one in denied:
-        match = _MOVED.search(one.lower())
-        if match is not None:
-            found[_name(match["limb"] or match["limb2"], match["side"] or "")] = None
+        moved = _MOVED.search(one.lower())
+        if moved is not None:
+            found[_name(moved["limb"] or moved["limb2"], moved["side"] or "")] = None
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from .amounts import Amounts, reworded
 from .clauses import Clause, clauses
 from .cores import Core, core_of
 from .limbs import sides_of, still_limbs, without_still
-from .reading import AskedAction, PartReading, Reading
+from .reading import AskedAction, PartReading, Reading, Status
 from .spelling import Speller
 from .subjects import manner_of, subject_of, with_subject
 from .traits import styles_of, traits
@@ -23,6 +23,8 @@ NEAREST = 3
 SURE = 0.5
 """Share of its probability that a label needs to be asked for alone; else two share."""
 LYING = frozenset(["fall", "sleep", "army_crawl", "roll", "push_up"])
+PLAIN = {"dash": "run", "bye": "wave", "byebye": "wave"}
+"""What a model that was not taught the finer label makes of it, which is as right."""
 ONE_HANDED = {"byebye": "bye", "wave_both": "wave", "raise_both_hands": "raise_hand"}
 STIRS = frozenset({"move", "stir", "budge", "stop", "fall", "go"})
 HASTE = frozenset(["rush", "hurry", "hasten", "scurry", "race"])
@@ -153,10 +155,13 @@ class PromptReader:
         if anything < w.threshold or not nearest:
             return AskedAction(core.asked, "", "unknown", anything, nearest), {}
         meant = next(n for n in named if n not in not_done)
+        if meant not in w.known and (plain := PLAIN.get(meant, "")) in usable:
+            return AskedAction(core.asked, plain, "known", anything, nearest), {plain: 1.0}
         if meant not in w.known:
             instead = [n for n in traits().near.get(meant, ()) if n in w.known]
             first = tuple(dict.fromkeys([*instead, *nearest]))[:NEAREST]
-            status, label = ("near", instead[0]) if instead else ("unknown", "")
+            label = instead[0] if instead else ""
+            status: Status = "near" if instead else "unknown"
             asked = AskedAction(core.asked, label, status, anything, first, meant)
             return asked, {label: 1.0} if label else {}
         weights = {w.labels[i]: float(row[i]) for i in order[:4]}

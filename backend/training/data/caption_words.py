@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ...errors import FormatError
 
@@ -26,6 +26,16 @@ HER = re.compile(
 SIDED_LIMB = re.compile(r"\bthe (left|right) (hand|arm|leg|foot|fist|ear)\b")
 
 
+class Template(TypedDict, total=False):
+    """A sentence with placeholders: its text and needs (checked), its weight, what it allows."""
+
+    t: str
+    needs: str
+    w: float
+    short_noun: bool
+    object: bool
+
+
 @dataclass(frozen=True)
 class WordSource:
     """One grammar: its phrases per content, words per style and templates."""
@@ -36,11 +46,11 @@ class WordSource:
     unsided_nouns: dict[str, list[str]]
     styles: dict[str, dict[str, Any]]
     subjects: list[str]
-    templates: list[dict[str, Any]]
+    templates: list[Template]
     extra: bool = False
 
 
-def load_captions(path: str | Path) -> dict[str, Any]:
+def load_captions(path: str | Path) -> dict[str, object]:
     """Read a caption or paraphrase file.
 
     Raises:
@@ -105,7 +115,7 @@ def read_source(data: Mapping[str, Any], swap: Mapping[str, str], *, extra: bool
     return source
 
 
-def _check_template(template: Mapping[str, Any]) -> None:
+def _check_template(template: Template) -> None:
     if "t" not in template or "needs" not in template:
         raise FormatError(
             f"Template {dict(template)} lacks 't' or 'needs'.", "See docs/train-your-own.md."

@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ...errors import FormatError, InvalidRequest
 from .caption_words import (
+    Template,
     SLOT,
     WORD_SLOTS,
     WordSource,
@@ -216,14 +217,14 @@ class CaptionGrammar:
     def _sources(self) -> list[WordSource]:
         return [self._base] if self._extra is None else [self._base, self._extra]
 
-    def _content(self, content: str) -> dict[str, Any]:
+    def _content(self, content: str) -> dict[str, object]:
         if content not in self._contents:
             raise InvalidRequest(
                 f"Unknown content '{content}'.", f"Known: {', '.join(self._contents)}."
             )
         return self._contents[content]
 
-    def _style(self, style: str) -> dict[str, Any]:
+    def _style(self, style: str) -> dict[str, object]:
         if style not in self._base.styles:
             raise InvalidRequest(
                 f"Unknown style '{style}'.", f"Known: {', '.join(self._base.styles)}."
@@ -252,7 +253,7 @@ class CaptionGrammar:
         raise FormatError(f"Content '{content}' has no sided phrases.", "Add some under 'phrases'.")
 
     def _pace_word(
-        self, info: Mapping[str, Any], style: str, pace: str | None, rng: np.random.Generator
+        self, info: Mapping[str, object], style: str, pace: str | None, rng: np.random.Generator
     ) -> str | None:
         if pace in (None, "n/a"):
             return None
@@ -293,7 +294,7 @@ class CaptionGrammar:
         nouns: Sequence[str],
         pace_word: str | None,
         rng: np.random.Generator,
-    ) -> dict[str, Any]:
+    ) -> Template:
         neutral = style == NEUTRAL_STYLE
         plain = neutral and not pace_word and rng.random() >= self.mix.styled_when_neutral
         mood = self._extra is not None and self._extra.styles.get(style, {}).get("mood", False)
@@ -315,7 +316,7 @@ class CaptionGrammar:
 
     @staticmethod
     def _fits(
-        template: Mapping[str, Any],
+        template: Template,
         words: Mapping[str, list[str]],
         *,
         plain: bool,
@@ -338,7 +339,7 @@ class CaptionGrammar:
 
     def _fill_slots(
         self,
-        template: Mapping[str, Any],
+        template: Template,
         source: WordSource,
         words: Mapping[str, list[str]],
         style: str,
@@ -359,7 +360,7 @@ class CaptionGrammar:
                 slots[slot] = _pick(self._subjects(source, style, template), rng)
         return slots
 
-    def _subjects(self, source: WordSource, style: str, template: Mapping[str, Any]) -> list[str]:
+    def _subjects(self, source: WordSource, style: str, template: Template) -> list[str]:
         subjects = [s for one in self._sources() for s in one.subjects]
         subjects = subjects if source.extra else source.subjects
         avoid = (
@@ -393,5 +394,8 @@ class CaptionGrammar:
         return text
 
 
-def _pick(items: Sequence[Any], rng: np.random.Generator) -> Any:
+_Item = TypeVar("_Item")
+
+
+def _pick(items: Sequence[_Item], rng: np.random.Generator) -> _Item:
     return items[int(rng.integers(len(items)))]

@@ -160,6 +160,6 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         Path(temporary).write_bytes(save(rows))
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: object) -> None:
     with atomic_path(path) as temporary:
         Path(temporary).write_text(json.dumps(value), encoding="utf-8")

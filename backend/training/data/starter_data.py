@@ -132,7 +132,7 @@ class _Builder:
         self.sentences: list[tuple[str, ...]] = []
         self.motion_rows = self.feature_rows = 0
 
-    def add_clip(self, name: str, split: str, motion: np.ndarray, label: dict[str, Any]) -> None:
+    def add_clip(self, name: str, split: str, motion: np.ndarray, label: dict[str, object]) -> None:
         content, style, pace = _labels(label)
         clip = Clip(name, split, self.motion_rows, len(motion), content, style, pace)
         self.clips.append(clip)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +94,7 @@ def _pools(dataset: MotionDataset) -> Mapping[str, Item]:
 
 def _entry(
     clip: Clip, motion: np.ndarray, pool: tuple[str, ...], rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, object]:
     captions = [pool[i] for i in rng.permutation(len(pool))[:CAPTIONS_EACH]]
     physical = physical_metrics(motion135.joints(motion.astype(np.float64)), 30.0)
     return {

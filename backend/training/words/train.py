@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ...text.prompts.heads import tokens
 from .bank import OTHERS, PHRASES, cores, read_bank, sentences
 
 _log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def examples(
     return Examples(tuple(index), targets / targets.sum(axis=1, keepdims=True), labels)
 
 
-def _all(groups: Iterable[Iterable[str]]) -> list[str]:
-    return [text for group in groups for text in group]
+def _all(groups: Iterable[Iterable[Item]]) -> list[Item]:
+    return [item for group in groups for item in group]
 
 
 def encode(texts: Sequence[str], encoder: Any, chunk: int = 512) -> Tensor:
@@ -105,11 +106,13 @@ def fit(vectors: Tensor, targets: Tensor, config: WordsConfig) -> dict[str, Tens
     nets = [
         _fit_one(vectors, targets, chance, config, config.seed + k) for k in range(config.networks)
     ]
+    hidden = [cast(nn.Linear, n[0]) for n in nets]
+    out = [cast(nn.Linear, n[3]) for n in nets]
     return {
-        "hidden.weight": torch.stack([n[0].weight.detach() for n in nets]),
-        "hidden.bias": torch.stack([n[0].bias.detach() for n in nets]),
-        "out.weight": torch.stack([n[3].weight.detach() for n in nets]),
-        "out.bias": torch.stack([n[3].bias.detach() for n in nets]),
+        "hidden.weight": torch.stack([layer.weight.detach() for layer in hidden]),
+        "hidden.bias": torch.stack([layer.bias.detach() for layer in hidden]),
+        "out.weight": torch.stack([layer.weight.detach() for layer in out]),
+        "out.bias": torch.stack([layer.bias.detach() for layer in out]),
     }
 
 
