@@ -107,10 +107,13 @@ def run(options: argparse.Namespace) -> int:
     """Convert, print the summary as JSON; 1 when a file failed."""
     from ..batch import conversion, journal
     from ..batch.workers import Workers
+    from ..motion.io import formats
     from ..wire.messages import Progress
     from .main import EXIT_FAILED
 
     settings = _settings(options)
+    if options.output.suffix.lower() in formats.of_blender():
+        return _through_blender(options, settings)
     folder = options.output if options.input.is_dir() else None
     jobs = conversion.plan(options.input, options.output, settings)
     with console.ProgressBars(quiet=options.quiet) as bars:
@@ -128,6 +131,32 @@ def run(options: argparse.Namespace) -> int:
         _write(folder / SUMMARY, text)
     print(text, flush=True)
     return _report(summary, EXIT_FAILED)
+
+
+def _through_blender(options: argparse.Namespace, settings: ConversionSettings) -> int:
+    """One file onto a character in a Blender process, which is looked for before anything else."""
+    from ..batch import conversion
+    from ..errors import InvalidRequest
+    from ..wire.messages import Motion
+    from . import blender, outputs
+    from .motion_options import write_motions
+
+    if settings.target != "motion135" or options.input.is_dir():
+        raise InvalidRequest(
+            f"{options.output.name} is made of one motion.",
+            "Name one file, and --to motion135.",
+        )
+    planned = outputs.plan([options.output], 1)
+    blender.find()
+    checked = settings.validated()
+    read = conversion.read_clip(options.input, checked)
+    for text in read.warnings:
+        console.warning(text)
+    made = conversion.convert_clip(read, checked)
+    meta = {"source": options.input.name, "lossy_steps": [s.name for s in made.lossy_steps]}
+    motion = Motion(made.data.astype("float32"), made.fps, meta)
+    write_motions([(motion, planned[0])], quiet=options.quiet)
+    return 0
 
 
 def _settings(options: argparse.Namespace) -> ConversionSettings:

@@ -105,6 +105,8 @@ class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self.directory and self.files:  # dropped into the view
             return self.execute(context)
+        if not self.properties.is_property_set("start_frame"):
+            self.start_frame = context.scene.frame_current  # or the file browser says 0
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

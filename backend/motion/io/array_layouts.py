@@ -109,6 +109,11 @@ def _frames(data: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
         data = data[0].transpose(2, 0, 1)
     elif data.ndim == 4 and data.shape[-1] == 3 and 1 in data.shape[:2]:
         data = data[0] if data.shape[0] == 1 else data[:, 0]
+    if data.ndim == 3 and data.shape[2] == 4 and len(data):
+        seen = data[..., 3]
+        if np.isfinite(seen).all() and seen.min() >= 0.0 and seen.max() <= 1.0:
+            data = data[..., :3]  # how well each point was seen
+            notes.append("How well each joint was seen was left out.")
     if data.ndim != 3 or data.shape[2] != 3 or not len(data):
         raise FormatError(f"{what} holds an array of shape {list(data.shape)}.", _HINT)
     return data, notes

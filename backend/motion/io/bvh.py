@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ...wire.messages import Motion
 from ...wire.skeleton import SOLE_HEIGHT
 from ..representations import motion135
 from ..resample import resample_motion135
-from ..rotations import matrix_to_euler_zxy, matrix_to_euler_zyx, rotation_about
+from ..rotations import matrix_to_euler_zxy, matrix_to_euler_zyx
 from ..skeleton import (
     CHILDREN,
     HAND_OFFSETS,
@@ -23,10 +24,7 @@ from ..skeleton import (
     rest_offsets,
 )
 from .atomic import atomic_path
-
-_POSITIONS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
-_ROTATIONS = {"Xrotation": "x", "Yrotation": "y", "Zrotation": "z"}
-_CHANNELS = {name.lower(): name for name in (*_POSITIONS, *_ROTATIONS)}
+from .bvh_values import CHANNELS, CHUNK, chunks, numbers, to_local
 
 _TIPS = {
     "head": (0.0, 0.18, 0.0),
@@ -58,6 +56,7 @@ class BvhClip:
             its offset elsewhere.
         frame_time: seconds per frame.
         warnings: what was wrong with the file and read all the same.
+        tips: joint to the ``[3]`` offset of its end site.
     """
 
     names: tuple[str, ...]
@@ -68,6 +67,7 @@ class BvhClip:
     local_positions: np.ndarray
     frame_time: float
     warnings: tuple[str, ...] = ()
+    tips: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
@@ -83,6 +83,7 @@ class _Hierarchy:
     offsets: list[list[float]] = field(default_factory=list)
     channels: list[list[str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    tips: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 class _Lines:
@@ -142,7 +143,7 @@ def read(path: str | Path) -> BvhClip:
     width = sum(len(c) for c in hierarchy.channels)
     values, frame_time = _read_motion(lines, width, hierarchy.warnings)
     offsets = np.array(hierarchy.offsets)
-    rotations, positions = _to_local(values, hierarchy.channels, offsets)
+    rotations, positions = to_local(values, hierarchy.channels, offsets)
     return BvhClip(
         names=tuple(hierarchy.names),
         parents=tuple(hierarchy.parents),
@@ -152,17 +153,29 @@ def read(path: str | Path) -> BvhClip:
         local_positions=positions,
         frame_time=frame_time,
         warnings=tuple(hierarchy.warnings),
+        tips=hierarchy.tips,
     )
 
 
-def world_of(clip: BvhClip) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units) of all joints."""
+def world_of(clip: BvhClip, joints: Collection[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]`` (file units) of all joints.
+
+    Args:
+        joints: if given, only these and the joints above them are placed; half of a body's joints
+            may be fingers. The others stay relative to their parents.
+    """
     world, points = clip.local_rotations.copy(), clip.local_positions.copy()
-    for joint, parent in enumerate(clip.parents):
-        if parent >= 0:
-            step = (world[:, parent] @ points[:, joint, :, None])[..., 0]
-            points[:, joint] = points[:, parent] + step
-            world[:, joint] = world[:, parent] @ world[:, joint]
+    wanted = set(range(len(clip.names)) if joints is None else joints)
+    for joint in reversed(range(len(clip.names))):
+        if joint in wanted and clip.parents[joint] >= 0:
+            wanted.add(clip.parents[joint])
+    steps = [(j, parent) for j, parent in enumerate(clip.parents) if parent >= 0 and j in wanted]
+    for at in chunks(len(world)):
+        turns, places = world[at : at + CHUNK], points[at : at + CHUNK]
+        for joint, parent in steps:
+            step = (turns[:, parent] * places[:, joint, None]).sum(-1)
+            places[:, joint] = places[:, parent] + step
+            turns[:, joint] = turns[:, parent] @ turns[:, joint]
     return world, points
 
 
@@ -191,6 +204,8 @@ def _read_hierarchy(lines: _Lines) -> _Hierarchy:
             values = lines.floats(words[1:], 3, "OFFSET")
             if open_joints[-1] >= 0:
                 out.offsets[open_joints[-1]] = values
+            else:
+                out.tips[open_joints[-2]] = np.array(values)
         elif key == "CHANNELS" and open_joints and open_joints[-1] >= 0:
             out.channels[open_joints[-1]] = _channel_names(lines, words)
         elif key == "MOTION" and not open_joints and out.names:
@@ -216,7 +231,7 @@ def _add_joint(lines: _Lines, out: _Hierarchy, words: list[str], open_joints: li
 
 
 def _channel_names(lines: _Lines, words: list[str]) -> list[str]:
-    names = [_CHANNELS.get(word.lower(), "") for word in words[2:]]
+    names = [CHANNELS.get(word.lower(), "") for word in words[2:]]
     if len(words) < 2 or words[1] != str(len(names)) or "" in names or len(set(names)) < len(names):
         raise lines.error(f"bad channel list {' '.join(words)!r}")
     return names
@@ -245,38 +260,15 @@ def _read_motion(lines: _Lines, width: int, warnings: list[str]) -> tuple[np.nda
         warnings.append(f"{frames} frames are announced, {len(rows)} whole ones are read.")
         frames = len(rows)
     try:
-        flat = np.array(" ".join(row for _, row in rows).split(), dtype=np.float64)
-        if len(flat) == frames * width and np.isfinite(flat).all():
-            return flat.reshape(frames, width), frame_time
+        values = np.concatenate([numbers(rows[at : at + CHUNK], width) for at in chunks(frames)])
+        if np.isfinite(values).all():
+            return values, frame_time
     except ValueError:
         pass
     for _, row in rows:  # only to name the line that is wrong
         lines.at += 1
         lines.floats(row.split(), width, "the frame")
     raise lines.error("the motion data cannot be read")
-
-
-def _to_local(
-    values: np.ndarray, channels: list[list[str]], offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Channel values ``[T, C]`` to rotations ``[T, J, 3, 3]`` and positions ``[T, J, 3]``.
-
-    Joints with the same channel list are done together: a file has two or three such lists.
-    """
-    frames, joints = len(values), len(channels)
-    starts = np.concatenate([[0], np.cumsum([len(c) for c in channels])[:-1]]).astype(int)
-    rotations = np.tile(np.eye(3), (frames, joints, 1, 1))
-    positions = np.tile(offsets, (frames, 1, 1))
-    for names in sorted({tuple(c) for c in channels}):
-        members = np.array([j for j, c in enumerate(channels) if tuple(c) == names])
-        for place, name in enumerate(names):
-            column = values[:, starts[members] + place]
-            if name in _POSITIONS:
-                positions[:, members, _POSITIONS[name]] = column
-            else:
-                turn = rotation_about(_ROTATIONS[name], np.deg2rad(column))
-                rotations[:, members] = rotations[:, members] @ turn
-    return rotations, positions
 
 
 # --------------------------------------------------------------------------- writing

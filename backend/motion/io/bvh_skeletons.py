@@ -26,10 +26,16 @@ from ..retarget.reading import motion_of
 from ..rotations import shortest_arc
 from ..skeleton import JOINT_NAMES, forward_kinematics, rest_offsets
 from ..steps import Clip
-from . import bvh
+from . import bvh, bvh_values
+from .array_layouts import TO_Y_UP
+from .bvh_likeness import four_legs, proportions, with_ends
 from .formats import Reading
 
-_UPS = {"y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "-y": (0.0, -1.0, 0.0), "x": (1.0, 0.0, 0.0)}
+_UPS = {
+    "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "x": (1.0, 0.0, 0.0),
+    "-y": (0.0, -1.0, 0.0), "-z": (0.0, 0.0, -1.0), "-x": (-1.0, 0.0, 0.0),
+}  # fmt: skip
+_UPSIDE_DOWN = -0.999
 _HINT = (
     "A body needs hips, two legs, two arms and a head or a spine; hands, animals and machines are "
     "not read."
@@ -47,7 +53,7 @@ _FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.bvh`` file; see :func:`backend.motion.io.load.read_clip`."""
     clip = bvh.read(path)
-    motion, said = _motion(clip, path, reading.up)
+    motion, said = _motion(clip, path, reading.up, reading.force)
     return Clip(
         motion.data,
         motion135.SPEC.name,
@@ -68,7 +74,9 @@ def read_motion135(path: str | Path, up: str | None = None) -> Motion:
     return _motion(bvh.read(path), Path(path), up)[0]
 
 
-def _motion(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Motion, tuple[str, ...]]:
+def _motion(
+    clip: bvh.BvhClip, path: Path, up: str | None, force: bool = False
+) -> tuple[Motion, tuple[str, ...]]:
     meta = {"source": path.name, "source_fps": clip.fps}
     named = {name.lower() for name in clip.names} >= set(JOINT_NAMES)
     if named and up in (None, "y") and _has_smpls_hips(clip):
@@ -76,11 +84,15 @@ def _motion(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Motion, tupl
             return bvh.motion_of(clip, path), ()
         except FormatError:
             pass  # another rest pose, or joints above the pelvis: as any other skeleton
-    found = _Posed.of(clip, path, up)
+    found = _Posed.of(with_ends(clip), path, up)
+    unlike = found.unlike()
+    if unlike and not force:
+        raise FormatError(f"{path} shows no body that can be read: {unlike}", _HINT)
     data = found.motion()
     if abs(found.wider) > _WIDE:
         data = found.feet_kept(data)
-    return Motion(data, clip.fps, meta), found.warnings()
+    forced = (f"Read by force: {unlike}",) if unlike else ()
+    return Motion(data, clip.fps, meta), (*found.warnings(), *forced)
 
 
 def _has_smpls_hips(clip: bvh.BvhClip) -> bool:
@@ -115,13 +127,25 @@ class _Posed:
     @classmethod
     def of(cls, clip: bvh.BvhClip, path: Path, up: str | None) -> _Posed:
         """Find the body; :class:`FormatError` if there is none."""
-        turns, points = bvh.world_of(clip)
         body, joints = _body(clip, path, up)
+        used = {track.bone for track in body.tracks}
+        used |= {body.skeleton.index[bone] for bone in body.rig.bones.values()}
+        turns, points = bvh.world_of(clip, used)
         index = {name: number for number, name in enumerate(clip.names)}
         lifted = points - _extra_offset(clip, body, points)
         upright = _upright(lifted, body, index, up)
         basis = np.asarray(shortest_arc(np.array(_UPS["y"]), upright))
+        if upright[1] < _UPSIDE_DOWN:  # no arc is the shortest: as arrays of cameras are turned
+            basis = TO_Y_UP["-y"].T
         return cls(clip, body, turns, lifted, basis, joints)
+
+    def unlike(self) -> str:
+        """What keeps it from being a person, in words; empty where nothing does."""
+        names = self.clip.names
+        points = {j: self.points[:, names.index(b)] for j, b in self.body.rig.bones.items()}
+        if four_legs(self.body, points):
+            return "it rests and goes on four legs."
+        return proportions(self.body)
 
     def at(self, joint: str) -> np.ndarray:
         """``[T, 3]`` of a joint in SMPL axes and the file's unit."""
@@ -130,11 +154,16 @@ class _Posed:
     def motion(self) -> np.ndarray:
         """motion_135, its floor the file's."""
         bones = [track.bone for track in self.body.tracks]
-        # the turn of a joint takes the rest pose to the world: both in SMPL axes
-        own = self.basis.T @ self.turns[:, bones] @ self.body.basis
-        own[:, self.body.of_joint["pelvis"]] = self._pelvis(own[:, self.body.of_joint["pelvis"]])
-        tracks = quaternions.from_matrix(own)
-        data = motion_of(self.body, tracks, self.at("pelvis")).astype(np.float64)
+        pelvis = self.body.of_joint["pelvis"]
+        turn = self._pelvis(self.basis.T @ self.turns[:, bones[pelvis]] @ self.body.basis)
+        places, parts = self.at("pelvis"), []
+        for at in bvh_values.chunks(len(turn)):
+            part = slice(at, at + bvh_values.CHUNK)
+            # the turn of a joint takes the rest pose to the world: both in SMPL axes
+            own = self.basis.T @ self.turns[part][:, bones] @ self.body.basis
+            own[:, pelvis] = turn[part]
+            parts.append(motion_of(self.body, quaternions.from_matrix(own), places[part]))
+        data = np.concatenate(parts).astype(np.float64)
         first = motion135.SPEC.columns("root_translation").start
         data[:, first : first + 3] += self._origin() / self.body.scale
         return data.astype(np.float32)
@@ -214,7 +243,7 @@ def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap
     """The body of the rest pose, and the map it comes from."""
     rest = _rest_positions(clip)
     problem = ""
-    for axis in dict.fromkeys((*((up,) if up else ()), "y", "z", "x", "-y")):
+    for axis in dict.fromkeys((*((up,) if up else ()), *_UPS)):
         skeleton = Skeleton(
             clip.names,
             clip.parents,

@@ -9,8 +9,10 @@ import numpy as np
 
 from ...errors import FormatError
 from ...wire.messages import Motion
+from ...wire.skeleton import NUM_JOINTS
 from ..convert import SPECS, Clip
 from ..representations import joints
+from . import npy_results, smpl_params
 from .array_layouts import body_of
 from .atomic import atomic_path
 from .formats import Reading
@@ -22,13 +24,23 @@ EXPECTED = (
     + ", ".join(f"[T, {width}] ({name})" for width, name in sorted(BY_WIDTH.items()))
     + " or [T, J, 3] (joints)."
 )
+_SQUARE = 0.02
+"""How far rotation matrices, some of half precision, are from square ones."""
 _LFS = b"version https://git-lfs"
 
 
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.npy`` file; see :func:`backend.motion.io.load.read_clip`."""
+    results = npy_results.read(path) if reading.source in ("auto", joints.SPEC.name) else None
+    if results is not None:
+        clip = _body(path, results.motion, reading)
+        rate = reading.fps or npy_results.FPS
+        return replace(clip, fps=rate, warnings=(*results.notes, *clip.warnings))
     data = read_array(path)
     name = reading.source
+    if name == "auto" and _are_turns(data):
+        found = smpl_params.read({"pred_rotmat": data}, str(path), up=reading.up)
+        return smpl_params.clip_of(found, str(path), reading.fps)
     if name == "auto":
         flat = data.ndim == 2
         known = BY_WIDTH.get(data.shape[1]) if flat else joints.SPEC.name
@@ -37,14 +49,26 @@ def read_clip(path: Path, reading: Reading) -> Clip:
         if known is None:
             raise FormatError(f"{path} holds an array of shape {list(data.shape)}.", EXPECTED)
         name = known
-        if name == joints.SPEC.name and not flat:
-            return _body(path, data, reading)
+        if name == joints.SPEC.name:
+            return _flat(path, data, reading) if flat else _body(path, data, reading)
     spec = SPECS[name]
     try:
         data = joints.as_joints(data) if spec is joints.SPEC else spec.check(data)
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
     return Clip(data, name, reading.fps or spec.fps)
+
+
+def _flat(path: Path, data: np.ndarray, reading: Reading) -> Clip:
+    """Joints ``[T, 66]``: in metres and Y-up if they form a body, else as they are, which is told.
+
+    A width says less than ``[T, J, 3]`` does, and programs make such arrays of no body, too.
+    """
+    try:
+        return _body(path, data.reshape(len(data), -1, 3), replace(reading, force=False))
+    except FormatError as error:
+        clip = Clip(joints.as_joints(data), joints.SPEC.name, reading.fps or joints.SPEC.fps)
+        return replace(clip, warnings=(f"Read as it is: {error.message}",))
 
 
 def _body(path: Path, data: np.ndarray, reading: Reading) -> Clip:
@@ -59,6 +83,17 @@ def _body(path: Path, data: np.ndarray, reading: Reading) -> Clip:
     points = joints.as_joints(data) if data.ndim == 3 and not body.notes else body.joints
     clip = Clip(points, joints.SPEC.name, reading.fps or joints.SPEC.fps)
     return replace(clip, warnings=body.notes)
+
+
+def _are_turns(data: np.ndarray) -> bool:
+    """Whether it is rotation matrices ``[T, J, 3, 3]`` of SMPL's joints, as HMR and others give."""
+    if data.ndim != 4 or data.shape[2:] != (3, 3) or data.shape[1] < NUM_JOINTS or not len(data):
+        return False
+    if data.dtype.kind != "f":
+        return False
+    some = data[:: max(len(data) // 50, 1)].astype(np.float64)
+    square = some @ np.swapaxes(some, -1, -2)
+    return bool(np.abs(square - np.eye(3)).max() < _SQUARE)
 
 
 def write_motion(path: Path, motion: Motion) -> None:

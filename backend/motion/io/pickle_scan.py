@@ -246,8 +246,8 @@ def scan(data: bytes | BinaryIO, size: int) -> Scan:
     return found
 
 
-def read_checked(path: Path) -> bytes:
-    """The bytes of a pickle whose opcodes ask for nothing beyond the file.
+def read_checked(path: Path, start: int = 0) -> bytes:
+    """The bytes of a pickle whose opcodes ask for nothing beyond the file, from ``start`` on.
 
     Raises:
         FormatError, TooMuch: as :func:`scan`, or it is too large.
@@ -255,6 +255,6 @@ def read_checked(path: Path) -> bytes:
     """
     if path.stat().st_size > MAX_BYTES:
         raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
-    data = path.read_bytes()
+    data = path.read_bytes()[start:]
     scan(data, len(data))
     return data

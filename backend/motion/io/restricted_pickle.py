@@ -31,14 +31,18 @@ _HINT = (
 )
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
     """The arrays of a pickled dictionary; values that are no arrays are left out.
+
+    Args:
+        start: where in the file the pickle begins. NumPy pickles a dictionary as an array of one
+            object, which is opened.
 
     Raises:
         FormatError: no such file, no pickle of a dictionary, or a pickle that names anything but
             arrays (nothing of it has been run then).
     """
-    arrays = _read(path, _to_array)
+    arrays = _read(path, _to_array, start)
     return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
 
 
@@ -91,11 +95,12 @@ Converted = TypeVar("Converted")
 
 
 def _read(
-    path: str | Path, convert: Callable[[object, Budget], Converted]
+    path: str | Path, convert: Callable[[object, Budget], Converted], start: int = 0
 ) -> dict[object, Converted]:
     path = Path(path)
     try:
-        content, budget = _load(path)
+        content, budget = _load(path, start)
+        content = _inside(content) if start else content
         if not isinstance(content, dict):
             raise FormatError("it holds no dictionary of arrays.", _HINT)
         return {name: convert(value, budget) for name, value in content.items()}
@@ -105,9 +110,16 @@ def _read(
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
 
 
-def _load(path: Path) -> tuple[object, Budget]:
+def _inside(content: object) -> object:
+    """The one object of an array of objects, or the content itself."""
+    state = content.state if isinstance(content, _Array) else None
+    listed = state[-1] if isinstance(state, tuple) and len(state) == 5 else None
+    return listed[0] if isinstance(listed, list) and len(listed) == 1 else content
+
+
+def _load(path: Path, start: int = 0) -> tuple[object, Budget]:
     """The content of a pickle, in passive classes, and what may be made of it."""
-    data = read_checked(path)
+    data = read_checked(path, start)
     budget = Budget(len(data))
     try:
         return _Restricted(io.BytesIO(data), budget).load(), budget

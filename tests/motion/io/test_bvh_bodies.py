@@ -1,0 +1,96 @@
+"""BVH files that once were read wrongly: upside-down axes, arms without hands, animals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.errors import FormatError
+from backend.motion.io import bvh
+from backend.motion.io.load import read_clip
+from backend.motion.representations import motion135
+from backend.motion.rotations import rotation_about
+from backend.wire.skeleton import JOINT_NAMES
+from tests.bvh_bodies import column, dog, person, spider, standing, text
+
+AT = {name: index for index, name in enumerate(JOINT_NAMES)}
+
+
+def joints_of(path: Path) -> np.ndarray:
+    return motion135.joints(read_clip(path).data.astype(np.float64))
+
+
+def bone(joints: np.ndarray, above: str, below: str) -> np.ndarray:
+    vector = joints[0, AT[below]] - joints[0, AT[above]]
+    return vector / np.linalg.norm(vector)
+
+
+@pytest.mark.parametrize("tips", [True, False])
+def test_arms_that_end_in_forearms_keep_their_elbows(tmp_path, tips):
+    body = person(hand=False)
+    values = standing(body)
+    values[:, column(body, "LeftForeArm")] = 60.0  # about Z: the left forearm points up
+    path = tmp_path / "no_hands.bvh"
+    path.write_text(text(body, values, tips=tips))
+    joints = joints_of(path)
+    np.testing.assert_allclose(bone(joints, "left_shoulder", "left_elbow"), [1, 0, 0], atol=0.01)
+    np.testing.assert_allclose(bone(joints, "left_elbow", "left_wrist"), [0.5, 0.866, 0], atol=0.01)
+    np.testing.assert_allclose(bone(joints, "right_elbow", "right_wrist"), [-1, 0, 0], atol=0.01)
+
+
+@pytest.mark.parametrize("axis,degrees", [("x", -90), ("x", 180), ("z", 90), ("z", -90)])
+def test_rest_poses_that_point_anywhere_are_stood_up(tmp_path, axis, degrees):
+    body = person()
+    path = tmp_path / "turned.bvh"
+    turn = rotation_about(axis, np.deg2rad(np.array(float(degrees))))
+    values = standing(body)
+    values[:, :3] = turn @ values[0, :3]
+    path.write_text(text(body, values, world=turn))
+    joints = joints_of(path)
+    assert bone(joints, "left_hip", "left_knee")[1] < -0.99
+    assert bone(joints, "left_shoulder", "left_elbow") @ bone(joints, "right_hip", "left_hip") > 0.9
+    assert abs(joints[..., 1].min()) < 0.05
+
+
+def test_a_world_upside_down_is_turned_as_arrays_of_cameras_are(tmp_path):
+    body = person()
+    values = standing(body)
+    values[:, 1] *= -1
+    values[:, 4] = 180.0  # about X: Y down, away from the camera
+    path = tmp_path / "camera.bvh"
+    path.write_text(text(body, values))
+    joints = joints_of(path)
+    np.testing.assert_allclose(bone(joints, "left_shoulder", "left_elbow"), [1, 0, 0], atol=0.01)
+    assert bone(joints, "left_ankle", "left_foot")[2] > 0.8
+
+
+@pytest.mark.parametrize("animal,said", [(dog, "four legs"), (spider, "of a leg")])
+def test_animals_with_the_limbs_of_a_person_are_refused(tmp_path, animal, said):
+    body = animal()
+    path = tmp_path / "animal.bvh"
+    path.write_text(text(body, standing(body, height=65.0)))
+    with pytest.raises(FormatError, match=said):
+        read_clip(path)
+    assert said in " ".join(read_clip(path, force=True).warnings)
+
+
+def test_turns_in_any_order_are_those_of_the_product_of_matrices(tmp_path):
+    rng = np.random.default_rng(0)
+    body = person()
+    values = rng.uniform(-180, 180, (1100, 3 + 3 * len(body)))  # more than one stretch of frames
+    path = tmp_path / "any.bvh"
+    path.write_text(
+        text(body, values).replace("Zrotation Xrotation Yrotation", "Yrotation Zrotation Xrotation")
+    )
+    clip = bvh.read(path)
+    angles = np.deg2rad(np.round(values[:, 3:], 6).reshape(len(values), -1, 3))
+    turns = [rotation_about(axis, angles[..., k]) for k, axis in enumerate("yzx")]
+    np.testing.assert_allclose(
+        clip.local_rotations[:, 0], (turns[0] @ turns[1] @ turns[2])[:, 0], atol=1e-12
+    )
+    world, points = bvh.world_of(clip)
+    some, places = bvh.world_of(clip, {len(body) - 1})
+    np.testing.assert_allclose(places[:, -1], points[:, -1], atol=1e-9)
+    np.testing.assert_allclose(some[:, -1], world[:, -1], atol=1e-9)
