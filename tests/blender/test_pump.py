@@ -250,7 +250,7 @@ def test_bones_removed_meanwhile(addon, fake_backend, until: UNTIL) -> None:
     bpy.ops.object.mode_set(mode="OBJECT")
     until(lambda: bool(addon.board.finished))
     assert addon.board.finished[0].kept
-    assert "left_knee" in addon.board.error.message
+    assert "left knee" in addon.board.error.message
     assert not takes.all_takes() and armature.animation_data is None
     bpy.ops.kinetype.use_new_mannequin()
     assert bpy.ops.kinetype.place_result() == {"FINISHED"}
