@@ -59,8 +59,8 @@ def at_smpl_proportions(joints: np.ndarray) -> np.ndarray:
     hips = (joints[:, _INDEX["left_hip"]] + joints[:, _INDEX["right_hip"]]) / 2
     across = joints[:, _INDEX["left_hip"]] - joints[:, _INDEX["right_hip"]]
     shoulders = (joints[:, _INDEX["left_shoulder"]] + joints[:, _INDEX["right_shoulder"]]) / 2
-    pelvis = _frame(across, shoulders - hips)
-    chest = _frame(
+    pelvis = body_frame(across, shoulders - hips)
+    chest = body_frame(
         joints[:, _INDEX["left_shoulder"]] - joints[:, _INDEX["right_shoulder"]], shoulders - hips
     )
     out = np.zeros_like(joints)
@@ -91,11 +91,19 @@ def _share(name: str) -> float:
 def _turned(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     """Frames between ``[T, 3, 3]`` a and b, made orthonormal."""
     mixed = (1 - share) * a + share * b
-    return _frame(mixed[..., 0], mixed[..., 1])
+    return body_frame(mixed[..., 0], mixed[..., 1])
 
 
-def _frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
-    y = up / np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-9)
-    x = left - (left * y).sum(-1, keepdims=True) * y
-    x = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
+def body_frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Rotations ``[T, 3, 3]`` whose columns are left, up and forward of a part of the body.
+
+    Args:
+        left, up: ``[T, 3]`` of any length; up is kept, left made square to it.
+    """
+    y = _unit(up)
+    x = _unit(left - (left * y).sum(-1, keepdims=True) * y)
     return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...wire.skeleton import JOINT_NAMES, REST_OFFSETS
+from ..proportions import body_frame
 
 _REST = dict(zip(JOINT_NAMES, np.array(REST_OFFSETS), strict=True))
 
@@ -213,8 +214,8 @@ def to_smpl22(points: np.ndarray, order: JointOrder) -> tuple[np.ndarray, tuple[
     rest_hips, rest_shoulders = _middle_at_rest("hip"), _middle_at_rest("shoulder")
     size = np.linalg.norm(shoulders - hips, axis=-1) / np.linalg.norm(rest_shoulders - rest_hips)
     size = float(np.median(size))
-    lower = _frame(at["left_hip"] - at["right_hip"], shoulders - hips)
-    upper = _frame(at["left_shoulder"] - at["right_shoulder"], shoulders - hips)
+    lower = body_frame(at["left_hip"] - at["right_hip"], shoulders - hips)
+    upper = body_frame(at["left_shoulder"] - at["right_shoulder"], shoulders - hips)
     made = dict(at)
     made["pelvis"] = hips - size * lower @ rest_hips
     # between the hips' and the shoulders' frames: what lies low turns with the hips
@@ -254,13 +255,6 @@ def _unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
 
 
-def _frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Rotations ``[T, 3, 3]`` whose columns are left, up and forward of a part of the body."""
-    y = _unit(up)
-    x = _unit(left - (left * y).sum(-1, keepdims=True) * y)
-    return np.stack([x, y, np.cross(x, y)], axis=-1)
-
-
 def _head(
     at: dict[str, np.ndarray], neck: np.ndarray, upper: np.ndarray, size: float
 ) -> np.ndarray:
@@ -275,7 +269,7 @@ def _head(
     else:
         return neck + size * upper @ _REST["head"]
     # a point high in the head says where it leans; the rest pose says how far forward it lies
-    lean = _frame(upper[..., 0], target - neck)
+    lean = body_frame(upper[..., 0], target - neck)
     forward = np.arctan2(_REST["head"][2], _REST["head"][1])
     direction = np.cos(forward) * lean[..., 1] + np.sin(forward) * lean[..., 2]
     return neck + reach * direction
