@@ -99,7 +99,8 @@ def held(
         near = 1.0 - np.abs(apart) / np.where(apart < 0, before, after)
         near = np.clip(near, 0.0, 1.0)
         weight = near * near * (3.0 - 2.0 * near)
-        part = quaternions.power(np.broadcast_to(turn, (len(at), *turn.shape)), weight[:, None, None])
+        whole = np.broadcast_to(turn, (len(at), *turn.shape))
+        part = quaternions.power(whole, weight[:, None, None])
         turns[at] = quaternions.multiply(part, turns[at])
         places[at] += weight[:, None] * shift
     return Pose(turns, carried(body, turns, places))
@@ -122,9 +123,7 @@ def pinned(body: Body, pose: Pose, pins: Sequence[Pin], fps: float) -> Pose:
 
     Pins of a limb that the body lacks, and rows outside the pose, are left out.
     """
-    wanted = [
-        (pin, chain) for pin in pins if (chain := chain_of(body, pin.limb)) is not None
-    ]
+    wanted = [(pin, chain) for pin in pins if (chain := chain_of(body, pin.limb)) is not None]
     if not wanted:
         return pose
     shifts: dict[Chain, np.ndarray] = {}
