@@ -12,10 +12,10 @@ from collections.abc import Generator
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
-from mathutils import Matrix
 
-from ..backend_access import JOINT_NAMES, ArmatureError, InvalidRequest, retarget
+from ..backend_access import ArmatureError, InvalidRequest
 from .lookup import by_uid
+from .posing import Shown
 
 SCENE_NAME = "Kinetype Reading"
 MARK = "kinetype_reading"
@@ -26,38 +26,29 @@ Step = tuple[int, int]
 
 
 def play(
-    armature: bpy.types.Object, rig: retarget.Rig, scene: bpy.types.Scene, at: range
-) -> Generator[Step, None, tuple[np.ndarray, np.ndarray]]:
-    """Turns ``[T, 22, 4]`` of the joints and pelvis positions ``[T, 3]`` as Blender evaluates them.
+    armature: bpy.types.Object, scene: bpy.types.Scene, at: range
+) -> Generator[Step, None, np.ndarray]:
+    """motion_135 ``[T, 135]`` of an armature on some frames, as Blender evaluates it there.
 
-    Both are against what carries the whole rig (a root control), as the keys of a take are. Yields
-    after each frame; meanwhile the user may undo, save, load, or delete things.
+    Yields after each frame; meanwhile the user may undo, save, load, or delete things.
 
     Raises:
         ArmatureError: the armature was deleted. InvalidRequest: it has another Action now.
     """
-    bones = [rig.played.get(joint, rig.bones[joint]) for joint in JOINT_NAMES]
-    carrier = armature.data.bones[rig.mover].parent if rig.mover else None
-    pelvis = rig.places.get(JOINT_NAMES[0], bones[0])
-    wanted = [*bones, pelvis, *([carrier.name] if carrier else [])]
-    undone = [armature.data.bones[name].matrix_local.inverted() for name in wanted]
-    turns, places = np.empty((len(at), len(bones), 4)), np.empty((len(at), 3))
+    shown = Shown(armature)
+    turns, places = [], []
     # numbers, not things: undo replaces all of them behind Python's back
     uid, action = armature.session_uid, armature.animation_data.action.session_uid
     rate, name = (scene.render.fps, scene.render.fps_base), armature.name
     try:
-        for row, now in enumerate(at):
-            posed = _posed(uid, action, name, rate, now)
-            matrices = [posed[bone].matrix for bone in wanted]
-            base = (matrices[-1] @ undone[-1]).inverted() if carrier else Matrix()
-            places[row] = (base @ matrices[len(bones)]).translation
-            for joint, (matrix, rest) in enumerate(zip(matrices, undone, strict=True)):
-                if joint < len(bones):
-                    turns[row, joint] = (base @ matrix @ rest).to_quaternion()
-            yield row + 1, len(at)
+        for done, now in enumerate(at, start=1):
+            turn, place = shown.turns(_posed(uid, action, name, rate, now))
+            turns.append(turn)
+            places.append(place)
+            yield done, len(at)
     finally:
         sweep()
-    return turns, places
+    return shown.motion(np.array(turns), np.array(places))
 
 
 def _posed(

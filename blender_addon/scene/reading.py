@@ -95,7 +95,7 @@ def performance_steps(
     fps, action = scene_fps(scene), armature.animation_data.action
     if controls.is_unlike_takes(armature, rig, curves, at):
         uid = action.session_uid
-        data = retarget.from_pose(body, *(yield from playing.play(armature, rig, scene, at)))
+        data = yield from playing.play(armature, scene, at)
         # Blender may have built everything anew meanwhile (undo)
         action = by_uid(bpy.data.actions, uid)
         return Performance(Motion(data, fps), frames[0], action, played=True)
