@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 
 from . import handlers, mannequins
-from .backend_access import ArmatureError, Motion, Result
+from .backend_access import Motion, Result
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
@@ -101,11 +101,11 @@ def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
         selected = active.select_get() and mapping.seems_body(shown)
         if selected or mapping.is_body(shown):
             armatures.find_bones(shown)
-            return _editable(shown)
+            return armatures.editable(shown)
     character = settings_of(context.scene).character
     if character is not None and context.scene.objects.get(character.name) == character:
         armatures.find_bones(character)
-        return _editable(character)
+        return armatures.editable(character)
     return None
 
 
@@ -118,15 +118,6 @@ def shown_armature(context: bpy.types.Context) -> bpy.types.Object | None:
         return active
     character = settings_of(context.scene).character
     return character if character is not None and character.type == "ARMATURE" else None
-
-
-def _editable(armature: bpy.types.Object) -> bpy.types.Object:
-    if not armature.is_editable:
-        raise ArmatureError(
-            f"{armature.name!r} is linked from another file, so it cannot be animated here.",
-            "Make a library override of it, or use a new mannequin.",
-        )
-    return armature
 
 
 def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Placement:
