@@ -4,8 +4,9 @@
         --classifiers runs/actions --out runs/report.json
 
 Per action and seed one clip is made from a caption of its clips, at the usual length of the action.
-``--ask`` says what the network is told: ``prompt`` the words (and what the pipeline reads in them),
-``both`` the words and the label. The same measures of the real clips stand beside them. Rates are
+``--ask`` says what is asked: ``prompt`` the network with the words (and what the pipeline reads in
+them), ``both`` with the label too, ``whole`` the model as people do, with its judge and its finish.
+The same measures of the real clips stand beside them. Rates are
 given raw and after the clean-up that ``generate`` applies.
 """
 
@@ -33,6 +34,7 @@ from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.dit.vocabulary import Label, Wish
 from backend.training.data.conditioned import PLAIN_SOURCES, label_of
 from backend.training.data.dataset import Item, MotionDataset
+from backend.wire.messages import Request
 from scripts.starter.action_measures import interval, measured, spread
 
 FPS = smplrifke205.SPEC.fps
@@ -88,6 +90,11 @@ def made_clips(
             seconds = label.seconds[1] if label.seconds else 3.0
             frames = int(np.clip(round(seconds * FPS), MIN_FRAMES, pipeline.config.max_frames))
             jobs.append((label.name, caption, frames))
+    if options.ask == "whole":
+        return [
+            Made(name, caption, _as_people_do(pipeline, caption, frames / FPS, number))
+            for number, (name, caption, frames) in enumerate(jobs)
+        ]
     jobs.sort(key=lambda job: job[2])
     made: list[Made] = []
     for start in range(0, len(jobs), options.batch):
@@ -106,6 +113,10 @@ def made_clips(
         for (name, caption, _), x in zip(part, clips, strict=True):
             made.append(Made(name, caption, smplrifke205.to_motion135(np.asarray(x, np.float32))))
     return made
+
+
+def _as_people_do(pipeline: DiTPipeline, caption: str, seconds: float, seed: int) -> np.ndarray:
+    return pipeline.generate(Request(caption, seconds=seconds, seed=seed))[0].data
 
 
 def recognition(net: classifier.MotionClassifier, clips: Sequence[Made]) -> dict[str, object]:
@@ -164,7 +175,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--classifiers", type=Path, default=Path("runs/actions"))
     parser.add_argument("--which", default="chooser", help="chooser (default) or judge")
-    parser.add_argument("--ask", choices=("prompt", "both"), default="both")
+    parser.add_argument("--ask", choices=("prompt", "both", "whole"), default="both")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sampler")
     parser.add_argument("--steps", type=int)
