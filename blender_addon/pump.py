@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 import bpy
 
-from . import installing, placement
+from . import doctoring, installing, placement
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
@@ -38,18 +38,19 @@ def stop() -> None:
 def tick() -> float | None:
     """Take over all events and place what is finished; seconds until the next call, or None."""
     changed = board.drain()
-    changed = installing.drain() or changed
+    changed = installing.drain() or doctoring.running() or changed
     changed = _place_finished() or changed
     if changed:
         redraw()
-    return INTERVAL if board.busy or installing.running() else None
+    watching = board.busy or installing.running() or doctoring.running()
+    return INTERVAL if watching else None
 
 
 def wait(timeout: float | None = None) -> bool:
     """Tick until no job is under way; for scripts only. False when the time ran out first."""
     deadline = None if timeout is None else time.monotonic() + timeout
     tick()
-    while board.jobs or installing.running():
+    while board.jobs or board.chores or installing.running() or doctoring.running():
         if deadline is not None and time.monotonic() > deadline:
             return False
         time.sleep(WAIT_INTERVAL)

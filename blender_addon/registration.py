@@ -5,6 +5,8 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    doctoring,
+    folders,
     handlers,
     installing,
     joint_list,
@@ -15,7 +17,9 @@ from . import (
     preferences,
     properties,
     pump,
+    torch_builds,
 )
+from .backend_access import own_models
 from .jobs import board
 
 CLASSES: tuple[type, ...] = (
@@ -30,6 +34,7 @@ CLASSES: tuple[type, ...] = (
 
 def register() -> None:
     """Add classes, the scene's settings and the file handlers. Starts no process or thread."""
+    own_models.use_home(folders.user_folder(create=False))
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
@@ -42,6 +47,8 @@ def shut_down() -> None:
     """Stop the timer, the backend and any installation; nothing of Blender's is touched."""
     pump.stop()
     installing.shut_down()
+    doctoring.forget()
+    torch_builds.forget()
     board.shut_down()
     model_list.forget()
 

@@ -11,6 +11,7 @@ from . import (
     generate,
     joints,
     messages,
+    models,
     service,
     takes,
 )
@@ -22,6 +23,7 @@ CLASSES: tuple[type, ...] = (
     *messages.CLASSES,
     *takes.CLASSES,
     *service.CLASSES,
+    *models.CLASSES,
     *environment.CLASSES,
     *joints.CLASSES,
     *files.CLASSES,
