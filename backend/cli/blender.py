@@ -1,4 +1,4 @@
-"""Motions to .blend and .mp4: done by the add-on in a Blender process of its own.
+"""Motions to .blend, .fbx, .glb and .mp4: done by the add-on in a Blender process of its own.
 
 The backend never imports bpy. This module finds a Blender (bpy in this Python, or a ``blender``
 program), starts ``blender_addon/headless.py`` in it, and reads its errors.
@@ -72,7 +72,7 @@ def find() -> Blender:
     """
     if find_spec("blender_addon") is None and not (_ROOT / "blender_addon").is_dir():
         raise MissingDependency(
-            "The part of Kinetype that writes .blend and .mp4 is not installed here.",
+            "The part of Kinetype that writes .blend, .fbx, .glb and .mp4 is not installed here.",
             "Use the kinetype distribution or a checkout, or write .npz and .bvh.",
         )
     named = os.environ.get(PROGRAM_VARIABLE)
@@ -84,7 +84,7 @@ def find() -> Blender:
     if program:
         return _program(program)
     raise MissingDependency(
-        "Writing .blend and .mp4 needs Blender, and there is none here.", install_hint()
+        "Writing .blend, .fbx, .glb and .mp4 needs Blender, and there is none here.", install_hint()
     )
 
 
@@ -120,7 +120,7 @@ def _program(path: str) -> Blender:
 
 
 def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> None:
-    """Write one motion as .blend and .mp4 files, one of each kind in one run of Blender.
+    """Write one motion as files that Blender writes, one of each kind in one run of it.
 
     Raises:
         MissingDependency: no Blender.
