@@ -25,7 +25,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "head_down": (0.9, 2.0),
     "upside_down": (0.5, 0.9),
     "floor": (0.15, 10.0),
-    "speed": (15.0, 200.0),
+    "speed": (15.0, 300.0),
     "bone_change": (0.1, 0.5),
     "ik_error_mm": (50.0, 150.0),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..position_error import joint_positions
 from . import body_checks, formats
-from .body_checks import BodyChecks
 from .load import read_clip
 
 
@@ -61,21 +60,21 @@ def inspect(
     """Read a file and measure it; arguments and errors of :func:`.load.read_clip`."""
     clip = read_clip(path, source, fps=fps, up=up, force=force, sample=sample)
     joints = joint_positions(clip.data, clip.representation)
-    measured = BodyChecks(**{**asdict(body_checks.measure(joints, clip.fps)), **clip.checks})
+    measured = {**asdict(body_checks.measure(joints, clip.fps)), **clip.checks}
     moved = (joints[-1, 0] - joints[0, 0])[[0, 2]]
     return Inspection(
-        str(path),
-        path.stat().st_size,
-        clip.representation,
-        len(joints),
-        float(clip.fps),
-        round(len(joints) / clip.fps, 3),
-        round(float(np.ptp(joints[..., 1], axis=1).max()), 3),
-        round(float(np.linalg.norm(moved)), 3),
-        *(round(value, 3) for value in astuple(measured)),
-        _count(path),
-        clip.warnings,
-        joints,
+        file=str(path),
+        bytes=path.stat().st_size,
+        representation=clip.representation,
+        frames=len(joints),
+        fps=float(clip.fps),
+        seconds=round(len(joints) / clip.fps, 3),
+        height=round(float(np.ptp(joints[..., 1], axis=1).max()), 3),
+        travel=round(float(np.linalg.norm(moved)), 3),
+        motions=_count(path),
+        warnings=clip.warnings,
+        joints=joints,
+        **{name: round(value, 3) for name, value in measured.items()},
     )
 
 

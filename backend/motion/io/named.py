@@ -178,10 +178,12 @@ def _walk(content: object, place: str, depth: int) -> Iterator[Found]:
         yield from _sampled(arrays)
     elif smpl_params.has_motion(arrays) or _is_kimodo(arrays):
         yield Found(arrays, place)
-    elif (key := _joint_key(arrays)) is not None:
-        for number in range(batched(arrays[key].shape)):
-            one = arrays[key][number : number + 1] if arrays[key].ndim == 4 else arrays[key]
-            yield Found({**arrays, key: one}, place)
+    elif (points := _joint_key(arrays)) is not None:
+        for number in range(batched(arrays[points].shape)):
+            one = (
+                arrays[points][number : number + 1] if arrays[points].ndim == 4 else arrays[points]
+            )
+            yield Found({**arrays, points: one}, place)
     else:
         frames = [value for value in content.values() if isinstance(value, Mapping)]
         if frames and place != "sequence_results" and all(map(_is_frame, frames)):
@@ -254,7 +256,7 @@ def _persons(frame: Mapping[object, object]) -> Iterator[tuple[int, Arrays]]:
                 continue
             arrays = _arrays_of(body)
             place = _entry(frame.get("camera"), row)
-            if isinstance(place, np.ndarray | list) and np.size(place) == 3:  # type: ignore[arg-type]
+            if isinstance(place, np.ndarray | list) and np.size(place) == 3:
                 arrays["trans"] = np.asarray(place, dtype=np.float64).reshape(3)
             yield _number(_entry(ids, row), row), arrays
         return
