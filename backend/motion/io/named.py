@@ -179,10 +179,9 @@ def _walk(content: object, place: str, depth: int) -> Iterator[Found]:
     elif smpl_params.has_motion(arrays) or _is_kimodo(arrays):
         yield Found(arrays, place)
     elif (points := _joint_key(arrays)) is not None:
-        for number in range(batched(arrays[points].shape)):
-            one = (
-                arrays[points][number : number + 1] if arrays[points].ndim == 4 else arrays[points]
-            )
+        all_of_it = arrays[points]
+        for number in range(batched(all_of_it.shape)):
+            one = all_of_it[number : number + 1] if all_of_it.ndim == 4 else all_of_it
             yield Found({**arrays, points: one}, place)
     else:
         frames = [value for value in content.values() if isinstance(value, Mapping)]
