@@ -15,12 +15,14 @@ from . import (
     operators,
     panels,
     preferences,
+    preparing,
     properties,
     pump,
     torch_builds,
 )
 from .backend_access import own_models
 from .jobs import board
+from .scene import playing
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
@@ -41,11 +43,13 @@ def register() -> None:
     joint_list.attach()
     menus.attach()
     handlers.attach()
+    playing.attach()
 
 
 def shut_down() -> None:
-    """Stop the timer, the backend and any installation; nothing of Blender's is touched."""
+    """Stop the timer, the backend and any installation; of Blender's nothing is touched."""
     pump.stop()
+    preparing.cancel()
     installing.shut_down()
     doctoring.forget()
     torch_builds.forget()
@@ -56,6 +60,7 @@ def shut_down() -> None:
 def unregister() -> None:
     """Stop what runs (within a few seconds), then remove all that :func:`register` added."""
     shut_down()
+    playing.detach()
     handlers.detach()
     menus.detach()
     joint_list.detach()

@@ -22,8 +22,7 @@ from ..wire.tasks import ModelTask, TaskDone
 
 MAX_QUEUED = 64
 ABANDON_SECONDS = 0.35
-"""A job that has not noticed its cancel by then is answered without it: it may be in a library that
-nothing can interrupt. What it makes is dropped when it comes."""
+"""For work beside the engine: a cancel that is not noticed by then is answered without it."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,13 +48,20 @@ class JobQueue(Generic[Queued]):
         make_engine: called once on the worker thread, before the first job.
         emit: takes every :class:`Progress`, :class:`Result` and :class:`Failure`; must not block
             for long and must be safe to call from two threads.
+        abandon_seconds: a job that has not noticed its cancel by then is answered without it; what
+            it makes is dropped when it comes. Without it the answer waits for the job.
     """
 
     def __init__(
-        self, make_engine: Callable[[], Runner[Queued, Done]], emit: Callable[[Message], None]
+        self,
+        make_engine: Callable[[], Runner[Queued, Done]],
+        emit: Callable[[Message], None],
+        *,
+        abandon_seconds: float | None = None,
     ) -> None:
         self._make_engine = make_engine
         self._emit = emit
+        self._abandon_seconds = abandon_seconds
         self._engine: Runner[Queued, Result | TaskDone] | None = None
         self._waiting: deque[Queued] = deque()
         self._running: Queued | None = None
@@ -77,18 +83,17 @@ class JobQueue(Generic[Queued]):
             self._emit(Failure.from_error(request.id, problem))
 
     def cancel(self, request_id: str) -> None:
-        """Drop a queued job now, stop a running one at its next step, after
-        :data:`ABANDON_SECONDS` without waiting for that; others are ignored.
-        """
+        """Drop a queued job now, stop a running one at its next step; others are ignored."""
         with self._changed:
             dropped = [job for job in self._waiting if job.id == request_id]
             for job in dropped:
                 self._waiting.remove(job)
             if self._running is not None and self._running.id == request_id:
                 self._cancelled.set()
-                given_up = threading.Timer(ABANDON_SECONDS, self._abandon, [request_id])
-                given_up.daemon = True
-                given_up.start()
+                if self._abandon_seconds is not None:
+                    given_up = threading.Timer(self._abandon_seconds, self._abandon, [request_id])
+                    given_up.daemon = True
+                    given_up.start()
         for job in dropped:
             self._emit(Failure.from_error(job.id, _cancelled()))
 

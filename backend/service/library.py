@@ -86,7 +86,9 @@ def _download(task: ModelTask) -> TaskDone:
     info = registry.model_info(name) or _of_hub_id(name)
     repo = info.hub_id if info and info.hub_id else name
     if info is not None and not info.hub_id:
-        raise InvalidRequest(f"{name!r} needs no download: it {registry.state_words(info)}.", "")
+        raise InvalidRequest(
+            f"{name!r} needs no download: it {registry.state_words(info)}.", "Use it as it is."
+        )
     if hub_cache.offline():
         raise ModelAbsent(
             f"{repo} cannot be downloaded: the environment forbids the network (HF_HUB_OFFLINE).",

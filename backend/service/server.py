@@ -37,7 +37,7 @@ from ..wire.control import (
 )
 from ..wire.messages import Failure, Request, Result
 from ..wire.tasks import ModelTask
-from .jobs import JobQueue, Runner, internal_error
+from .jobs import ABANDON_SECONDS, JobQueue, Runner, internal_error
 from .library import Librarian
 
 EXIT_OK = 0
@@ -65,7 +65,9 @@ class Server:
         self._writer = writer
         self._write_lock = threading.Lock()
         self._jobs: JobQueue[Request] = JobQueue(make_engine, self._send)
-        self._tasks: JobQueue[ModelTask] = JobQueue(Librarian, self._send)
+        self._tasks: JobQueue[ModelTask] = JobQueue(
+            Librarian, self._send, abandon_seconds=ABANDON_SECONDS
+        )
         self._silence = Silence(CLIENT_SILENCE_SECONDS, HEARTBEAT_SECONDS)
         self._watched = False
 

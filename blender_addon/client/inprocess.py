@@ -91,7 +91,9 @@ class _LocalLink:
         backend = backend_access.load_service()
         options = self._session.options
         jobs = backend.jobs.JobQueue(lambda: backend.engine.Engine(**options), self._emit)
-        tasks = backend.jobs.JobQueue(backend.library.Librarian, self._emit)
+        tasks = backend.jobs.JobQueue(
+            backend.library.Librarian, self._emit, abandon_seconds=backend.jobs.ABANDON_SECONDS
+        )
         try:
             self._emit(control.Ready(VERSION, os.getpid(), platform.node()))
             while (message := self._incoming.get()) is not None and not self._closing.is_set():

@@ -6,16 +6,17 @@ Only where other controls than the keyed ones move a control rig (IK), it must b
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 
-from ..backend_access import JOINT_NAMES, InvalidRequest, Motion, quaternions, retarget
+from ..backend_access import InvalidRequest, Motion, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, playing
 from .action import rotation_path, scene_fps
+from .lookup import by_uid
 
 _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
 
@@ -45,7 +46,22 @@ def frames_of(armature: bpy.types.Object) -> tuple[int, int] | None:
 
 
 def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Performance:
+    """The active Action of an armature as a motion, at once; see :func:`performance_steps`."""
+    steps = performance_steps(armature, scene)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+def performance_steps(
+    armature: bpy.types.Object, scene: bpy.types.Scene
+) -> Generator[playing.Step, None, Performance]:
     """The active Action of an armature with SMPL bones as motion_135 at the scene's rate.
+
+    A generator that returns it. Only where the rig must be played it yields: after each frame, so
+    that the caller can let Blender draw, or close it, meanwhile.
 
     F-curves are evaluated with their modifiers; a channel that has none keeps its present value.
     Constraints, drivers and NLA strips are not part of it. A control rig that is in another state
@@ -53,8 +69,9 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     as Blender shows it. Nothing of the scene is changed.
 
     Raises:
-        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`.
-        InvalidRequest: there is no Action, or it does not move the bones.
+        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`; deleted
+            meanwhile.
+        InvalidRequest: there is no Action, or it does not move the bones; meanwhile it changed.
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
@@ -75,18 +92,20 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     if frames is None or not placed:
         raise _nothing(armature)
     at = range(frames[0], frames[1] + 1)
-    played = controls.is_unlike_takes(armature, rig, curves, at)
-    if played:
-        data = retarget.from_pose(body, *_played(armature, rig, scene, at))
-    elif keyed:
+    fps, action = scene_fps(scene), armature.animation_data.action
+    if controls.is_unlike_takes(armature, rig, curves, at):
+        uid = action.session_uid
+        data = yield from playing.play(armature, scene, at)
+        # Blender may have built everything anew meanwhile (undo)
+        action = by_uid(bpy.data.actions, uid)
+        return Performance(Motion(data, fps), frames[0], action, played=True)
+    if keyed:
         rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
         moved = chosen[body.root]
         locations = {moved.name: _values(moved, "location", curves, at)}
         data = retarget.to_motion(body, rotations, locations)
-    else:
-        raise _nothing(armature)
-    action = armature.animation_data.action
-    return Performance(Motion(data, scene_fps(scene)), frames[0], action, played)
+        return Performance(Motion(data, fps), frames[0], action)
+    raise _nothing(armature)
 
 
 def _nothing(armature: bpy.types.Object) -> InvalidRequest:
@@ -94,35 +113,6 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
         f"{armature.name!r} has no Action that moves its bones.",
         "Generate a motion, or put a take on it.",
     )
-
-
-def _played(
-    armature: bpy.types.Object, rig: retarget.Rig, scene: bpy.types.Scene, at: range
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turns ``[T, 22, 4]`` of the joints and pelvis positions ``[T, 3]`` as Blender evaluates them.
-
-    Both are against what carries the whole rig (a root control), as the keys of a take are.
-    """
-    bones = [rig.played.get(joint, rig.bones[joint]) for joint in JOINT_NAMES]
-    carrier = armature.data.bones[rig.mover].parent if rig.mover else None
-    pelvis = rig.places.get(JOINT_NAMES[0], bones[0])
-    wanted = [*bones, pelvis, *([carrier.name] if carrier else [])]
-    undone = [armature.data.bones[name].matrix_local.inverted() for name in wanted]
-    turns, places = np.empty((len(at), len(bones), 4)), np.empty((len(at), 3))
-    frame, part = scene.frame_current, scene.frame_subframe
-    try:
-        for row, now in enumerate(at):
-            scene.frame_set(now)
-            posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
-            matrices = [posed[name].matrix for name in wanted]
-            base = (matrices[-1] @ undone[-1]).inverted() if carrier else Matrix()
-            places[row] = (base @ matrices[len(bones)]).translation
-            for joint, (matrix, rest) in enumerate(zip(matrices, undone, strict=True)):
-                if joint < len(bones):
-                    turns[row, joint] = (base @ matrix @ rest).to_quaternion()
-    finally:
-        scene.frame_set(frame, subframe=part)
-    return turns, places
 
 
 def _rotation(

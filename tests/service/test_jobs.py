@@ -132,7 +132,7 @@ def test_a_job_that_notices_no_cancel_is_answered_without_it(
             assert request.prompt != "deaf" or go.wait(PATIENCE)
             return super().run(request, on_progress)
 
-    jobs: JobQueue[Request] = JobQueue(Deaf, answers.put)
+    jobs: JobQueue[Request] = JobQueue(Deaf, answers.put, abandon_seconds=0.05)
     first, second = Request("deaf"), Request("walk")
     jobs.submit(first)
     jobs.submit(second)
