@@ -28,7 +28,9 @@ def chosen(name: str) -> ModelInfo:
 
     The backend looks at those before it loads them.
     """
-    return find(name) or ModelInfo(name, name, abilities=tuple(ABILITIES))
+    return find(name) or ModelInfo(
+        name, name, abilities=tuple(ABILITIES), qualities=limits.QUALITIES
+    )
 
 
 def replace(found: Iterable[ModelInfo]) -> None:

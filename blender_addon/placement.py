@@ -221,7 +221,10 @@ def _keyed(
 ) -> bpy.types.Action:
     where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
     settings = settings_of(scene)
-    feet = settings.feet
+    finish = motion.meta.get("finish")
+    finish = finish if isinstance(finish, dict) else {}
+    # a body in place moves its standing feet, which a foot lock would hold
+    feet = 0.0 if finish.get("in_place") else settings.feet
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
         source = _by_uid(bpy.data.actions, placement.source)
@@ -230,9 +233,14 @@ def _keyed(
         return actions.apply_edit(
             armature, motion, source, played=placement.played, feet=feet, **where
         )
-    return actions.apply_motion(
+    take = actions.apply_motion(
         armature, motion, feet=feet, here=source is None, twists=settings.twists, **where
     )
+    if "loop" in finish:  # the frame after the last is the first again
+        first, last = take.curve_frame_range
+        take.use_frame_range = take.use_cyclic = True
+        take.frame_start, take.frame_end = first, last + 1.0
+    return take
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

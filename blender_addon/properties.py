@@ -16,6 +16,7 @@ from bpy.props import (
 from . import model_list
 from .backend_access import limits
 from .scene import armature as armatures
+from .shape_settings import ShapeSettings
 
 SCENE_PROPERTY = "kinetype"
 EXAMPLE_PROMPT = "a person walks forward"
@@ -79,7 +80,7 @@ def _choose_take(settings: bpy.types.PropertyGroup, index: int) -> None:
     settings.take = bpy.data.actions[index] if 0 <= index < len(bpy.data.actions) else None
 
 
-class KinetypeSettings(bpy.types.PropertyGroup):
+class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
     """What the panel edits; read once when Generate is clicked."""
 
     prompt: StringProperty(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from .. import model_list, placement, takes
+from .. import model_list, placement, shape_settings, takes
 from ..backend_access import InvalidRequest, KinetypeError, Request, messages
 from ..properties import KinetypeSettings, settings_of
 from ..scene import action as actions
@@ -66,6 +66,7 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
     if request.steps is not None:
         settings.steps = request.steps
     settings.sampler = request.sampler or "DEFAULT"
+    shape_settings.recall(settings, request)
 
 
 def _problem(context: bpy.types.Context, *, needs_character: bool) -> str:
