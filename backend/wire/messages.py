@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,16 @@ from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
 from . import limits
 from .checks import check_number as _check
 from .checks import shown as _shown
+from .directing import Segment, check_constraints, check_segments, segment_of
 from .skeleton import MOTION_DIM, MOTION_FPS
 
 FrameRange = tuple[int, int]
 """Half-open."""
 _TASKS = {"edit", "describe", "sample"}
-_LEFT_OUT = ("constraints", "quality", "variety", "loop", "in_place", "speed", "amplitude")
+_LEFT_OUT = (
+    *("constraints", "segments", "correct"),
+    *("quality", "variety", "loop", "in_place", "speed", "amplitude"),
+)
 """Fields that older backends do not know: not sent where they ask for nothing."""
 
 
@@ -42,10 +46,12 @@ class Request:
     ``variety`` lets each sample differ by the draws of :mod:`backend.service.finishing`, which also
     brings about ``speed`` (tempo; the length stays), ``amplitude`` (how far limbs go), ``loop``
     (about ``seconds`` long, its end leads into its start) and ``in_place``. ``constraints`` are
-    plain JSON objects ``{type, frame_indices, ...}`` of poses, hands, feet and paths to reach, for
-    models that can. What else can be asked for takes the place of a generation, at most one; the
-    prompt may then be empty: ``edit`` makes part of a motion anew, ``describe`` says in words what
-    happens, ``sample`` makes motions of a named action.
+    plain JSON objects of poses, hands, feet and paths to reach (:mod:`.directing`), for models that
+    can; ``correct`` brings the finished motion to them. ``segments`` are several prompts with their
+    times: the prompt may then be empty, and ``seconds`` is theirs. What else can be asked for takes
+    the place of a generation, at most one of them, and the prompt may then be empty: ``edit`` makes
+    part of a motion anew, ``describe`` says in words what happens, ``sample`` makes motions of a
+    named action.
     """
 
     prompt: str
@@ -70,6 +76,8 @@ class Request:
     describe: Describe | None = None
     sample: Sample | None = None
     constraints: tuple[Mapping[str, object], ...] = ()
+    correct: bool = True
+    segments: tuple[Segment, ...] = ()
     id: str = field(default_factory=new_id)
 
     @property
@@ -82,7 +90,24 @@ class Request:
         return "generate" if self.sample is None else "sample"
 
     def validated(self) -> Request:
-        """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
+        """This request, its prompt stripped; :class:`InvalidRequest` says what to change.
+
+        With ``segments`` the length is theirs, and so is a prompt that is empty.
+        """
+        return self._of_segments()._checked() if self.segments else self._checked()
+
+    def _of_segments(self) -> Request:
+        check_segments(self.segments)
+        if self.estimate_length or self.verb != "generate":
+            raise InvalidRequest(
+                "Prompts in time are for a new motion of a given length.",
+                "Leave out what is edited, described or estimated.",
+            )
+        told = ", then ".join(segment.prompt.strip() for segment in self.segments)
+        prompt = self.prompt.strip() or told[: limits.MAX_PROMPT_CHARS]
+        return replace(self, prompt=prompt, seconds=self.segments[-1].end)
+
+    def _checked(self) -> Request:
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
         tasks = [task for task in (self.edit, self.describe, self.sample) if task is not None]
         if len(tasks) > 1:
@@ -130,7 +155,16 @@ class Request:
             raise InvalidRequest(
                 f"Unknown sampler {_shown(self.sampler)}.", f"Use one of: {', '.join(samplers)}."
             )
-        for name in ("cleanup", "keep_best", "estimate_length", "variety", "loop", "in_place"):
+        flags = (
+            "cleanup",
+            "keep_best",
+            "estimate_length",
+            "correct",
+            "variety",
+            "loop",
+            "in_place",
+        )
+        for name in flags:
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} must be true or false.", "Leave it out for neither.")
         self._check_finish()
@@ -139,7 +173,7 @@ class Request:
                 f"Unknown preset of inverse kinematics {_shown(self.ik)}.",
                 f"Use one of: {', '.join(limits.IK_PRESETS)}.",
             )
-        _check_constraints(self.constraints)
+        check_constraints(self.constraints)
         if not isinstance(self.model, str) or not self.model.strip():
             raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
         if len(self.model) > limits.MAX_MODEL_CHARS:
@@ -162,7 +196,7 @@ class Request:
         plain = self.speed == self.amplitude == 1.0
         if not (self.variety or self.loop or self.in_place) and plain:
             return
-        if self.verb != "generate" or self.constraints:
+        if self.verb != "generate" or self.constraints or self.segments:
             raise InvalidRequest(
                 "Variety, loop, in place, speed and amplitude are for motions that a prompt alone "
                 "makes.",
@@ -172,9 +206,10 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the tasks (``codec`` carries those)."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TASKS}
-        defaults = {f.name: f.default for f in fields(self)}
+        values["segments"] = [asdict(segment) for segment in self.segments]
+        usual = {f.name: f.default for f in fields(self)} | {"segments": []}
         for name in _LEFT_OUT:
-            if values[name] == defaults[name]:
+            if values[name] == usual[name]:
                 del values[name]
         return values
 
@@ -192,21 +227,9 @@ class Request:
             )
         if isinstance(values.get("constraints"), list):
             values = {**values, "constraints": tuple(values["constraints"])}
+        if isinstance(values.get("segments"), list):
+            values = {**values, "segments": tuple(map(segment_of, values["segments"]))}
         return cls(**values)
-
-
-def _check_constraints(constraints: object) -> None:
-    if not isinstance(constraints, tuple) or len(constraints) > limits.MAX_CONSTRAINTS:
-        raise InvalidRequest(
-            "The constraints are no list, or too many.",
-            f"Give at most {limits.MAX_CONSTRAINTS} objects {{type, frame_indices, ...}}.",
-        )
-    for number, each in enumerate(constraints):
-        if not isinstance(each, Mapping) or not isinstance(each.get("type"), str):
-            raise InvalidRequest(
-                f"Constraint {number} is {_shown(each)}.",
-                "Give objects {type, frame_indices, ...}.",
-            )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ CARD = Family(
             ("starter-open", "Starter Open", "yes"),
         )
     ),
-    trainers={"dit": "training.dit.recipe:DiTRecipe"},
+    trainers={
+        "dit": "training.dit.recipe:DiTRecipe",
+        "judge": "training.judge.recipe:JudgeRecipe",
+    },
     qualities=_QUALITIES,
 )
