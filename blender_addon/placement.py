@@ -210,6 +210,8 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
+        for take in takes[1:]:  # of the same moment: the list keeps the order of the samples
+            take[actions.MADE_KEY] = takes[0][actions.MADE_KEY]
     settings.character = armature
     settings.take = takes[0]
     warning = armatures.why_unseen(armature) or controls.left_behind(before, takes[0])

@@ -239,6 +239,10 @@ class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
         description="What of the body is made anew; the rest keeps its keys",
         items=EDIT_PARTS,
     )
+    takes_all: BoolProperty(
+        name="All Characters", description="List the takes of all characters, not of this one only"
+    )
+    takes_starred: BoolProperty(name="Starred", description="List only takes with a star")
     take: PointerProperty(
         name="Take", description="The take highlighted in the list", type=bpy.types.Action
     )

@@ -12,6 +12,7 @@ from . import (
     joints,
     messages,
     service,
+    take_tools,
     takes,
 )
 
@@ -21,6 +22,7 @@ CLASSES: tuple[type, ...] = (
     *character.CLASSES,
     *messages.CLASSES,
     *takes.CLASSES,
+    *take_tools.CLASSES,
     *service.CLASSES,
     *environment.CLASSES,
     *joints.CLASSES,
