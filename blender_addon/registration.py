@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    directing,
     handlers,
     installing,
     joint_list,
@@ -21,6 +22,7 @@ from .jobs import board
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     *joint_list.CLASSES,
+    *directing.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
@@ -34,6 +36,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     joint_list.attach()
+    directing.attach()
     menus.attach()
     handlers.attach()
 
@@ -51,6 +54,7 @@ def unregister() -> None:
     shut_down()
     handlers.detach()
     menus.detach()
+    directing.detach()
     joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):
