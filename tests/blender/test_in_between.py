@@ -16,8 +16,8 @@ from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import compat, reading  # noqa: E402
 
+from .directed import apart, character, heads, turns  # noqa: E402
 from .synthetic import random_motion  # noqa: E402
-from .test_direct import apart, character, heads, turns  # noqa: E402
 from .test_rig_map import kit_rig  # noqa: E402
 
 KEYED = (1, 25, 60)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from backend.wire.directing import TYPES
 
 from backend.pipelines import registry
 from backend.wire.control import ModelInfo
+from backend.wire.directing import TYPES
 from backend.wire.messages import Motion, Progress, Request
 from backend.wire.skeleton import JOINT_NAMES, MOTION_DIM, MOTION_FPS
 
