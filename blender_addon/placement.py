@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import bpy
 
 from . import directing, handlers
-from .backend_access import ArmatureError, Motion, Result
+from .backend_access import Motion, Result
 from .jobs import REQUEST_KEY
 from .properties import settings_of
 from .scene import action as actions
@@ -89,16 +89,16 @@ def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
         wears = worn is not None and worn.type == "ARMATURE"
         if wears and (active.select_get() or mapping.is_body(worn)):
             armatures.find_bones(worn)
-            return _editable(worn)
+            return armatures.editable(worn)
     if active is not None and active.type != "ARMATURE":
         active = None
     if active is not None and (active.select_get() or armatures.is_smpl_armature(active)):
         armatures.find_bones(active)
-        return _editable(active)
+        return armatures.editable(active)
     character = settings_of(context.scene).character
     if character is not None and context.scene.objects.get(character.name) == character:
         armatures.find_bones(character)
-        return _editable(character)
+        return armatures.editable(character)
     return None
 
 
@@ -111,15 +111,6 @@ def shown_armature(context: bpy.types.Context) -> bpy.types.Object | None:
         return active
     character = settings_of(context.scene).character
     return character if character is not None and character.type == "ARMATURE" else None
-
-
-def _editable(armature: bpy.types.Object) -> bpy.types.Object:
-    if not armature.is_editable:
-        raise ArmatureError(
-            f"{armature.name!r} is linked from another file, so it cannot be animated here.",
-            "Make a library override of it, or use a new mannequin.",
-        )
-    return armature
 
 
 def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Placement:

@@ -63,6 +63,16 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     return dict(find_rig(armature).bones)
 
 
+def editable(armature: bpy.types.Object) -> bpy.types.Object:
+    """The armature; :class:`ArmatureError` where it is linked from another file."""
+    if not armature.is_editable:
+        raise ArmatureError(
+            f"{armature.name!r} is linked from another file, so it cannot be animated here.",
+            "Make a library override of it, or use a new mannequin.",
+        )
+    return armature
+
+
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
     """Whether an object is an armature that can take a motion; cheap enough for ``poll``."""
     return mapping.is_body(candidate)
