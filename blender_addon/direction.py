@@ -108,9 +108,7 @@ def plan(armature: bpy.types.Object, scene: bpy.types.Scene, seconds: float) -> 
     for wish in directing.wishes_of(wants):
         _READERS[wish.kind](draft, wish)
     _add_ends(draft, wants)
-    direction = Direction(
-        tuple(draft.titles), tuple(draft.uids), draft.poses, blend=bool(wants.blend)
-    )
+    direction = Direction(tuple(draft.titles), tuple(draft.uids), draft.poses)
     segments = tuple(segment for _, segment in parts)
     return Plan(first, seconds, segments, tuple(draft.constraints), direction)
 

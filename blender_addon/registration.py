@@ -14,10 +14,12 @@ from . import (
     operators,
     panels,
     preferences,
+    preparing,
     properties,
     pump,
 )
 from .jobs import board
+from .scene import playing
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
@@ -39,11 +41,13 @@ def register() -> None:
     directing.attach()
     menus.attach()
     handlers.attach()
+    playing.attach()
 
 
 def shut_down() -> None:
-    """Stop the timer, the backend and any installation; nothing of Blender's is touched."""
+    """Stop the timer, the backend and any installation; of Blender's nothing is touched."""
     pump.stop()
+    preparing.cancel()
     installing.shut_down()
     board.shut_down()
     model_list.forget()
@@ -52,6 +56,7 @@ def shut_down() -> None:
 def unregister() -> None:
     """Stop what runs (within a few seconds), then remove all that :func:`register` added."""
     shut_down()
+    playing.detach()
     handlers.detach()
     menus.detach()
     directing.detach()

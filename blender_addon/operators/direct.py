@@ -9,12 +9,13 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty
 from mathutils import Vector
 
-from .. import directing, direction, model_list, placement, takes
-from ..backend_access import Edit, InvalidRequest, KinetypeError, Motion, limits
-from ..properties import settings_of
+from .. import directing, direction, model_list, placement, preparing, pump
+from ..backend_access import Edit, InvalidRequest, KinetypeError, limits
+from ..properties import frozen, settings_of
 from ..scene import armature as armatures
 from ..scene import places, posing, reading
 from .base import KinetypeOperator
+from .edit import READING, with_origin
 from .generate import WaitOperator, model_of, new_seed, request_from, submit
 
 NO_CHARACTER = "Select the character to direct; Add Mannequin makes one"
@@ -121,19 +122,24 @@ class KINETYPE_OT_direct(WaitOperator):
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
         request = request_from(settings, plan=planned)
-        performed = None
-        if planned.direction.blend:
-            performed = reading.read_performance(armature, context.scene)
         where = replace(
-            placement.capture(context, start_frame=planned.start_frame),
-            target=armature.session_uid,
-            target_name=armature.name,
-            always_new=False,
-            source=None if performed is None else performed.action.session_uid,
-            played=performed is not None and performed.played,
+            placement.capture_edit(context, armature),
+            start_frame=planned.start_frame,
             direction=planned.direction,
         )
-        submit(context, request, where)
+        if not directing.of(armature).blend:
+            submit(context, request, where)
+            return self.waited()
+
+        def ask(performance: reading.Performance) -> None:
+            into = replace(
+                planned.direction, into=performance.motion, first=performance.start_frame
+            )
+            around = replace(where.of(performance), start_frame=where.start_frame, direction=into)
+            submit(bpy.context, request, around)
+
+        preparing.start(READING, reading.performance_steps(armature, context.scene), ask)
+        pump.start()
         return self.waited()
 
 
@@ -162,24 +168,27 @@ class KINETYPE_OT_in_between(WaitOperator):
 
     def run(self, context: bpy.types.Context) -> set[str] | None:
         settings, armature = settings_of(context.scene), character_of(context)
-        performance = reading.read_performance(armature, context.scene)
-        first = performance.start_frame
-        last = first + len(performance.motion.data) - 1
-        if performance.motion.seconds > limits.MAX_SECONDS:
+        frames = reading.frames_of(armature)
+        assert frames is not None
+        kept = direction.kept_frames(armature, directing.of(armature), *frames)
+        anew = direction.made_anew(kept, *frames)
+        seconds = (frames[1] + 1 - frames[0]) / reading.scene_fps(context.scene)
+        if seconds > limits.MAX_SECONDS:
             raise InvalidRequest(
-                f"The Action lasts {performance.motion.seconds:.0f} seconds; at most "
-                f"{limits.MAX_SECONDS:.0f} can be made anew.",
+                f"The Action lasts {seconds:.0f} seconds; at most {limits.MAX_SECONDS:.0f} can be "
+                "made anew.",
                 "Put a shorter part of it into an Action of its own.",
             )
-        kept = direction.kept_frames(armature, directing.of(armature), first, last)
-        info = takes.info_of(performance.action)
-        origin = {} if info is None else {"prompt": info.prompt, "seed": info.seed}
-        motion = Motion(performance.motion.data, performance.motion.fps, origin)
-        edit = Edit(motion, direction.made_anew(kept, first, last))
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
-        where = placement.capture_edit(context, armature, performance)
-        submit(context, request_from(settings, edit=edit), where)
+        asked, where = frozen(settings), placement.capture_edit(context, armature)
+
+        def ask(performance: reading.Performance) -> None:
+            edit = Edit(with_origin(performance), anew)
+            submit(bpy.context, request_from(asked, edit=edit), where.of(performance))
+
+        preparing.start(READING, reading.performance_steps(armature, context.scene), ask)
+        pump.start()
         return self.waited()
 
 

@@ -5,7 +5,8 @@ import random
 import bpy
 from bpy.props import BoolProperty, FloatProperty
 
-from .. import direction, model_list, placement, pump
+from .. import direction, mannequins, model_list, placement, preparing, pump
+from ..asking import asked_now
 from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
 from ..backend_settings import backend_settings
 from ..jobs import board
@@ -66,7 +67,9 @@ def request_from(
 def submit(context: bpy.types.Context, request: Request, where: placement.Placement) -> None:
     """Send a request on its way and watch it."""
     board.drain()
-    board.submit(request, where, backend_settings(context), open_session)
+    board.submit(request, where, backend_settings(context), open_session, asked_now(context))
+    if where.target is None:
+        mannequins.prepare(context.scene)
     pump.start()
 
 
@@ -106,6 +109,7 @@ class WaitOperator(KinetypeOperator):
             return None
         before = tuple(board.finished)
         if not pump.wait(self.timeout or None):
+            preparing.cancel()
             board.cancel_all()
             return self.refuse(f"No motion within {self.timeout:g} seconds")
         if board.error is not None:
@@ -142,9 +146,11 @@ class KINETYPE_OT_cancel(KinetypeOperator):
 
     @classmethod
     def problem(cls, context: bpy.types.Context) -> str:
-        return "" if board.jobs else "Nothing is being generated"
+        running = board.jobs or preparing.current() is not None
+        return "" if running else "Nothing is being generated"
 
     def run(self, context: bpy.types.Context) -> None:
+        preparing.cancel()
         board.cancel_all()
         pump.start()
 

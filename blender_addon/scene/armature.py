@@ -205,7 +205,7 @@ def create_armature(
         collection: where to link it; when omitted the active collection, or the scene's own where
             the active one belongs to another file.
     """
-    metre = _metre(context.scene)
+    metre = metre_of(context.scene)
     heads = metre * retarget.smpl_to_blender(retarget.rest_heads())
     tails = metre * retarget.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
@@ -228,7 +228,7 @@ def create_armature(
     return armature
 
 
-def _metre(scene: bpy.types.Scene) -> float:
+def metre_of(scene: bpy.types.Scene) -> float:
     """Blender units that are one metre in a scene."""
     units = scene.unit_settings
     return 1.0 if units.system == "NONE" else 1.0 / units.scale_length

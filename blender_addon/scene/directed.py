@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, MOTION_FPS, directing, retarget
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, directing, retarget
 from .places import Space, headings
 from .posing import KeptPose
 
@@ -29,13 +29,15 @@ class Direction:
     Attributes:
         titles: how they are called. uids: entries of the character's list, '' for others.
         poses: of some constraints, the row of the scene's frames and the pose as it was read.
-        blend: the take is a copy of the active Action with the new frames in it.
+        into: what the Action performs, at the scene's rate, into a copy of which the new frames are
+            put; first: its first frame.
     """
 
     titles: tuple[str, ...] = ()
     uids: tuple[str, ...] = ()
     poses: Mapping[int, tuple[int, KeptPose]] = field(default_factory=dict)
-    blend: bool = False
+    into: Motion | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..backend_access import Motion, load_motion, retarget
 from . import action as actions
-from . import compat, reading
+from . import compat
 from .directed import DIRECTED_KEY, Direction, Wanted
 from .keeping import KeptKeys
 from .places import Space
@@ -23,7 +24,7 @@ class Keying:
 
     Attributes:
         feet, twists: see :func:`actions.apply_motion`.
-        played: see :class:`reading.Performance`.
+        played: see :class:`.reading.Performance`.
         wanted: the constraints of the request.
     """
 
@@ -44,15 +45,19 @@ def key(
     What was asked of the motion is met on the armature, too, and the take tells what is missing.
 
     Raises:
-        As :func:`actions.apply_motion` and :func:`reading.read_performance`.
+        As :func:`actions.apply_motion`.
     """
     fps = actions.scene_fps(how.scene)
-    blend = source is not None and how.direction is not None and how.direction.blend
-    first, offset = how.start_frame, 0
-    if source is not None and blend:
-        compat.assign_action(armature, source)
-        motion, first = _within(armature, motion, how)
-        offset = how.start_frame - first
+    first, offset, blend = how.start_frame, 0, False
+    if source is not None and how.direction is not None:
+        into = how.direction.into
+        blend = into is not None and math.isclose(into.fps, fps, rel_tol=1e-5)
+        if into is not None and blend:
+            first = min(how.direction.first, how.start_frame)
+            offset = how.start_frame - first
+            motion = _within(into, motion, how.start_frame - how.direction.first, source)
+        else:  # the scene has another rate than when it was read
+            source = None
     kept = None
     if source is not None:
         kept = _kept(armature, source, motion, first, played=how.played)
@@ -125,20 +130,17 @@ def _made(motion: Motion, rows: int, *, blend: bool) -> int:
     return int(motion.meta["edit"]["made"]) if blend else rows
 
 
-def _within(armature: bpy.types.Object, motion: Motion, how: Keying) -> tuple[Motion, int]:
-    """A motion put into what the armature's Action performs, at the scene's rate, and the first
-    frame of both.
-    """
-    before = reading.read_performance(armature, how.scene)
-    fps = before.motion.fps
-    made = load_motion("resample").resample_motion135(motion.data, motion.fps, fps)
-    old, offset = before.motion.data, how.start_frame - before.start_frame
-    offset = int(np.clip(offset, 0, len(old)))
-    end = offset + len(made)
-    data = np.concatenate([old[:offset], made, old[end:]])
-    kept = [[0, offset]] * (offset > 0) + [[end, len(old)]] * (end < len(old))
-    note = {"kept_frames": kept, "kept_joints": [], "made": len(made)}
-    origin = actions.read_description(before.action) or {}
+def _within(into: Motion, motion: Motion, start: int, source: bpy.types.Action) -> Motion:
+    """A motion put into another one, ``start`` rows after that one's start (or before it)."""
+    made = load_motion("resample").resample_motion135(motion.data, motion.fps, into.fps)
+    before, after = into.data[: max(start, 0)], into.data[max(start + len(made), 0) :]
+    data = np.concatenate([before, made, after])
+    ranges = [[0, len(before)], [len(before) + len(made), len(data)]]
+    note = {
+        "kept_frames": [[start, end] for start, end in ranges if end > start],
+        "kept_joints": [],
+        "made": len(made),
+    }
+    origin = actions.read_description(source) or {}
     note["before"] = {name: origin[name] for name in ("prompt", "seed") if name in origin}
-    blended = replace(motion, data=data, fps=fps, meta={**motion.meta, "edit": note})
-    return blended, before.start_frame if offset else how.start_frame
+    return replace(motion, data=data, fps=into.fps, meta={**motion.meta, "edit": note})

@@ -6,7 +6,7 @@ Only where other controls than the keyed ones move a control rig (IK), it must b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -14,9 +14,9 @@ import numpy as np
 
 from ..backend_access import InvalidRequest, Motion, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, playing
 from .action import rotation_path, scene_fps
-from .posing import Shown
+from .lookup import by_uid
 
 _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
 
@@ -62,7 +62,22 @@ def keyed_frames(armature: bpy.types.Object, *, selected: bool = False) -> set[i
 
 
 def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Performance:
+    """The active Action of an armature as a motion, at once; see :func:`performance_steps`."""
+    steps = performance_steps(armature, scene)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+def performance_steps(
+    armature: bpy.types.Object, scene: bpy.types.Scene
+) -> Generator[playing.Step, None, Performance]:
     """The active Action of an armature with SMPL bones as motion_135 at the scene's rate.
+
+    A generator that returns it. Only where the rig must be played it yields: after each frame, so
+    that the caller can let Blender draw, or close it, meanwhile.
 
     F-curves are evaluated with their modifiers; a channel that has none keeps its present value.
     Constraints, drivers and NLA strips are not part of it. A control rig that is in another state
@@ -70,8 +85,9 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     as Blender shows it. Nothing of the scene is changed.
 
     Raises:
-        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`.
-        InvalidRequest: there is no Action, or it does not move the bones.
+        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`; deleted
+            meanwhile.
+        InvalidRequest: there is no Action, or it does not move the bones; meanwhile it changed.
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
@@ -92,18 +108,20 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     if frames is None or not placed:
         raise _nothing(armature)
     at = range(frames[0], frames[1] + 1)
-    played = controls.is_unlike_takes(armature, rig, curves, at)
-    if played:
-        data = _played(Shown(armature), scene, at)
-    elif keyed:
+    fps, action = scene_fps(scene), armature.animation_data.action
+    if controls.is_unlike_takes(armature, rig, curves, at):
+        uid = action.session_uid
+        data = yield from playing.play(armature, scene, at)
+        # Blender may have built everything anew meanwhile (undo)
+        action = by_uid(bpy.data.actions, uid)
+        return Performance(Motion(data, fps), frames[0], action, played=True)
+    if keyed:
         rotations = np.stack([rotations_of(bone, curves, at) for bone in chosen], axis=1)
         moved = chosen[body.root]
         locations = {moved.name: values_of(moved, "location", curves, at)}
         data = retarget.to_motion(body, rotations, locations)
-    else:
-        raise _nothing(armature)
-    action = armature.animation_data.action
-    return Performance(Motion(data, scene_fps(scene)), frames[0], action, played)
+        return Performance(Motion(data, fps), frames[0], action)
+    raise _nothing(armature)
 
 
 def _nothing(armature: bpy.types.Object) -> InvalidRequest:
@@ -111,21 +129,6 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
         f"{armature.name!r} has no Action that moves its bones.",
         "Generate a motion, or put a take on it.",
     )
-
-
-def _played(shown: Shown, scene: bpy.types.Scene, at: range) -> np.ndarray:
-    """motion_135 of an armature on some frames, as Blender evaluates it there."""
-    turns, places = [], []
-    frame, part = scene.frame_current, scene.frame_subframe
-    try:
-        for now in at:
-            scene.frame_set(now)
-            turn, place = shown.turns()
-            turns.append(turn)
-            places.append(place)
-    finally:
-        scene.frame_set(frame, subframe=part)
-    return shown.motion(np.array(turns), np.array(places))
 
 
 def rotations_of(
