@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
     from backend.store import own_models
-    from backend.wire import codec, control, framing, limits, messages, model_words, skeleton, tasks
+    from backend.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 elif find_spec(".backend", __package__) is not None:
     from . import backend as _backend
     from .backend import errors
@@ -31,6 +41,7 @@ elif find_spec(".backend", __package__) is not None:
     from .backend.wire import (
         codec,
         control,
+        directing,
         framing,
         limits,
         messages,
@@ -44,7 +55,17 @@ elif (Path(__file__).resolve().parents[1] / "backend" / "import_name.py").is_fil
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
     from backend.store import own_models
-    from backend.wire import codec, control, framing, limits, messages, model_words, skeleton, tasks
+    from backend.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 else:
     import kinetype as _backend
     from kinetype import errors
@@ -54,6 +75,7 @@ else:
     from kinetype.wire import (
         codec,
         control,
+        directing,
         framing,
         limits,
         messages,
@@ -142,6 +164,7 @@ __all__ = [
     "atomic",
     "codec",
     "control",
+    "directing",
     "errors",
     "framing",
     "limits",

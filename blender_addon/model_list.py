@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .backend_access import ABILITIES, ModelInfo, limits, load_families, load_registry
+from .backend_access import (
+    ABILITIES,
+    ModelInfo,
+    directing,
+    limits,
+    load_families,
+    load_registry,
+)
 
 _cache: list[ModelInfo] = []
 _shown: list[str] = []
@@ -29,7 +36,13 @@ def chosen(name: str) -> ModelInfo:
 
     The backend looks at those before it loads them.
     """
-    return find(name) or ModelInfo(name, name, abilities=tuple(ABILITIES))
+    return find(name) or ModelInfo(
+        name,
+        name,
+        abilities=tuple(ABILITIES),
+        constraints=directing.TYPES,
+        qualities=limits.QUALITIES,
+    )
 
 
 def convertible() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    directing,
     doctoring,
     folders,
     handlers,
@@ -27,6 +28,7 @@ from .scene import playing
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     *joint_list.CLASSES,
+    *directing.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
@@ -41,6 +43,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     joint_list.attach()
+    directing.attach()
     menus.attach()
     handlers.attach()
     playing.attach()
@@ -63,6 +66,7 @@ def unregister() -> None:
     playing.detach()
     handlers.detach()
     menus.detach()
+    directing.detach()
     joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):

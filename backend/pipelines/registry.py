@@ -338,6 +338,7 @@ def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
             family=family.name,
             abilities=about.abilities,
             options=about.options,
+            qualities=about.qualities,
             commercial_use=info.commercial_use or str(values.get("commercial_use") or ""),
             excluded_regions=info.excluded_regions or about.excluded_regions,
             speed=info.speed or about.speed,
