@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    directing,
     handlers,
     installing,
     joint_list,
@@ -23,6 +24,7 @@ from .scene import playing
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     *joint_list.CLASSES,
+    *directing.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
@@ -36,6 +38,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     joint_list.attach()
+    directing.attach()
     menus.attach()
     handlers.attach()
     playing.attach()
@@ -56,6 +59,7 @@ def unregister() -> None:
     playing.detach()
     handlers.detach()
     menus.detach()
+    directing.detach()
     joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):
