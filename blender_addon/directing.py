@@ -279,9 +279,9 @@ def wishes_of(directing: KinetypeDirecting) -> list[KinetypeWish]:
 def title_of(wish: KinetypeWish) -> str:
     """How an entry is called in the list and on the take."""
     if wish.kind == "POSE":
-        return f"Pose, frame {wish.frame}"
+        return f"Pose {wish.frame}"
     name = PINNED.get(wish.limb, "Limb") if wish.kind == "PIN" else "Path"
-    return f"{name}, frames {wish.frame} to {wish.last}"
+    return f"{name} {wish.frame}–{wish.last}"
 
 
 def release(character: bpy.types.Object) -> None:
@@ -319,6 +319,13 @@ def missed_text(cm: float | None, degrees: float | None) -> str:
     return ", ".join(told if degrees is None else [*told, f"{degrees:.1f}°"])
 
 
+def missed_lines(take: bpy.types.Action) -> list[str]:
+    """What a take tells of its constraints, for the panel; the worst where there are many."""
+    told = [(each, missed_text(each["cm"], each["degrees"])) for each in missed(take)]
+    worst = sorted((pair for pair in told if pair[1]), key=lambda pair: -(pair[0]["cm"] or 0.0))
+    return [f"{each['title']}: {text} off" for each, text in worst[:_MOST_LINES]]
+
+
 def record(character: bpy.types.Object, uids: Sequence[str], take: bpy.types.Action) -> None:
     """Write beside each entry of a character's list how far a take is from it."""
     told = dict(zip(uids, missed(take), strict=False))
@@ -335,6 +342,7 @@ def _number(value: object) -> float | None:
 
 
 _MAX_TITLE = 80
+_MOST_LINES = 6
 _MOST = 1e6
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from .. import takes
+from .. import directing, takes
 from ..operators.takes import character_of, highlighted
 from ..properties import settings_of
 from .main import KinetypePanel
@@ -90,7 +90,7 @@ def _draw_take(
         column.label(text=line, translate=False)
     first, last = action.frame_range
     column.label(text=f"Seed {info.seed}, {info.model}, frames {first:.0f} to {last:.0f}")
-    for text in (*edit_lines(info), *score_lines(info.meta)):
+    for text in (*edit_lines(info), *directing.missed_lines(action), *score_lines(info.meta)):
         column.label(text=text, translate=False)
     row = layout.row(align=True)
     if not takes.is_edit(info):
