@@ -79,8 +79,8 @@ class KinetypeWish(bpy.types.PropertyGroup):
     enabled: BoolProperty(
         name="Use", description="Whether the next motion is made with it", default=True
     )
-    frame: _frame("Frame", "The frame of the pose, or the first of the pin or path")  # type: ignore[valid-type]
-    last: _frame("To", "The last frame of the pin or path", 60)  # type: ignore[valid-type]
+    frame: _frame("Frame", "The frame of the pose, or the first of the pin or path")
+    last: _frame("To", "The last frame of the pin or path", 60)
     strength: FloatProperty(
         name="Strength",
         description="How far the motion is brought there: at half, half the way",
@@ -164,7 +164,7 @@ class KinetypePrompt(bpy.types.PropertyGroup):
     marker: StringProperty(
         name="Marker", description="Which marker stands for it", options={"HIDDEN"}
     )
-    start: _frame("Start", "The frame on which it begins")  # type: ignore[valid-type]
+    start: _frame("Start", "The frame on which it begins")
     length: IntProperty(
         name="Length",
         description="How many frames it lasts; it ends where the next one begins, and a gap before"
@@ -202,7 +202,7 @@ class KinetypeDirecting(bpy.types.PropertyGroup):
         name="Prompts", description="What happens, in order", type=KinetypePrompt
     )
     prompt_index: IntProperty(name="Prompt", description="The highlighted prompt of the list")
-    first: _frame("From", "The frame on which the motion begins")  # type: ignore[valid-type]
+    first: _frame("From", "The frame on which the motion begins")
     begin: EnumProperty(
         name="Begin",
         description="The pose in which the motion begins",
@@ -337,8 +337,9 @@ def record(character: bpy.types.Object, uids: Sequence[str], take: bpy.types.Act
 
 
 def _number(value: object) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and 0.0 <= value < _MOST else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < _MOST:
+        return None
+    return float(value)
 
 
 _MAX_TITLE = 80

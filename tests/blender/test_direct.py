@@ -56,9 +56,7 @@ def test_a_used_pose_is_met_on_the_character(director: Any, name: str, kit: Path
     entry = directing.of(rig).wishes[0]
     assert (entry.cm, entry.degrees) == pytest.approx((told["cm"], told["degrees"]))
     assert "0.0 cm, 0.0°" in drawing.words(drawing.draw_panel(KINETYPE_PT_direct))
-    assert "Pose 31: 0.0 cm, 0.0° off" in drawing.words(
-        drawing.draw_panel(KINETYPE_PT_takes)
-    )
+    assert "Pose 31: 0.0 cm, 0.0° off" in drawing.words(drawing.draw_panel(KINETYPE_PT_takes))
 
 
 def test_a_pose_of_ik_is_read_as_it_is_shown(director: Any) -> None:
