@@ -35,8 +35,10 @@ from ..wire.control import (
     Shutdown,
     Silence,
 )
-from ..wire.messages import Failure, Request
-from .jobs import JobQueue, Runner, internal_error
+from ..wire.messages import Failure, Request, Result
+from ..wire.tasks import ModelTask
+from .jobs import ABANDON_SECONDS, JobQueue, Runner, internal_error
+from .library import Librarian
 
 EXIT_OK = 0
 EXIT_PROTOCOL = 2
@@ -57,12 +59,15 @@ class Server:
     """
 
     def __init__(
-        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner]
+        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner[Request, Result]]
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._write_lock = threading.Lock()
-        self._jobs = JobQueue(make_engine, self._send)
+        self._jobs: JobQueue[Request] = JobQueue(make_engine, self._send)
+        self._tasks: JobQueue[ModelTask] = JobQueue(
+            Librarian, self._send, abandon_seconds=ABANDON_SECONDS
+        )
         self._silence = Silence(CLIENT_SILENCE_SECONDS, HEARTBEAT_SECONDS)
         self._watched = False
 
@@ -72,6 +77,7 @@ class Server:
             return self._read_all()
         finally:
             # a long native step may outlast this; nobody waits for its result any more
+            self._tasks.close(STOP_SECONDS)
             self._jobs.close(STOP_SECONDS)
 
     def _read_all(self) -> int:
@@ -109,8 +115,11 @@ class Server:
     def _handle(self, message: codec.Message) -> bool:
         if isinstance(message, Request):
             self._jobs.submit(message.validated())
+        elif isinstance(message, ModelTask):
+            self._tasks.submit(message.validated())
         elif isinstance(message, Cancel):
             self._jobs.cancel(message.id)
+            self._tasks.cancel(message.id)
         elif isinstance(message, Ping):
             self._watch()
             self._send(Pong(message.number))
@@ -165,7 +174,7 @@ class Server:
                 _exit_now(EXIT_CLIENT_GONE)
 
 
-def serve_stdio(make_engine: Callable[[], Runner]) -> NoReturn:
+def serve_stdio(make_engine: Callable[[], Runner[Request, Result]]) -> NoReturn:
     """Take over stdin and stdout, serve, and end the process.
 
     It ends without the interpreter's own clean-up: with torch loaded that takes seconds, and a

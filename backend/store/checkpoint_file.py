@@ -19,6 +19,7 @@ import torch
 
 from ..errors import ArtifactError
 from ..motion.io import torch_file
+from . import watch
 
 COPY_HINT = "Copy or download the checkpoint again."
 WRAPPERS = ("module.", "_orig_mod.")
@@ -58,7 +59,7 @@ def load_checkpoint(path: Path, *, stand_ins: bool = False) -> object:
         raise ArtifactError(f"{path} is missing.", COPY_HINT)
     try:
         with _plain_values_allowed(_unknown_names(path) if stand_ins else []):
-            return torch_file.load(path)
+            found = torch_file.load(path)
     except torch_file.TooMuch as error:
         raise ArtifactError(f"{path}: {error.message}", error.hint) from error
     except Exception as error:  # a damaged or refused file raises errors of many kinds
@@ -76,6 +77,8 @@ def load_checkpoint(path: Path, *, stand_ins: bool = False) -> object:
             COPY_HINT,
             str(error),
         ) from error
+    watch.loaded(path.stat().st_size)
+    return found
 
 
 def unwrapped(state: Mapping[str, Value]) -> dict[str, Value]:

@@ -19,17 +19,19 @@ from ..backend_access import (
     InvalidRequest,
     KinetypeError,
     Models,
+    ModelTask,
     Progress,
     Request,
     Result,
     ServiceError,
+    TaskDone,
     codec,
     control,
 )
 from .logfile import LogFile
 
 State = Literal["stopped", "starting", "ready", "busy", "dead"]
-Event = Progress | Result | Failure | Models | control.Ready | control.Log
+Event = Progress | Result | TaskDone | Failure | Models | control.Ready | control.Log
 """What :meth:`Session.events` yields. A :class:`Failure` with an empty id is about the backend
 itself, not about one request."""
 
@@ -105,13 +107,21 @@ class Session(ABC):
             InvalidRequest: a value out of its limits, or the same request twice at once.
             ServiceError: the backend is dead.
         """
-        request = request.validated()
+        return self._send_job(request.validated())
+
+    def submit_task(self, task: ModelTask) -> str:
+        """As :meth:`submit`, for something to do with a model's files; it ends with a
+        :class:`TaskDone` or a :class:`Failure`.
+        """
+        return self._send_job(task.validated())
+
+    def _send_job(self, job: Request | ModelTask) -> str:
         with self._lock:
-            if request.id in self._cancelling:
+            if job.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
-            self._live_link().send(request)
-            self._cancelling[request.id] = False
-        return request.id
+            self._live_link().send(job)
+            self._cancelling[job.id] = False
+        return job.id
 
     def cancel(self, request_id: str) -> None:
         """Ask to stop a request; it then ends with a ``Failure`` of code "cancelled"."""
@@ -200,7 +210,7 @@ class Session(ABC):
             elif isinstance(message, Progress):
                 if self._cancelling.get(message.id, True):
                     return
-            elif isinstance(message, Result | Failure):
+            elif isinstance(message, Result | TaskDone | Failure):
                 if message.id not in self._cancelling:
                     return
                 cancelled = self._cancelling.pop(message.id)
