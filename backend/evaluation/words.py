@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArtifactError, FormatError, MissingDependency
-from ..motion.io import restricted_pickle
+from ..motion.io import strangers
 
 MAX_WORDS = 20
 """Tokens beyond this are dropped; with start and end a caption has at most 22."""
@@ -71,8 +71,8 @@ class Vocabulary:
             raise ArtifactError(f"{folder} lacks {', '.join(missing)}.", _GLOVE_HINT)
         try:
             vectors = np.load(folder / GLOVE_FILES[0], allow_pickle=False)
-            words = restricted_pickle.read_plain(folder / GLOVE_FILES[1])
-            index = restricted_pickle.read_plain(folder / GLOVE_FILES[2])
+            words = strangers.read_plain(folder / GLOVE_FILES[1])
+            index = strangers.read_plain(folder / GLOVE_FILES[2])
             rows = {str(word): int(index[word]) for word in words}
         except (ValueError, KeyError, TypeError, FormatError) as error:
             raise ArtifactError(

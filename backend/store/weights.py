@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ArtifactError
 from ..motion.io.atomic import atomic_path
-from .bounds import MAX_HEADER_BYTES
+from ..motion.io.bounds import MAX_HEADER_BYTES
 from .config_files import COPY_HINT
 
 Network = TypeVar("Network", bound=nn.Module)

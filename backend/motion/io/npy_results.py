@@ -1,7 +1,7 @@
 """``results.npy`` of MDM and its kin: a dictionary that NumPy has pickled inside a ``.npy``.
 
 The header of the file is read as NumPy writes it; the pickle behind it goes through
-:mod:`.restricted_pickle`, where nothing is run.
+a process of its own (:mod:`.strangers`), where nothing is run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from ...errors import FormatError
-from . import restricted_pickle
+from . import strangers
 
 FPS = 20.0
 """MDM's motions of HumanML3D (Tevet et al., 2023)."""
@@ -42,7 +42,7 @@ def read(path: Path) -> Results | None:
     start = _pickle_at(path)
     if start is None:
         return None
-    arrays = restricted_pickle.read_arrays(path, start)
+    arrays = strangers.read_arrays(path, start)
     motion, lengths = arrays.get("motion"), arrays.get("lengths")
     if motion is None or motion.ndim != 4 or motion.shape[2] != 3 or not motion.size:
         named = ", ".join(sorted(arrays)) or "no arrays"

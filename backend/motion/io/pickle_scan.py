@@ -15,22 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import FormatError
-
-MAX_BYTES = 2**31
-"""Largest pickle that is read; the body models are below 1 GB."""
-
-_PER_BYTE, _FREE = 8, 2**26
-"""What may be made of a file: a multiple of its size (a digit can become a float64), and 64 MB
-more (a sparse joint regressor is 5 MB when dense)."""
-
-_DEEPEST = 64
-"""Dimensions of an array of NumPy."""
-
-MAX_KEY_PARTS = 64
-"""Parts of a tuple that is a key, those of the tuples in it included."""
-MAX_OTHER_KEYS = 10_000
-"""Keys of a file that are no texts: even if all collide, that is a second. Hashes of texts are
-random, so their number is not limited."""
+from . import bounds
 
 _TEXTS = frozenset(
     ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
@@ -41,9 +26,6 @@ _HOLDING = frozenset(
     ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "LIST", "DICT", "FROZENSET", "REDUCE", "NEWOBJ",
      "NEWOBJ_EX", "OBJ", "INST", "PERSID", "BINPERSID")
 )  # fmt: skip
-_WALK, _FREE_WALK = 20, 100_000
-"""Parts that a walk through the content may meet: so many an opcode, and some more."""
-
 _HINT = "It is damaged, or made to fill the memory; get the file from its official site."
 
 
@@ -55,7 +37,7 @@ class Budget:
     """Bytes that may still be made of a file of ``size`` bytes."""
 
     def __init__(self, size: int) -> None:
-        self.left = _PER_BYTE * size + _FREE
+        self.left = bounds.PICKLE_TIMES * size + bounds.PICKLE_FREE
 
     def spend(self, count: int) -> None:
         """Charge ``count`` bytes; :class:`TooMuch` when they are not there."""
@@ -78,7 +60,7 @@ def _expanded(value: object, known: dict[int, int | None], depth: int) -> int | 
     """How many numbers nested lists stand for; None with other things. Each list is seen once."""
     if not isinstance(value, list | tuple):
         return 1 if isinstance(value, bool | int | float) else None
-    if depth > _DEEPEST:
+    if depth > bounds.MAX_DEPTH:
         raise TooMuch("lists of it are nested too deeply, or hold themselves.", _HINT)
     if id(value) not in known:
         parts = [_expanded(part, known, depth + 1) for part in value]
@@ -92,10 +74,10 @@ def check_key(key: object) -> None:
     while waiting:
         value = waiting.pop()
         parts += 1
-        if parts > MAX_KEY_PARTS:
+        if parts > bounds.MAX_KEY_PARTS:
             raise _too_deep()
         if isinstance(value, tuple):
-            waiting.extend(value[: MAX_KEY_PARTS + 1])
+            waiting.extend(value[: bounds.MAX_KEY_PARTS + 1])
 
 
 def _too_deep() -> TooMuch:
@@ -134,6 +116,8 @@ class Scan:
         """Take one step; ``IndexError`` where the stack does not hold what it needs."""
         name = opcode.name
         self.steps += 1
+        if self.steps > bounds.MAX_OPERATIONS:
+            raise TooMuch(f"it has more than {bounds.MAX_OPERATIONS} operations.", _HINT)
         if name == "MARK":
             self._marks.append(len(self._stack))
         elif name == "POP" and self._marks and self._marks[-1] == len(self._stack):
@@ -174,18 +158,18 @@ class Scan:
         elif name.startswith("TUPLE"):
             parts = 1 + sum(max(1, part.parts) for part in taken)
             # it could grow to 2^operations
-            self._stack.append(_Node(min(parts, MAX_KEY_PARTS + 1), taken))
+            self._stack.append(_Node(min(parts, bounds.MAX_KEY_PARTS + 1), taken))
         elif name in _HOLDING:
             self._stack.append(_Node(1, taken))
         else:
             self._stack += [_TEXT if name in _TEXTS else _ATOM] * len(opcode.stack_after)
 
     def _hash(self, keys: Sequence[_Node]) -> None:
-        if any(key.parts > MAX_KEY_PARTS for key in keys):
+        if any(key.parts > bounds.MAX_KEY_PARTS for key in keys):
             raise _too_deep()
         self._others += sum(key.parts > 0 for key in keys)
-        if self._others > MAX_OTHER_KEYS:
-            raise TooMuch(f"more than {MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
+        if self._others > bounds.MAX_OTHER_KEYS:
+            raise TooMuch(f"more than {bounds.MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
 
     def check_tree(self) -> None:
         """Raise :class:`TooMuch` where walking through the content would not end soon.
@@ -203,9 +187,9 @@ class Scan:
                 open_.discard(id(node))
                 sizes[id(node)] = 1 + sum(sizes[id(n)] for n in node.inner)
                 depths[id(node)] = 1 + max((depths[id(n)] for n in node.inner), default=0)
-                if sizes[id(node)] > _FREE_WALK + _WALK * self.steps:
+                if sizes[id(node)] > bounds.WALK_FREE + bounds.WALK_TIMES * self.steps:
                     raise TooMuch("a few parts of it are named far too often.", _HINT)
-                if depths[id(node)] > _DEEPEST:
+                if depths[id(node)] > bounds.MAX_DEPTH:
                     raise TooMuch("its parts are nested too deeply.", _HINT)
             elif id(node) in open_:
                 raise TooMuch("a part of it holds itself.", _HINT)
@@ -246,15 +230,23 @@ def scan(data: bytes | BinaryIO, size: int) -> Scan:
     return found
 
 
-def read_checked(path: Path, start: int = 0) -> bytes:
+def read_checked(path: Path, start: int = 0, *, tree: bool = False) -> bytes:
     """The bytes of a pickle whose opcodes ask for nothing beyond the file, from ``start`` on.
+
+    Args:
+        tree: check also that a walk through its content ends soon.
 
     Raises:
         FormatError, TooMuch: as :func:`scan`, or it is too large.
         OSError: of reading the file.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
-    data = path.read_bytes()[start:]
-    scan(data, len(data))
+    size = path.stat().st_size
+    if size > bounds.MAX_PICKLE_BYTES:
+        raise TooMuch(f"it is larger than {bounds.MAX_PICKLE_BYTES // 2**30} GB.", _HINT)
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(size)
+    found = scan(data, len(data))
+    if tree:
+        found.check_tree()
     return data

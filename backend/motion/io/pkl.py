@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..convert import Clip
-from . import restricted_pickle, smpl_params
+from . import smpl_params, strangers
 from .formats import Reading
 from .npy import refuse_pointer
 
@@ -16,7 +16,7 @@ AIST_FPS = 60.0
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.pkl`` file; see :func:`backend.motion.io.load.read_clip`."""
     refuse_pointer(path)
-    arrays = restricted_pickle.read_arrays(path)
+    arrays = strangers.read_arrays(path)
     found = smpl_params.read(arrays, str(path), up=reading.up)
     own = AIST_FPS if "smpl_poses" in arrays and "smpl_scaling" in arrays else None
     return smpl_params.clip_of(found, str(path), reading.fps, own)

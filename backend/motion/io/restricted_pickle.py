@@ -1,4 +1,4 @@
-"""Arrays out of a pickle without running anything that the pickle names.
+"""Pickles without running anything that they name.
 
 SMPL's official files are pickles, and a pickle is a program: it may name any function and call it.
 Here every name resolves to a passive class of this module or to an error; nothing is imported. The
@@ -17,13 +17,12 @@ import io
 import math
 import pickle
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ...errors import FormatError
-from .pickle_scan import Budget, TooMuch, check_key, read_checked
+from .pickle_scan import Budget, TooMuch, check_key
 
 _HINT = (
     "Only files that hold arrays are opened; this one may be able to harm the computer. "
@@ -31,115 +30,17 @@ _HINT = (
 )
 
 
-def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
-    """The arrays of a pickled dictionary; values that are no arrays are left out.
+class Ordered:
+    """``OrderedDict``: makes plain dictionaries; nothing can be set on it.
 
     Args:
-        start: where in the file the pickle begins. NumPy pickles a dictionary as an array of one
-            object, which is opened.
-
-    Raises:
-        FormatError: no such file, no pickle of a dictionary, or a pickle that names anything but
-            arrays (nothing of it has been run then).
+        kind: of dictionaries.
     """
-    arrays = _read(path, _to_array, start)
-    return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
 
+    __slots__ = ("_budget", "_kind")
 
-def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """The lists of arrays of a pickled dictionary, whose lengths and shapes may differ.
-
-    An array counts as the list of its rows; other values are left out.
-
-    Raises:
-        FormatError: as :func:`read_arrays`.
-    """
-    lists = _read(path, _to_list)
-    return {n: a for n, a in lists.items() if isinstance(n, str) and a is not None}
-
-
-def read_plain(path: str | Path) -> Any:
-    """A pickle of plain values: lists, dictionaries, texts, numbers.
-
-    Raises:
-        FormatError: as :func:`read_arrays`, and for any value that is not plain.
-    """
-    path = Path(path)
-    try:
-        content, _ = _load(path)
-        _check_plain(content)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error.message}", error.hint) from error
-    except OSError as error:
-        raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
-    return content
-
-
-def _check_plain(content: object) -> None:
-    seen: set[int] = set()  # containers: one may hold itself, or be named a billion times
-    waiting: list[object] = [content]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, (dict, list, tuple, set, frozenset)):
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            waiting.extend(value)
-            if isinstance(value, dict):
-                waiting.extend(value.values())
-        elif not isinstance(value, (str, int, float, bool, bytes, type(None))):
-            raise FormatError(f"it holds a {type(value).__name__}, not plain values.", _HINT)
-
-
-Converted = TypeVar("Converted")
-
-
-def _read(
-    path: str | Path, convert: Callable[[object, Budget], Converted], start: int = 0
-) -> dict[object, Converted]:
-    path = Path(path)
-    try:
-        content, budget = _load(path, start)
-        content = _inside(content) if start else content
-        if not isinstance(content, dict):
-            raise FormatError("it holds no dictionary of arrays.", _HINT)
-        return {name: convert(value, budget) for name, value in content.items()}
-    except FormatError as error:
-        raise FormatError(f"{path}: {error.message}", error.hint) from error
-    except OSError as error:
-        raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
-
-
-def _inside(content: object) -> object:
-    """The one object of an array of objects, or the content itself."""
-    state = content.state if isinstance(content, _Array) else None
-    listed = state[-1] if isinstance(state, tuple) and len(state) == 5 else None
-    return listed[0] if isinstance(listed, list) and len(listed) == 1 else content
-
-
-def _load(path: Path, start: int = 0) -> tuple[object, Budget]:
-    """The content of a pickle, in passive classes, and what may be made of it."""
-    data = read_checked(path, start)
-    budget = Budget(len(data))
-    try:
-        return _Restricted(io.BytesIO(data), budget).load(), budget
-    # what a damaged pickle raises depends on where the damage is
-    except (
-        pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
-        AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
-    ) as error:  # fmt: skip
-        raise FormatError(
-            f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
-        ) from error
-
-
-class _Ordered:
-    """``OrderedDict``: makes plain dictionaries; nothing can be set on it."""
-
-    __slots__ = ("_budget",)
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, budget: Budget, kind: type[dict[str, object]] = dict) -> None:
+        self._budget, self._kind = budget, kind
 
     def __call__(
         self, items: Mapping[str, object] | Collection[tuple[str, object]] = ()
@@ -148,27 +49,52 @@ class _Ordered:
         pairs = list(items.items() if isinstance(items, Mapping) else items)
         for key, _ in pairs:
             check_key(key)
-        return dict(pairs)
+        return self._kind(pairs)
 
     def __setstate__(self, state: object) -> None:
         raise ValueError("a state for a class")
 
 
-class _Restricted(pickle.Unpickler):
+class Refused(FormatError):
+    """A pickle names what could run code; ``named`` is the name."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(
+            f"it names {named}, which could run code; it was refused and nothing was run.", _HINT
+        )
+        self.named = named
+
+
+class Restricted(pickle.Unpickler):
+    """An unpickler to which every name is a passive class of this module, or an error."""
+
     def __init__(self, file: io.BytesIO, budget: Budget) -> None:
         super().__init__(file, encoding="latin1")
-        self._ordered = _Ordered(budget)
+        self.ordered = Ordered(budget)
+
+    def content(self) -> object:
+        """What the pickle holds, in passive classes.
+
+        Raises:
+            FormatError: damaged. Refused: it names what could run code.
+        """
+        try:
+            return self.load()
+        # what a damaged pickle raises depends on where the damage is
+        except (
+            pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
+            AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
+        ) as error:  # fmt: skip
+            raise FormatError(
+                f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
+            ) from error
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
-            return self._ordered
+            return self.ordered
         made = _KNOWN.get(f"{module}.{name}")
         if made is None:
-            raise FormatError(
-                f"it names {module}.{name}, which could run code; it was refused and nothing "
-                "was run.",
-                _HINT,
-            )
+            raise Refused(f"{module}.{name}")
         return made
 
     def persistent_load(self, pid: object) -> object:
@@ -179,7 +105,7 @@ _MOST_ARGUMENTS = 8
 """More than anything that NumPy, SciPy or chumpy write needs; each object keeps a copy."""
 
 
-class _Passive:
+class Passive:
     """Takes whatever the pickle gives it and keeps it."""
 
     def __init__(self, *arguments: object) -> None:
@@ -192,15 +118,15 @@ class _Passive:
         self.state = state
 
 
-class _Array(_Passive):
+class Array(Passive):
     """``ndarray``: state is (version, shape, dtype, fortran order, bytes)."""
 
 
-class _Buffer(_Passive):
+class _Buffer(Passive):
     """``numpy._frombuffer(bytes, dtype, shape, order)`` of pickle protocol 5."""
 
 
-class _Dtype(_Passive):
+class _Dtype(Passive):
     """``dtype(code, ...)``: the byte order is the second entry of the state."""
 
     def plain(self) -> np.dtype | None:
@@ -212,7 +138,7 @@ class _Dtype(_Passive):
         return np.dtype(f"{order}{code}" if order in ("<", ">") else code)
 
 
-class _Sparse(_Passive):
+class _Sparse(Passive):
     """A SciPy sparse matrix; state is its dictionary."""
 
 
@@ -220,19 +146,19 @@ class _Csr(_Sparse):
     pass
 
 
-class _Chumpy(_Passive):
+class _Chumpy(Passive):
     """A chumpy array: ``x`` holds the values, a selection holds ``a``, ``idxs`` and a shape."""
 
 
-class _Encoded(_Passive):
+class _Encoded(Passive):
     """``_codecs.encode(text, "latin1")``: how Python 3 writes bytes for Python 2."""
 
 
-class _Made(_Passive):
+class _Made(Passive):
     """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
 
     def __new__(cls, made: object = None, *arguments: object) -> Any:
-        if isinstance(made, type) and issubclass(made, _Passive) and made is not cls:
+        if isinstance(made, type) and issubclass(made, Passive) and made is not cls:
             return made(*arguments)
         return super().__new__(cls)
 
@@ -241,14 +167,14 @@ _KNOWN: dict[str, type] = {
     "_codecs.encode": _Encoded,
     "copy_reg._reconstructor": _Made,
     "copyreg._reconstructor": _Made,
-    "__builtin__.object": _Passive,
-    "builtins.object": _Passive,
+    "__builtin__.object": Passive,
+    "builtins.object": Passive,
     "chumpy.ch.Ch": _Chumpy,
     "chumpy.Ch": _Chumpy,
     "chumpy.reordering.Select": _Chumpy,
 }
 for _package in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray"):
-    _KNOWN |= {f"{_package}.{n}": _Array for n in ("ndarray", "_reconstruct", "scalar")}
+    _KNOWN |= {f"{_package}.{n}": Array for n in ("ndarray", "_reconstruct", "scalar")}
     _KNOWN[f"{_package}.dtype"] = _Dtype
 for _package in ("numpy.core.numeric", "numpy._core.numeric"):
     _KNOWN[f"{_package}._frombuffer"] = _Buffer
@@ -257,9 +183,8 @@ for _kind, _class in (("csc", _Sparse), ("csr", _Csr)):
         _KNOWN |= {f"{_module}.{_kind}_{shape}": _class for shape in ("matrix", "array")}
 
 
-_CONVERSION, _ENTRY = 500, 100
-"""Bytes charged for each conversion, as a few objects can name one another thousands of times, and
-for each entry of a list of arrays."""
+_CONVERSION = 500
+"""Bytes charged for each conversion: a few objects can name one another thousands of times."""
 
 
 def _shape(value: object, size: int, budget: Budget) -> tuple[int, ...]:
@@ -289,8 +214,12 @@ def _bytes(value: object) -> bytes:
     return bytes(value)
 
 
-def _to_array(value: object, budget: Budget) -> np.ndarray | None:
-    """What a passive object stands for; None when it stands for no plain array."""
+def to_array(value: object, budget: Budget) -> np.ndarray | None:
+    """What a passive object stands for; None when it stands for no plain array.
+
+    Raises:
+        FormatError, TooMuch: it is damaged, or the budget is spent.
+    """
     convert = _CONVERTERS.get(type(value))
     if isinstance(value, np.ndarray):
         return value
@@ -310,19 +239,6 @@ def _to_array(value: object, budget: Budget) -> np.ndarray | None:
         raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
 
 
-def _to_list(value: object, budget: Budget) -> list[np.ndarray] | None:
-    if isinstance(value, list | tuple):
-        budget.spend(_ENTRY * len(value))
-        arrays = [_to_array(entry, budget) for entry in value]
-    else:
-        whole = _to_array(value, budget)
-        if whole is None or whole.ndim == 0:
-            return None
-        arrays = list(whole)
-    known = [np.asarray(a) for a in arrays if a is not None]
-    return known if len(known) == len(arrays) else None
-
-
 def _plain(value: object, budget: Budget) -> np.ndarray | None:
     if not budget.spend_nested(value):
         return None
@@ -333,7 +249,7 @@ def _plain(value: object, budget: Budget) -> np.ndarray | None:
     return array if array.dtype.kind in "fiub" else None
 
 
-def _from_array(value: _Array, budget: Budget) -> np.ndarray | None:
+def _from_array(value: Array, budget: Budget) -> np.ndarray | None:
     if value.state is None:  # a scalar: (dtype, bytes)
         dtype, content = value.arguments
         shape, fortran = (), False
@@ -362,7 +278,7 @@ def _build(
 
 def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
     state = value.state
-    parts = [_to_array(state[k], budget) for k in ("data", "indices", "indptr")]
+    parts = [to_array(state[k], budget) for k in ("data", "indices", "indptr")]
     shape = state["_shape"] if "_shape" in state else state["shape"]
     data, indices, starts = parts[0], _whole(parts[1]), _whole(parts[2])
     rows, columns = shape
@@ -384,8 +300,8 @@ def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
 def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
     state = value.state
     if "x" in state:
-        return _to_array(state["x"], budget)
-    inner, chosen = _to_array(state["a"], budget), _to_array(state["idxs"], budget)
+        return to_array(state["x"], budget)
+    inner, chosen = to_array(state["a"], budget), to_array(state["idxs"], budget)
     if inner is None or chosen is None:
         return None
     budget.spend(chosen.size * inner.itemsize)
@@ -394,7 +310,7 @@ def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
 
 
 _CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {
-    _Array: _from_array,
+    Array: _from_array,
     _Buffer: _from_buffer,
     _Sparse: _from_sparse,
     _Csr: _from_sparse,
