@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--run", type=Path, required=True, dest="run_dir", help="run directory")
     export.add_argument("--data", type=Path, required=True, help="its dataset folder")
     export.add_argument("--out", type=Path, required=True, help="model folder to write")
+    export.add_argument("--judge", type=Path, help="run of 'kinetype train judge' on the same data")
     export.add_argument("--details", type=Path, help="JSON: name, licence, description, defaults")
     export.add_argument("--overwrite", action="store_true", help="replace the model that is there")
     export.set_defaults(action=_export)
@@ -207,6 +208,7 @@ def _export(options: argparse.Namespace) -> None:
             options.data,
             options.out,
             options.details,
+            judge=options.judge,
             overwrite=options.overwrite,
             report=bars.show,
         )

@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser, recipe: type[Recipe]) -> None
     precisions = list(dict.fromkeys(p for r in recipes for p in r.precisions))
     if len(precisions) > 1:
         parser.add_argument(
-            "--precision", choices=precisions, help=f"of matrix products (default {precisions[0]})"
+            "--precision",
+            choices=precisions,
+            help=f"of matrix products (default {precisions[0]}, where the device computes in it)",
         )
     device = recipes[0].default_device or "the best there is"
     parser.add_argument("--device", help=f"cpu, cuda or cuda:1 (default: {device})")
@@ -95,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     device = str(device_or_best(options.device or recipe.default_device))
     if options.threads:
         torch.set_num_threads(options.threads)
-    precision = getattr(options, "precision", None) or recipe.precisions[0]
+    precision = getattr(options, "precision", None) or recipe.usual_precision(device)
     with process_group(device) as process:
         if process.world > 1 and not recipe.parallel:
             raise InvalidRequest("This training runs in one process.", "Start it without torchrun.")

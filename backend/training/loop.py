@@ -40,9 +40,7 @@ class Training:
         self._row: dict[str, tuple[float, int]] = {}
         if self.process.world > 1:
             ids = [recipe.device.index] if recipe.device.type == "cuda" else None
-            recipe.forward = torch.nn.parallel.DistributedDataParallel(
-                recipe.net, device_ids=ids, broadcast_buffers=False
-            )
+            recipe.forward = torch.nn.parallel.DistributedDataParallel(recipe.net, device_ids=ids)
 
     # ------------------------------------------------------------------ one step
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,11 @@ ALONE = Process()
 
 @contextmanager
 def process_group(device: str) -> Iterator[Process]:
-    """Join the processes that ``torchrun`` started: NCCL on CUDA, else Gloo."""
+    """Join the processes that ``torchrun`` started: NCCL on CUDA, else Gloo.
+
+    One that torchrun started and that ended well leaves the program here: threads of the
+    communication outlive the group now and then, and the interpreter's end would abort on them.
+    """
     if "WORLD_SIZE" not in os.environ:
         yield Process()
         return
@@ -56,7 +61,12 @@ def process_group(device: str) -> Iterator[Process]:
     if cuda:
         torch.cuda.set_device(local)
     distributed.init_process_group("nccl" if cuda else "gloo")
+    process = Process(distributed.get_rank(), distributed.get_world_size(), local)
     try:
-        yield Process(distributed.get_rank(), distributed.get_world_size(), local)
+        yield process
+        process.wait()
     finally:
         distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -68,7 +68,8 @@ class Recipe:
         log_steps: steps between two lines of the log.
         measure_seconds: between two calls of :meth:`measure`.
         fixed: fields of the configuration that a resumed run cannot change.
-        precisions: of the matrix products; the first is the default.
+        precisions: of the matrix products; the first is the default where the device computes in
+            it (see :meth:`usual_precision`).
         default_device: the best there is when None.
         parallel: whether several processes may share it.
         one_budget: whether the run is complete after ``minutes``, where given, in place of
@@ -109,6 +110,13 @@ class Recipe:
     def open(cls, config: Any, sources: Any, setting: Setting) -> Recipe:
         """Read the data and build the network."""
         raise NotImplementedError
+
+    @classmethod
+    def usual_precision(cls, device: str) -> str:
+        """Of the matrix products, when nobody chooses: not bf16 on a CPU that has to emulate it,
+        which takes many times as long as fp32."""
+        emulated = device == "cpu" and not torch.cpu._is_avx512_bf16_supported()
+        return "fp32" if emulated else cls.precisions[0]
 
     @classmethod
     def configured(cls, config: Any, sources: Any) -> Any:

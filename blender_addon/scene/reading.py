@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 
-from ..backend_access import JOINT_NAMES, InvalidRequest, Motion, quaternions, retarget
+from ..backend_access import InvalidRequest, Motion, quaternions, retarget
 from . import armature as armatures
 from . import compat, controls
 from .action import rotation_path, scene_fps
+from .posing import Shown
 
 _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
 
@@ -77,7 +77,7 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     at = range(frames[0], frames[1] + 1)
     played = controls.is_unlike_takes(armature, rig, curves, at)
     if played:
-        data = retarget.from_pose(body, *_played(armature, rig, scene, at))
+        data = _played(Shown(armature), scene, at)
     elif keyed:
         rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
         moved = chosen[body.root]
@@ -96,33 +96,19 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
     )
 
 
-def _played(
-    armature: bpy.types.Object, rig: retarget.Rig, scene: bpy.types.Scene, at: range
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turns ``[T, 22, 4]`` of the joints and pelvis positions ``[T, 3]`` as Blender evaluates them.
-
-    Both are against what carries the whole rig (a root control), as the keys of a take are.
-    """
-    bones = [rig.played.get(joint, rig.bones[joint]) for joint in JOINT_NAMES]
-    carrier = armature.data.bones[rig.mover].parent if rig.mover else None
-    pelvis = rig.places.get(JOINT_NAMES[0], bones[0])
-    wanted = [*bones, pelvis, *([carrier.name] if carrier else [])]
-    undone = [armature.data.bones[name].matrix_local.inverted() for name in wanted]
-    turns, places = np.empty((len(at), len(bones), 4)), np.empty((len(at), 3))
+def _played(shown: Shown, scene: bpy.types.Scene, at: range) -> np.ndarray:
+    """motion_135 of an armature on some frames, as Blender evaluates it there."""
+    turns, places = [], []
     frame, part = scene.frame_current, scene.frame_subframe
     try:
-        for row, now in enumerate(at):
+        for now in at:
             scene.frame_set(now)
-            posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
-            matrices = [posed[name].matrix for name in wanted]
-            base = (matrices[-1] @ undone[-1]).inverted() if carrier else Matrix()
-            places[row] = (base @ matrices[len(bones)]).translation
-            for joint, (matrix, rest) in enumerate(zip(matrices, undone, strict=True)):
-                if joint < len(bones):
-                    turns[row, joint] = (base @ matrix @ rest).to_quaternion()
+            turn, place = shown.turns()
+            turns.append(turn)
+            places.append(place)
     finally:
         scene.frame_set(frame, subframe=part)
-    return turns, places
+    return shown.motion(np.array(turns), np.array(places))
 
 
 def _rotation(

@@ -21,11 +21,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from backend.models import motion_classifier as classifier
+from backend.models.motion_classifier import from_motion135
 from backend.motion.representations import motion135, smplrifke205
 from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.dit.vocabulary import Label, Wish
-from scripts.starter import classifier
-from scripts.starter.classifier_input import from_motion135
 from scripts.starter.measures import jerk
 
 FPS = smplrifke205.SPEC.fps

@@ -18,10 +18,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from backend.models import motion_classifier as classifier
 from backend.motion.representations import smplrifke205
 from backend.pipelines.dit import DiTPipeline
 from backend.training.data.dataset import MotionDataset, read_json
-from scripts.starter import classifier, scoring, sources
+from scripts.starter import scoring, sources
 from scripts.starter.measures import measure
 from scripts.starter.prompts import PromptMaker, Sample
 

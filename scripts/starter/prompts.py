@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.models.motion_classifier.inputs import FPS, MAX_FRAMES
 from backend.training.data.captions import CaptionGrammar
 from backend.training.data.dataset import Item, MotionDataset
 
-from .classifier_input import FPS, MAX_FRAMES
 from .labels import RARE_GROUPS, accepted, merged, phrase_owners
 
 FREE_PROMPTS = Path(__file__).with_name("free_prompts.json")

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from backend.models.motion_classifier import MAX_FRAMES, MIN_FRAMES, base
 from backend.training.data.dataset import Item, MotionDataset
 
-from .classifier_input import MAX_FRAMES, MIN_FRAMES, base
 from .labels import merge
 
 FOLDS = 3

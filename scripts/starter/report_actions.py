@@ -25,15 +25,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from backend.models import motion_classifier as classifier
+from backend.models.motion_classifier import MIN_FRAMES, from_motion135
 from backend.motion.cleanup import default_cleanup
 from backend.motion.representations import smplrifke205
 from backend.pipelines.dit import DiTPipeline
 from backend.pipelines.dit.vocabulary import Label, Wish
 from backend.training.data.conditioned import PLAIN_SOURCES, label_of
 from backend.training.data.dataset import Item, MotionDataset
-from scripts.starter import classifier
 from scripts.starter.action_measures import interval, measured, spread
-from scripts.starter.classifier_input import MIN_FRAMES, from_motion135
 
 FPS = smplrifke205.SPEC.fps
 RATIOS = ("jerk", "sliding", "elbow_speed", "hand_travel", "start", "end")

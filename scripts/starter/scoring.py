@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from backend.models.motion_classifier import MotionClassifier, Prediction, from_motion135, predict
 from backend.training.data.dataset import MotionDataset
 
-from . import classifier_input
-from .classifier import MotionClassifier, Prediction, predict
 from .labels import merge
 from .measures import mean_of, measure
 from .prompts import Sample
@@ -33,7 +32,7 @@ class Judges:
 
     def look(self, motions: Sequence[np.ndarray], fps: float = 30.0) -> Verdict:
         """Judge motion_135 clips."""
-        bases = [classifier_input.from_motion135(m, fps) for m in motions]
+        bases = [from_motion135(m, fps) for m in motions]
         return Verdict(predict(self.content, bases), predict(self.style, bases))
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,59 +22,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from backend.models.motion_classifier import MotionClassifier, predict, save
 from backend.training.data.dataset import MotionDataset
-from scripts.starter.action_takes import ActionTake, draw, load_takes
-from scripts.starter.classifier import MotionClassifier, collate, predict, save
-from scripts.starter.classifier_input import expand
+from backend.training.judge.recipe import JudgeConfig, JudgeRecipe
+from backend.training.judge.takes import ActionTake, draw, load_takes
+from backend.training.loop import Training
+from backend.training.run import RunFolder
 
 NAMES = ("chooser", "judge")
-BATCH = 40
-BUCKET = 8
-
-
-def weights_of(takes: Sequence[ActionTake]) -> np.ndarray:
-    """Sampling probabilities: labels with few clips nearly as often as the others."""
-    counts = Counter(t.label for t in takes)
-    weights = np.array([counts[t.label] ** -0.8 for t in takes])
-    return weights / weights.sum()
-
-
-def train(takes: Sequence[ActionTake], steps: int, seed: int, *, shaken: bool) -> MotionClassifier:
-    """A classifier of the labels of ``takes``."""
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    net = MotionClassifier(sorted({t.label for t in takes}))
-    rows = np.concatenate([expand(t.x) for t in takes])
-    net.mean.copy_(torch.from_numpy(rows.mean(0)))
-    net.scale.copy_(torch.from_numpy(rows.std(0) + 1e-3))
-    index = {name: i for i, name in enumerate(net.labels)}
-    weights = weights_of(takes)
-    optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.05)
-    net.train()
-    started, running = time.monotonic(), 0.0
-    ready: list[tuple[list[np.ndarray], list[int]]] = []
-    for step in range(steps):
-        if not ready:
-            picks = [takes[i] for i in rng.choice(len(takes), BUCKET * BATCH, p=weights)]
-            drawn = [(draw(t, rng, shaken=shaken), index[t.label]) for t in picks]
-            drawn.sort(key=lambda pair: len(pair[0]))
-            groups = [drawn[i : i + BATCH] for i in range(0, len(drawn), BATCH)]
-            rng.shuffle(groups)  # type: ignore[arg-type]
-            ready = [([x for x, _ in g], [label for _, label in g]) for g in groups]
-        clips, targets = ready.pop()
-        _, logits = net(*collate(clips))
-        loss = loss_of(logits, torch.tensor(targets))
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        running += (loss.item() - running) / min(step + 1, 50)
-        if (step + 1) % 100 == 0:
-            print(f"  {step + 1}/{steps} loss {running:.3f} {time.monotonic() - started:.0f} s")
-    return net.eval()
 
 
 def score(net: MotionClassifier, takes: Sequence[ActionTake]) -> dict[str, object]:
@@ -108,7 +62,10 @@ def main() -> None:
     for number, name in enumerate(NAMES):
         if args.only not in (None, name):
             continue
-        net = train(takes, args.steps, seed=17 * number, shaken=name == "chooser")
+        config = JudgeConfig(steps=args.steps, seed=17 * number, shaken=name == "chooser")
+        recipe = JudgeRecipe(config, takes, val)
+        Training(recipe, RunFolder(args.out / f"run_{name}")).fit()
+        net = recipe.net.eval()
         save(net, args.out / name)
         found = {"val": score(net, val), "copies": score(net, copies(takes, 5))}
         print(name, {part: (v["right"], v["n"]) for part, v in found.items()})

@@ -28,9 +28,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from backend.models.motion_classifier import MotionClassifier, collate, inputs, predict, save
 from backend.training.data.dataset import MotionDataset, read_json
-from scripts.starter import classifier_input as inputs
-from scripts.starter.classifier import MotionClassifier, collate, predict, save
+from backend.training.judge.takes import frozen, jitter, warp
 from scripts.starter.labels import STATIC
 from scripts.starter.real_takes import FOLDS, Take, load_takes
 
@@ -67,8 +67,8 @@ def draw(take: Take, rng: np.random.Generator) -> np.ndarray:
         x = _window(x, rng, 40, len(x))
     elif rng.random() < 0.5:
         x = _window(x, rng, max(inputs.MIN_FRAMES, int(0.85 * len(x))), len(x))
-    x = inputs.warp(x, float(rng.uniform(0.87, 1.15)))
-    return inputs.jitter(x, rng, float(rng.uniform(0, 0.01)))[: inputs.MAX_FRAMES]
+    x = warp(x, float(rng.uniform(0.87, 1.15)))
+    return jitter(x, rng, float(rng.uniform(0, 0.01)))[: inputs.MAX_FRAMES]
 
 
 def _window(x: np.ndarray, rng: np.random.Generator, low: int, high: int) -> np.ndarray:
@@ -109,8 +109,8 @@ def batches_of(
         clips = [_window(x, rng, STYLE_FRAMES, STYLE_FRAMES) for x in clips]
     else:
         for i in np.flatnonzero(rng.random(count) < recipe.static_share):
-            still = inputs.frozen(clips[i], rng)
-            clips[i] = inputs.jitter(still, rng, float(rng.uniform(0, 0.006)))
+            still = frozen(clips[i], rng)
+            clips[i] = jitter(still, rng, float(rng.uniform(0, 0.006)))
             targets[i] = index[STATIC]
     order = np.argsort([len(x) for x in clips], kind="stable")
     rows = [order[i : i + recipe.batch] for i in range(0, count, recipe.batch)]

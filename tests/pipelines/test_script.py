@@ -11,9 +11,10 @@ from backend.motion import pathing, repetitions
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
 from backend.motion.skeleton import joint_index
+from backend.pipelines.dit.candidates import Seen, chosen, seeds_of
 from backend.pipelines.dit.compose import plan_windows
 from backend.pipelines.dit.finishing import finished
-from backend.pipelines.dit.notices import doubt, notices_of
+from backend.pipelines.dit.notices import doubts_of, notices_of
 from backend.pipelines.dit.script import Limits, script_of
 from backend.text.prompts.amounts import Amounts
 from backend.text.prompts.reading import AskedAction, PartReading, Reading
@@ -143,9 +144,29 @@ def test_notices_name_words_and_who_may_know_them() -> None:
 
 
 def test_a_motion_that_shows_something_else_is_doubted() -> None:
-    told = reading(part("wave", "waves"))
-    assert doubt(told, {"wave": 0.8, "walk": 0.1}) is None
-    assert doubt(told, {"bye": 0.7, "wave": 0.1}) is None  # near enough
-    assert doubt(told, {"walk": 1.0}) is None  # nobody can judge a wave
-    found = doubt(told, {"wave": 0.05, "walk": 0.9})
-    assert found is not None and found["made"] == "walk" and "waves" in found["text"]
+    told = part("wave", "waves")
+
+    def doubts(likely: dict[str, float]) -> list[dict[str, str]]:
+        return doubts_of([Seen(told, likely)])
+
+    assert not doubts({"wave": 0.8, "walk": 0.1})
+    assert not doubts({"wave": 0.05, "bye": 0.7, "walk": 0.1})  # near enough
+    assert not doubts({"walk": 1.0})  # nobody can judge a wave
+    (found,) = doubts({"wave": 0.05, "walk": 0.9})
+    assert found["made"] == "walk" and "waves" in found["text"]
+
+
+def test_the_first_good_candidate_is_taken_else_the_best() -> None:
+    def seen(share: float) -> list[Seen]:
+        return [Seen(part("wave", "waves"), {"wave": share, "walk": 1 - share})]
+
+    assert chosen([seen(0.1), seen(0.6), seen(0.9)]) == 1
+    assert chosen([seen(0.1), seen(0.3), seen(0.2)]) == 1
+    assert chosen([[Seen(part("", "x"), {})], seen(0.9)]) == 0  # nothing to judge
+
+
+def test_the_first_candidate_of_a_sample_has_the_sample_s_own_seed() -> None:
+    assert seeds_of(7, 3, 1) == [7, 8, 9]
+    both = seeds_of(7, 3, 4)
+    assert both[::4] == [7, 8, 9] and len(set(both)) == 12
+    assert seeds_of(8, 1, 4) == both[4:8]  # a sample made alone has the same candidates

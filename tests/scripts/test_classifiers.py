@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from backend.models import motion_classifier as classifier
 from backend.motion import skeleton
 from backend.motion.representations import motion135, smplrifke205
 from backend.motion.rotations import rotation_about
 from backend.training.data.dataset import Clip, Item, MotionDataset
-from scripts.starter import classifier, classifier_input, scoring, sources
+from scripts.starter import scoring, sources
 from scripts.starter.labels import STATIC
 from scripts.starter.prompts import Sample
 from scripts.starter.real_takes import load_takes
@@ -80,7 +81,7 @@ def share_right(
 ) -> tuple[float, list[str]]:
     samples = samples_of(dataset)
     made = sources.from_real(kind, dataset, samples).motions
-    found = classifier.predict(judge, [classifier_input.base(m) for m in made]).names
+    found = classifier.predict(judge, [classifier.base(m) for m in made]).names
     right = [a in s.contents for a, s in zip(found, samples, strict=True)]
     return float(np.mean(right)), found
 
@@ -103,7 +104,7 @@ def test_shuffled_clips_are_recognised_as_often_as_their_labels_agree(
     agree = np.mean(
         [samples[j].contents == s.contents for j, s in zip(which, samples, strict=True)]
     )
-    found = classifier.predict(judge, [classifier_input.base(m) for m in made]).names
+    found = classifier.predict(judge, [classifier.base(m) for m in made]).names
     right = [a in s.contents for a, s in zip(found, samples, strict=True)]
     assert np.mean(right) == agree < 1.0
 
@@ -112,8 +113,7 @@ def test_predictions_do_not_depend_on_the_batch_and_survive_a_reload(
     judge: classifier.MotionClassifier, dataset: MotionDataset, tmp_path: Path
 ) -> None:
     clips = [
-        classifier_input.base(dataset.item_features(i))[: 20 + k]
-        for k, i in enumerate(dataset.items[:9])
+        classifier.base(dataset.item_features(i))[: 20 + k] for k, i in enumerate(dataset.items[:9])
     ]
     together = classifier.predict(judge, clips)
     alone = [classifier.predict(judge, [c]).probabilities[0] for c in clips]

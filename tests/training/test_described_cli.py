@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,12 @@ import pytest
 
 from backend.cli.main import main
 from backend.pipelines.dit import DiTPipeline
+from backend.pipelines.dit.candidates import STRIDE
+from backend.pipelines.dit.judge import Judge
 from backend.pipelines.dit.vocabulary import Vocabulary, Wish
+from backend.pipelines.family import ASSETS
+from backend.text.prompts.action_words import ActionWords
+from backend.text.prompts.reader import PromptReader
 from backend.training.data import text_cache
 from backend.training.data.dataset import MotionDataset
 from backend.wire.messages import Request
@@ -29,7 +35,7 @@ TINY = {
     "sampling": {"frames_per_batch": 240, "bucket": 1, "min_frames": 10},
     "warmup": 5,
 }  # fmt: skip
-DETAILS = {"name": "own", "sampler": "dpmpp", "steps": 4, "guidance_scale": 1.0,
+DETAILS = {"name": "own", "candidates": 3, "sampler": "dpmpp", "steps": 4, "guidance_scale": 1.0,
            "draft": {"sampler": "dpmpp", "steps": 2, "guidance_scale": 1.0}}  # fmt: skip
 
 
@@ -49,7 +55,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run(*given, "--with", folder / "a", "--out", folder / "all")
     run = ("--data", folder / "a", "--run", folder / "run", "--config", folder / "tiny.json")
     _run("train", "dit", *run, "--steps", 4, "--precision", "fp32")
-    out = ("--out", folder / "model", "--details", folder / "details.json")
+    judge = folder / "judge"
+    _run("train", "judge", "--data", folder / "a", "--run", judge, "--steps", 3, "--batch", 4)
+    out = ("--out", folder / "model", "--details", folder / "details.json", "--judge", judge)
     _run("train", "export", "--run", folder / "run", "--data", folder / "a", *out)
     return folder
 
@@ -70,6 +78,30 @@ def test_the_model_has_its_words_and_makes_short_motions_whole(work: Path) -> No
     assert model.config.draft is not None and model.config.draft.steps == 2
     made = model.generate(Request("glide upright", seconds=0.6, seed=1))
     assert made[0].data.shape == (18, 135)
+
+
+def test_its_judge_chooses_among_candidates(work: Path) -> None:
+    model = DiTPipeline.from_pretrained(work / "model")
+    assert isinstance(model.judge, Judge)
+    words = ActionWords.load(ASSETS / "starter")
+    model.reader = PromptReader(words, model.encoder)
+    request = Request("a person walks", seconds=2.0, seed=5, samples=2)
+    label = "walk"
+    looks = iter([0.1, 0.9, 0.8, 0.2, 0.1, 0.25])
+
+    class Prefers(Judge):
+        def probabilities(self, features: np.ndarray) -> dict[str, float]:
+            return {label: next(looks)}
+
+    model.judge = Prefers(model.judge._net)
+    first, second = model.generate(request)
+    model.judge = None
+    for made, seed in ((first, 5 + STRIDE), (second, 6 + 2 * STRIDE)):
+        alone = model.generate(replace(request, seed=seed, samples=1))[0]
+        assert np.abs(made.data - alone.data).max() < 1e-5  # another composition of the batch
+    assert not [n for n in first.meta["notices"] if n["kind"] == "doubt"]
+    (doubt,) = [n for n in second.meta["notices"] if n["kind"] == "doubt"]
+    assert doubt["made"] == "walk" and doubt["text"] in second.meta["warnings"]
 
 
 def test_a_wish_changes_the_motion_and_the_reader_is_asked_for_it(work: Path) -> None:

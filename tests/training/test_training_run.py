@@ -8,6 +8,8 @@ import torch
 
 from backend.cli.main import main
 from backend.errors import ArtifactError
+from backend.training.dit.recipe import DiTRecipe
+from backend.training.mdm.recipe import MdmRecipe
 from backend.training.run import (
     STATE,
     append_row,
@@ -114,3 +116,13 @@ def test_options_are_refused_before_the_data_is_read(
     assert main(command) == 2
     error = capsys.readouterr().err
     assert said in error and "hint:" in error and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_that_emulates_bfloat16_trains_in_float32(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    assert DiTRecipe.usual_precision("cpu") == expected
+    assert DiTRecipe.usual_precision("cuda") == "bf16"
+    assert MdmRecipe.usual_precision("cpu") == "fp32"

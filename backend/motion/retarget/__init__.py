@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from .automap import find_joints
 from .body import Body, make_body
+from .directed import LIMBS, Pin, chain_of, held, pinned
 from .joint_map import Assignment, JointMap
-from .keys import BoneKeys, Pose, joint_places, keyed_anew, posed_anew, unpack
+from .keys import BoneKeys, Pose, joint_places, keyed_anew, keys_of, origin, posed_anew, unpack
 from .measures import FloorContact, floor_contact
 from .performance import joint_path, performed, to_bone_keys
 from .presets import Rig, Switch, map_of_preset, of_map, read_presets, recognise, settle, shipped
-from .reading import from_pose, pose_of, to_motion
+from .reading import from_pose, motion_of, pose_of, posed, to_motion
 from .skeleton import Skeleton
 from .stance import (
     SMPL_TO_BLENDER,
@@ -27,30 +28,39 @@ from .stance import (
 from .thinning import thinned
 
 __all__ = [
+    "LIMBS",
     "SMPL_TO_BLENDER",
     "Assignment",
     "Body",
     "BoneKeys",
     "FloorContact",
     "JointMap",
+    "Pin",
     "Pose",
     "Rig",
     "Skeleton",
     "Switch",
     "blender_to_smpl",
     "body_scale",
+    "chain_of",
     "find_joints",
     "floor_contact",
     "from_pose",
+    "held",
     "joint_path",
     "joint_places",
     "keyed_anew",
+    "keys_of",
     "make_body",
     "map_of_preset",
     "measure_basis",
+    "motion_of",
     "of_map",
+    "origin",
     "performed",
+    "pinned",
     "pose_of",
+    "posed",
     "posed_anew",
     "read_presets",
     "recognise",

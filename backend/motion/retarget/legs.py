@@ -26,6 +26,11 @@ def _lengths(body: Body, chain: tuple[int, int, int]) -> tuple[float, float]:
     return float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
 
 
+def limb_length(body: Body, chain: tuple[int, int, int]) -> float:
+    """Of a leg or an arm that is straight."""
+    return sum(_lengths(body, chain))
+
+
 def follow_feet(
     body: Body,
     places: np.ndarray,
@@ -105,10 +110,14 @@ def reach(
     places: np.ndarray,
     pose: Pose,
     chain: tuple[int, int, int],
-    foot: int,
     shift: np.ndarray,
+    ahead: float = 1.0,
 ) -> None:
-    """Turn hip and knee so that the ankle moves by ``shift``; the foot keeps its turn; in place."""
+    """Turn hip and knee so that the ankle moves by ``shift``; the foot keeps its turn; in place.
+
+    Args:
+        ahead: 1 where a straight limb bends ahead (legs), -1 where it bends back (arms).
+    """
     hip_k, knee_k, ankle_k = chain
     hip, knee, ankle = places[:, hip_k], places[:, knee_k], places[:, ankle_k]
     if np.abs(shift).max() < 1e-9:
@@ -121,7 +130,8 @@ def reach(
     distance = np.clip(wanted, abs(thigh - shin) + 1e-3 * thigh, np.minimum(limit, thigh + shin))
     direction = aim / np.maximum(wanted, 1e-9)[:, None]
     swing = quaternions.shortest_turn(now, aim)
-    forward = quaternions.rotate(pose.turns[:, ankle_k], np.array([0.0, 0.0, 1.0]))
+    shown_by = ankle_k if ahead > 0.0 else hip_k
+    forward = quaternions.rotate(pose.turns[:, shown_by], np.array([0.0, 0.0, ahead]))
     bend = quaternions.rotate(swing, _bend(hip, knee, ankle, forward, thigh + shin))
     along = np.clip((thigh**2 + distance**2 - shin**2) / (2.0 * distance), -thigh, thigh)
     aside = np.sqrt(np.maximum(thigh**2 - along**2, 0.0))
@@ -129,8 +139,10 @@ def reach(
     new_ankle = hip + distance[:, None] * direction
     first = quaternions.shortest_turn(knee - hip, new_knee - hip)
     second = quaternions.shortest_turn(ankle - knee, new_ankle - new_knee)
-    turns[:, hip_k] = quaternions.multiply(first, turns[:, hip_k])
-    turns[:, knee_k] = quaternions.multiply(second, turns[:, knee_k])
+    for k, turn in ((hip_k, first), (knee_k, second)):
+        for bone, track in enumerate(body.tracks):
+            if bone == k or (track.twist and track.low == body.tracks[k].low):
+                turns[:, bone] = quaternions.multiply(turn, turns[:, bone])
 
 
 def _bend(

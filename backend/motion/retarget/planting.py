@@ -86,7 +86,7 @@ def plant_feet(
     places = sink(body, turns, places, chains, shifts, fps)
     for foot, chain in enumerate(chains):
         if chain is not None and body.feet[foot] is not None:
-            reach(body, turns, places, pose, chain, foot, shifts[:, foot])
+            reach(body, turns, places, pose, chain, shifts[:, foot])
     pelvis = places[:, body.of_joint["pelvis"]]
     moved = Pose(turns, carried(body, turns, pelvis))
     return _bent_toes(body, moved, share * allowed)

@@ -140,10 +140,20 @@ def from_pose(body: Body, turns: np.ndarray, pelvis: np.ndarray) -> np.ndarray:
     Returns:
         ``[T, 135]`` float32 at the rate of the rows.
     """
-    change = quaternions.from_matrix(body.basis)
-    turned = quaternions.normalise(np.asarray(turns, np.float64))
-    whole = quaternions.multiply(
-        quaternions.multiply(quaternions.conjugate(change), turned), change
-    )
+    whole = _in_smpl_axes(body, turns)
     tracks = np.stack([whole[:, t.low] for t in body.tracks], axis=1)
     return motion_of(body, tracks, np.asarray(pelvis, np.float64) @ body.basis)
+
+
+def posed(body: Body, turns: np.ndarray, pelvis: np.ndarray) -> Pose:
+    """What a body shows, of its own bones: as for :func:`from_pose`, but ``turns [T, K, 4]`` of
+    ``body.names``. Nothing is lost in a spine of more bones than SMPL's.
+    """
+    own = _in_smpl_axes(body, turns)
+    return Pose(own, carried(body, own, np.asarray(pelvis, np.float64) @ body.basis))
+
+
+def _in_smpl_axes(body: Body, turns: np.ndarray) -> np.ndarray:
+    change = quaternions.from_matrix(body.basis)
+    turned = quaternions.normalise(np.asarray(turns, np.float64))
+    return quaternions.multiply(quaternions.multiply(quaternions.conjugate(change), turned), change)

@@ -32,5 +32,8 @@ CARD = Family(
             ("starter-open", "Starter Open", "yes"),
         )
     ),
-    trainers={"dit": "training.dit.recipe:DiTRecipe"},
+    trainers={
+        "dit": "training.dit.recipe:DiTRecipe",
+        "judge": "training.judge.recipe:JudgeRecipe",
+    },
 )

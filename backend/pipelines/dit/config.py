@@ -37,7 +37,8 @@ class DiTPipelineConfig:
     ``min_frames`` and ``max_frames`` bound one window, in frames of ``fps``; longer motions are
     made of several. ``step_power`` above 1 puts more of the DDIM and DDPM steps where it is noisy
     (``diffusion.schedule.power_spaced``). ``draft`` and ``best`` are settings to choose instead of
-    the defaults. ``name``, ``licence`` and ``description`` are shown to people.
+    the defaults. ``candidates`` clips are made of each one where the model has a judge to choose by
+    (:mod:`.candidates`). ``name``, ``licence`` and ``description`` are shown to people.
     """
 
     network: DiTConfig
@@ -56,6 +57,7 @@ class DiTPipelineConfig:
     steps: int = 25
     guidance_scale: float = 2.5
     step_power: float = 1.0
+    candidates: int = 1
     draft: Preset | None = None
     best: Preset | None = None
     sha256: dict[str, str] = field(default_factory=dict)
@@ -71,6 +73,8 @@ class DiTPipelineConfig:
             raise ValueError(f"unknown sampler {self.sampler!r}")
         if not 1 <= self.steps <= self.schedule.steps:
             raise ValueError(f"{self.steps} of {self.schedule.steps} steps")
+        if not 1 <= self.candidates <= limits.MAX_SAMPLES:
+            raise ValueError(f"{self.candidates} candidates")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -19,8 +19,9 @@ from ...wire.messages import Motion, Progress, Request
 from ...wire.skeleton import MOTION_FPS
 from ..calls import Stages, cut_warning, meta_of
 from ..editing.prompt_parts import split_prompt
+from .candidates import Seen, chosen, looked_at, seeds_of
 from .finishing import finished
-from .notices import doubt, notices_of
+from .notices import doubts_of, notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
 from .timeline import is_timeline, timeline_motions
@@ -68,14 +69,14 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
     }
     motions = []
     for index in range(request.samples):
-        clips = [canvas[index] for canvas in canvases]
+        clips = [canvas[index][0] for canvas in canvases]
+        doubts = doubts_of([scene for canvas in canvases for scene in canvas[index][1]])
         if short is not None:
             clips = [liveliest(clips[0], script.frames_made, c.fps)]
         data, notes = finished(script, [_at_30(clip, c.fps) for clip in clips], length)
         parts = [part.text for part in reading.parts]
-        doubted = None if model.judge is None else doubt(reading, model.judge(data))
-        own = more if doubted is None else {**more, "notices": [*notices, doubted]}
-        told = [*warnings, *notes, *([] if doubted is None else [doubted["text"]])]
+        own = {**more, "notices": [*notices, *doubts]}
+        told = [*warnings, *notes, *(doubt["text"] for doubt in doubts)]
         meta = _meta(model, request, request.seed + index, parts, told, **own)
         motions.append(Motion(data, MOTION_FPS, meta))
     return motions
@@ -94,8 +95,11 @@ def _short(script: Script, frames: int, model: DiTPipeline) -> Script | None:
 
 def _canvas(
     model: DiTPipeline, script: Script, layer: int, request: Request, tell: Stages
-) -> list[np.ndarray]:
-    """One canvas of a script for every sample; sample ``i`` has the same seed on every layer."""
+) -> list[tuple[np.ndarray, list[Seen]]]:
+    """One canvas of a script for every sample, and what its scenes show.
+
+    Sample ``i`` has the same seeds on every layer.
+    """
     lines = script.sentences(layer)
     plan = model.plan(
         [text for text, _, _ in lines],
@@ -103,15 +107,22 @@ def _canvas(
         [count for _, _, count in lines],
         [wish for _, wish, _ in lines],
     )
-    return model.sample_canvases(
-        [plan] * request.samples,
-        [script.frames_made] * request.samples,
-        request.seed,
+    each = 1 if model.judge is None else model.config.candidates
+    seeds = seeds_of(request.seed, request.samples, each)
+    clips = model.sample_canvases(
+        [plan] * len(seeds),
+        [script.frames_made] * len(seeds),
+        seeds,
         guidance_scale=request.guidance_scale,
         steps=request.steps,
         sampler=request.sampler,
         on_step=tell.steps(),
     )
+    if model.judge is None:
+        return [(clip, []) for clip in clips]
+    seen = [looked_at(clip, script, layer, model.judge) for clip in clips]
+    taken = [i + chosen(seen[i : i + each]) for i in range(0, len(seeds), each)]
+    return [(clips[i], seen[i]) for i in taken]
 
 
 def _at_30(clip: np.ndarray, fps: float) -> np.ndarray:
@@ -136,7 +147,7 @@ def _plain(model: DiTPipeline, request: Request, tell: Stages) -> list[Motion]:
     clips = model.sample_canvases(
         [plan] * request.samples,
         [made] * request.samples,
-        request.seed,
+        seeds_of(request.seed, request.samples, 1),
         guidance_scale=request.guidance_scale,
         steps=request.steps,
         sampler=request.sampler,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from ...errors import KinetypeError
 from ...store import model_folder
 from ...text.prompts.action_words import HEADER
 from ...text.prompts.reading import AskedAction, Reading
-from ...text.prompts.traits import traits
 from ...wire.control import ModelInfo
 from ..family import families
+from .candidates import Seen
 
 SHOWN = 80
 LIKELY = 0.3
@@ -38,22 +38,22 @@ def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, 
     return warnings, notices
 
 
-def doubt(reading: Reading, likely: Mapping[str, float]) -> dict[str, Any] | None:
-    """A notice that a finished motion does not look like what was asked for, or None.
+def doubts_of(seen: Sequence[Seen]) -> list[dict[str, str]]:
+    """Notices of scenes that do not look like what was asked for.
 
     Args:
-        likely: label to how probably the motion shows it (a classifier of motions). Labels that it
-            lacks are not judged; neither are prompts of several parts, which no one label fits.
+        seen: what the model's judge sees in each scene.
     """
-    asked = reading.parts[0].asked
-    if len(reading.parts) > 1 or asked is None or asked.status != "known":
-        return None
-    alike = {asked.label, *traits().near.get(asked.label, ())} & set(likely)
-    if asked.label not in likely or sum(likely[name] for name in alike) >= LIKELY:
-        return None
-    looks = max(likely, key=lambda name: likely[name])
-    text = f"The motion looks more like “{spoken(looks)}” than “{asked.words}”; try another seed."
-    return {"kind": "doubt", "text": text, "words": asked.words, "made": looks}
+    found = []
+    for scene in seen:
+        asked, share = scene.part.asked, scene.share
+        if share is None or share >= LIKELY or asked is None or asked.status == "unknown":
+            continue
+        looks = max(scene.likely, key=lambda name: scene.likely[name])
+        text = f"“{asked.words}” may not be what the motion shows: it looks more like"
+        text += f" “{spoken(looks)}”. Try another seed."
+        found.append({"kind": "doubt", "text": text, "words": asked.words, "made": looks})
+    return found
 
 
 def _unknown(asked: AskedAction, model: str) -> dict[str, object]:

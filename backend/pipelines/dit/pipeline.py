@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +45,7 @@ from ..editing.spaces import EditSpace, Smplrifke205Space
 from .compose import Window, WindowedDenoiser, plan_windows
 from .config import SPEC, DiTPipelineConfig
 from .generating import generate
+from .judge import JUDGE_FILES, Judge
 from .knowledge import KNOWLEDGE_FILES, Knowledge
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
@@ -55,8 +56,6 @@ class DiTPipeline(FamilyPipeline):
 
     edit_space: EditSpace = Smplrifke205Space()
     continues_by: ContinuesBy = "editing"
-    judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
-    """Label to how probably a finished motion_135 ``[T, 135]`` shows it; None judges nothing."""
 
     def __init__(
         self,
@@ -68,6 +67,7 @@ class DiTPipeline(FamilyPipeline):
         vocabulary: Vocabulary | None = None,
         reader: WishReader | None = None,
         words: ActionWords | None = None,
+        judge: Judge | None = None,
         encoder: Any = None,
         device: str | torch.device | None = None,
         precision: str = "float32",
@@ -81,6 +81,7 @@ class DiTPipeline(FamilyPipeline):
         self.knowledge = knowledge
         self.vocabulary = fitting(vocabulary, config.network)
         self.words = words
+        self.judge = judge
         self._reader = reader
         self._encoder = encoder
         self._local_files_only = local_files_only
@@ -94,7 +95,7 @@ class DiTPipeline(FamilyPipeline):
         """See :class:`FamilyPipeline`."""
         return model_folder.resolve(
             name_or_path,
-            optional=(*KNOWLEDGE_FILES, VOCABULARY, *WORDS_FILES),
+            optional=(*KNOWLEDGE_FILES, VOCABULARY, *WORDS_FILES, *JUDGE_FILES),
             revision=revision,
             local_files_only=local_files_only,
         )
@@ -119,6 +120,7 @@ class DiTPipeline(FamilyPipeline):
         model_folder.verify_checksums(folder, values)
         has_knowledge = any((folder / name).is_file() for name in KNOWLEDGE_FILES)
         has_words = any((folder / name).is_file() for name in WORDS_FILES)
+        has_judge = any((folder / name).is_file() for name in JUDGE_FILES)
         return cls(
             config,
             net,
@@ -126,6 +128,7 @@ class DiTPipeline(FamilyPipeline):
             knowledge=Knowledge.load(folder) if has_knowledge else None,
             vocabulary=Vocabulary.load(folder) if (folder / VOCABULARY).is_file() else None,
             words=ActionWords.load(folder) if has_words else None,
+            judge=Judge.load(folder) if has_judge else None,
             device=device,
             precision=precision,
             local_files_only=local_files_only,
@@ -142,6 +145,9 @@ class DiTPipeline(FamilyPipeline):
         if self.words is not None:
             self.words.save(folder)
             beside = (*beside, *WORDS_FILES)
+        if self.judge is not None:
+            self.judge.save(folder)
+            beside = (*beside, *JUDGE_FILES)
         model_folder.save_model(
             folder,
             self.config.to_dict(),
@@ -240,10 +246,11 @@ class DiTPipeline(FamilyPipeline):
         check_one_each(captions, lengths)
         check_texts(captions)
         plans = [self.plan([c], int(n)) for c, n in zip(captions, lengths, strict=True)]
+        first = drawn_seed(seed)
         return self.sample_canvases(
             plans,
             [int(n) for n in lengths],
-            drawn_seed(seed),
+            [first + i for i in range(len(plans))],
             guidance_scale=guidance_scale,
             steps=steps,
             sampler=sampler,
@@ -324,7 +331,7 @@ class DiTPipeline(FamilyPipeline):
         self,
         plans: Sequence[Sequence[Window]],
         lengths: Sequence[int],
-        seed: int,
+        seeds: Sequence[int],
         *,
         guidance_scale: float | None,
         steps: int | None,
@@ -332,7 +339,7 @@ class DiTPipeline(FamilyPipeline):
         on_step: StepCallback | None,
         wishes: Sequence[Wished] | None = None,
     ) -> list[np.ndarray]:
-        """Sample every canvas; canvas ``i`` uses seed ``seed + i``, whatever it is batched with.
+        """Sample every canvas with its own seed, whatever it is batched with.
 
         Returns:
             ``[length, 205]`` float32 smplrifke205 of each, un-normalised.
@@ -356,7 +363,7 @@ class DiTPipeline(FamilyPipeline):
                     sampler=sampler or c.sampler,
                     steps=timesteps,
                     y=y,
-                    generator=[seeded_generators(seed + i, 1)[0] for i in chunk],
+                    generator=[seeded_generators(seeds[i], 1)[0] for i in chunk],
                     lengths=own,
                     on_step=part_of(on_step, number, len(chunks)),
                     prediction=c.prediction,

@@ -9,6 +9,7 @@ from ...diffusion.schedule import Schedule
 from ...errors import ArtifactError
 from ...models.dit import DiT
 from ...pipelines.dit.config import Preset, config_for
+from ...pipelines.dit.judge import Judge
 from ...pipelines.dit.knowledge import build_knowledge
 from ...pipelines.dit.pipeline import DiTPipeline
 from ...pipelines.dit.vocabulary import Vocabulary
@@ -35,6 +36,7 @@ def export_run(
     out: Path,
     details: Path | None = None,
     *,
+    judge: Path | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> None:
@@ -45,6 +47,7 @@ def export_run(
         data: the dataset folder that it was trained on.
         out: model folder to write, whole or not at all.
         details: JSON with ``name``, ``licence``, ``description`` and sampling defaults.
+        judge: run of ``kinetype train judge``, whose classifier then chooses among candidates.
         overwrite: replace a model folder that is there already.
         report: told of every stage, as some of them take a minute.
 
@@ -54,8 +57,10 @@ def export_run(
         FormatError: the dataset cannot be read.
     """
     # what stands in the way is told before the work of a minute, not after it
-    with new_folder(out, overwrite=overwrite, sources=(run, data, details)) as folder:
-        _write_model(run, data, folder, details, report)
+    with new_folder(out, overwrite=overwrite, sources=(run, data, details, judge)) as folder:
+        _write_model(
+            run, data, folder, details, None if judge is None else Judge.load(judge), report
+        )
 
 
 class _Told:
@@ -72,7 +77,14 @@ class _Told:
         return found
 
 
-def _write_model(run: Path, data: Path, folder: Path, details: Path | None, report: Report) -> None:
+def _write_model(
+    run: Path,
+    data: Path,
+    folder: Path,
+    details: Path | None,
+    judge: Judge | None,
+    report: Report,
+) -> None:
     report("reading the run", 0, 0)
     config, weights, mean, std = ema_weights(run)
     net = DiT(config.model)
@@ -109,6 +121,7 @@ def _write_model(run: Path, data: Path, folder: Path, details: Path | None, repo
         knowledge=knowledge,
         vocabulary=vocabulary,
         words=words,
+        judge=judge,
         encoder=encoder,
     )
     pipeline.write(folder, half=True)

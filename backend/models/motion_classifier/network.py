@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from backend.motion.io.atomic import atomic_path
-
-from .classifier_input import INPUT_DIM, expand
+from ...errors import ArtifactError
+from ...store.model_folder import COPY_HINT, load_network, read_json, save_tensors, write_json
+from .inputs import INPUT_DIM, expand
 
 WIDTH = 96
 FEATURES = 64
 DILATIONS = (1, 2, 4, 8)
+MAX_LABELS = 10_000
 
 
 class _Block(nn.Module):
@@ -109,18 +108,25 @@ def predict(net: MotionClassifier, clips: Sequence[np.ndarray], batch: int = 64)
     return Prediction(net.labels, shares, features)
 
 
-def save(net: MotionClassifier, path: Path) -> None:
-    """Write ``<path>.safetensors`` and ``<path>.json`` (the labels)."""
+def save(net: MotionClassifier, path: Path, *, half: bool = False) -> None:
+    """Write ``<path>.safetensors``, as float16 if ``half``, and ``<path>.json`` (the labels)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path.with_suffix(".safetensors")) as temporary:
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, str(temporary))
-    with atomic_path(path.with_suffix(".json")) as temporary:
-        Path(temporary).write_text(json.dumps({"labels": net.labels}), encoding="utf-8")
+    dtype = torch.float16 if half else torch.float32
+    save_tensors(path.with_suffix(".safetensors"), net.state_dict(), dtype=dtype)
+    write_json(path.with_suffix(".json"), {"labels": list(net.labels)})
 
 
 def load(path: Path) -> MotionClassifier:
-    """Read what :func:`save` wrote."""
-    labels = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["labels"]
-    net = MotionClassifier(labels)
-    net.load_state_dict(load_file(str(path.with_suffix(".safetensors"))))
+    """Read what :func:`save` wrote.
+
+    Raises:
+        ArtifactError: a file is missing or damaged, or they do not fit each other.
+    """
+    labels = read_json(path.with_suffix(".json")).get("labels")
+    if not isinstance(labels, list) or not 0 < len(labels) <= MAX_LABELS:
+        raise ArtifactError(f"{path.with_suffix('.json')} lists no labels.", COPY_HINT)
+    names = [str(label) for label in labels]
+    net: MotionClassifier = load_network(
+        lambda: MotionClassifier(names), path.with_suffix(".safetensors")
+    )
     return net.eval()

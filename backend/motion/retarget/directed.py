@@ -1,0 +1,187 @@
+"""What a person wants of a body, brought onto it after its proportions had their say.
+
+A motion that meets its wishes as a motion of SMPL's body misses them by centimetres on a body of
+other proportions. Poses are met by easing the whole body over to them, hands and feet by two-bone
+IK and, where they cannot reach, by moving the body; the feet stay where they stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import quaternions
+from .body import Body
+from .easing import smooth
+from .keys import Pose, carried, limb_chain
+from .legs import Chain, limb_length, reach
+from .stance import ARMS, SIDES
+
+LIMBS = ("left-hand", "right-hand", "left-foot", "right-foot")
+_EASE = 0.3  # s: how long a displacement takes to come and to go, at least
+_LEVEL_SPEED = 0.8  # m/s: no faster is a body moved over to a pose
+_LIMB_SPEED = 2.0  # m/s: the same of a hand or a foot
+_TURN_SPEED = 4.0  # rad/s
+_REACH = 0.985  # of a limb's length: farther away the body comes along
+_MOST_LEAN = 0.6  # of the limb's length
+_LEAN_EASE = 0.12  # s
+_FIRM = 100.0
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Pin:
+    """A wrist or ankle at places.
+
+    Attributes:
+        limb: one of :data:`LIMBS`.
+        first: row of the first place.
+        places: ``[N, 3]`` in SMPL axes and the skeleton's unit, one a row.
+        strength: share of the way, 0 to 1.
+    """
+
+    limb: str
+    first: int
+    places: np.ndarray
+    strength: float = 1.0
+
+
+def chain_of(body: Body, limb: str) -> Chain | None:
+    """Tracks of a limb's three joints; None where one is absent."""
+    side, _, end = limb.partition("-")
+    if end == "foot":
+        return limb_chain(body, side)
+    names = ARMS[SIDES.index(side)]
+    if all(name in body.of_joint for name in names):
+        first, middle, last = (body.of_joint[name] for name in names)
+        return first, middle, last
+    return None
+
+
+# --------------------------------------------------------------------------- poses
+
+
+def held(
+    body: Body,
+    pose: Pose,
+    rows: Sequence[int],
+    wanted: Pose,
+    fps: float,
+    strengths: Sequence[float] | None = None,
+    *,
+    through: bool = False,
+) -> Pose:
+    """A pose that shows others on some rows and is eased over to them around.
+
+    Args:
+        rows: ascending, inside the pose. wanted: one row for each.
+        strengths: shares of the way, 1 for all when None.
+        through: what is amiss on two rows is amiss between them, too; else it fades away.
+    """
+    count, pelvis = len(pose.turns), body.of_joint["pelvis"]
+    turns, places = pose.turns.copy(), pose.places[:, pelvis].copy()
+    bounds = [-1, *rows, count]
+    for i, row in enumerate(rows):
+        share = 1.0 if strengths is None else float(strengths[i])
+        turn = quaternions.multiply(wanted.turns[i], quaternions.conjugate(pose.turns[row]))
+        turn = quaternions.power(turn, share)
+        shift = share * (wanted.places[i, pelvis] - pose.places[row, pelvis])
+        fade = _fade(body, turn, shift, fps)
+        first, last = bounds[i], bounds[i + 2]
+        at = np.arange(max(first + 1, 0), last)
+        before = row - first if first >= 0 else count
+        after = last - row if last < count else count
+        if not through:
+            before, after = min(before, fade), min(after, fade)
+        apart = at - row
+        near = 1.0 - np.abs(apart) / np.where(apart < 0, before, after)
+        near = np.clip(near, 0.0, 1.0)
+        weight = near * near * (3.0 - 2.0 * near)
+        whole = np.broadcast_to(turn, (len(at), *turn.shape))
+        part = quaternions.power(whole, weight[:, None, None])
+        turns[at] = quaternions.multiply(part, turns[at])
+        places[at] += weight[:, None] * shift
+    return Pose(turns, carried(body, turns, places))
+
+
+def _fade(body: Body, turn: np.ndarray, shift: np.ndarray, fps: float) -> int:
+    """Rows in which a displacement comes and goes: the larger, the longer."""
+    angle = 2.0 * float(np.arccos(np.clip(np.abs(turn[:, 0]).min(), 0.0, 1.0)))
+    way = float(np.linalg.norm(shift)) / body.scale
+    # a smooth step is at most half as fast again as a straight one
+    seconds = max(_EASE, 1.5 * way / _LEVEL_SPEED, 1.5 * angle / _TURN_SPEED)
+    return max(1, round(seconds * fps))
+
+
+# --------------------------------------------------------------------------- hands and feet
+
+
+def pinned(body: Body, pose: Pose, pins: Sequence[Pin], fps: float) -> Pose:
+    """A pose whose wrists and ankles are at some places on some rows, and eased to them around.
+
+    Pins of a limb that the body lacks, and rows outside the pose, are left out.
+    """
+    wanted = [(pin, chain) for pin in pins if (chain := chain_of(body, pin.limb)) is not None]
+    if not wanted:
+        return pose
+    shifts: dict[Chain, np.ndarray] = {}
+    for pin, chain in wanted:
+        shift = _shift(pose.places[:, chain[2]], pin, fps, body.scale)
+        known = shifts.get(chain)
+        shifts[chain] = shift if known is None else known + shift
+    legs = [c for side in SIDES if (c := limb_chain(body, side)) is not None]
+    goals = {c: pose.places[:, c[2]] + shifts.get(c, 0.0) for c in (*legs, *shifts)}
+    active = np.any([np.abs(shift).max(-1) > 0 for shift in shifts.values()], axis=0)
+    pelvis = body.of_joint["pelvis"]
+    for _ in range(_ROUNDS):
+        lean = _lean(body, pose, {c: goals[c] for c in shifts}, active, fps)
+        if np.any(lean):
+            pose = Pose(pose.turns, carried(body, pose.turns, pose.places[:, pelvis] + lean))
+        turns = pose.turns.copy()
+        for chain, goal in goals.items():
+            ahead = 1.0 if chain in legs else -1.0
+            reach(body, turns, pose.places, pose, chain, goal - pose.places[:, chain[2]], ahead)
+        pose = Pose(turns, carried(body, turns, pose.places[:, pelvis]))
+    return pose
+
+
+def _shift(places: np.ndarray, pin: Pin, fps: float, scale: float) -> np.ndarray:
+    """``[T, 3]`` how far a joint at ``places [T, 3]`` is moved."""
+    count = len(places)
+    out = np.zeros((count, 3))
+    rows = np.arange(pin.first, pin.first + len(pin.places))
+    inside = (rows >= 0) & (rows < count)
+    if not inside.any():
+        return out
+    rows = rows[inside]
+    out[rows] = pin.strength * (pin.places[inside] - places[rows])
+    for edge, way in ((rows[0], -1), (rows[-1], 1)):
+        distance = float(np.linalg.norm(out[edge])) / scale
+        steps = max(1, round(max(_EASE, 1.5 * distance / _LIMB_SPEED) * fps))
+        at = edge + way * np.arange(1, steps)
+        at = at[(at >= 0) & (at < count)]
+        near = 1.0 - np.abs(at - edge) / steps
+        out[at] = (near * near * (3.0 - 2.0 * near))[:, None] * out[edge]
+    return out
+
+
+def _lean(
+    body: Body, pose: Pose, goals: dict[Chain, np.ndarray], active: np.ndarray, fps: float
+) -> np.ndarray:
+    """``[T, 3]`` how the body moves so that its limbs reach."""
+    need = np.zeros((len(pose.turns), 3))
+    for chain, goal in goals.items():
+        whole = limb_length(body, chain)
+        gap = goal - pose.places[:, chain[0]]
+        far = np.linalg.norm(gap, axis=-1)
+        short = np.clip(far - _REACH * whole, 0.0, _MOST_LEAN * whole) * active
+        step = gap * (short / np.maximum(far, 1e-9))[:, None]
+        need = np.where(
+            np.linalg.norm(step, axis=-1, keepdims=True)
+            > np.linalg.norm(need, axis=-1, keepdims=True),
+            step,
+            need,
+        )
+    return smooth(need, _FIRM * active, fps, _LEAN_EASE)

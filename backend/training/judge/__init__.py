@@ -1,0 +1,1 @@
+"""A classifier that learns from real clips which action a motion shows."""
