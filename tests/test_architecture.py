@@ -40,8 +40,8 @@ PROGRAMS = {"blender_addon/headless.py"}
 """Files outside the command line that Blender starts by path and that answer on stdout."""
 
 UNPICKLERS = {"backend/motion/io/restricted_pickle.py"}
-"""The one file that may read pickles: it resolves no name of theirs (see its own tests), and it is run
-by a process of its own (``strangers.py``)."""
+"""The one file that may read pickles: it resolves no name of theirs (see its own tests), and it is
+run by a process of its own (``strangers.py``)."""
 
 HEAVY = {"torch", "transformers", "scipy", "huggingface_hub", "safetensors", "numpy", "bpy"}
 

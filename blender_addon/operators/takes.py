@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import model_list, placement, takes
 from ..backend_access import InvalidRequest, KinetypeError, Request, messages
@@ -193,7 +193,41 @@ class KINETYPE_OT_take_delete(_TakeOperator):
         settings_of(context.scene).take = remaining[min(place, last)] if remaining else None
 
 
-class KINETYPE_OT_take_regenerate(_TakeOperator):
+class _AgainOperator(_TakeOperator):
+    """Shared by the operators that use what a take was made from: a file may be a stranger's, and
+    the hub id or path of a model that it names is asked about before anything loads it.
+    """
+
+    trusted: BoolProperty(
+        name="Trust the Model",
+        description="Use also a model that is in no list, which the file names by its hub id or path",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        action = self.chosen(context)
+        model = takes.foreign_model(action) if action is not None else ""
+        if not model:
+            return self.execute(context)
+        self.trusted = True
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            message=f"This file names the model {model!r}, which is in no list. Use it?",
+        )
+
+    def request(self, action: bpy.types.Action) -> Request:
+        """What made the take; :class:`InvalidRequest` where its model must be trusted first."""
+        model = takes.foreign_model(action)
+        if model and not self.trusted:
+            raise InvalidRequest(
+                f"{action.name!r} names the model {model!r}, which is in no list.",
+                "Press the button and confirm it, or say trusted=True in a script.",
+            )
+        return takes.request_of(action)
+
+
+class KINETYPE_OT_take_regenerate(_AgainOperator):
     """Make this take again with its prompt, seed and settings, as a new take"""
 
     bl_idname = "kinetype.take_regenerate"
@@ -208,11 +242,11 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
                 "Put the take that it was made from on the character and edit that.",
             )
         start = round(action.curve_frame_range[0])
-        request = replace(takes.request_of(action), id=messages.new_id())
+        request = replace(self.request(action), id=messages.new_id())
         submit(context, request, placement.capture(context, start_frame=start))
 
 
-class KINETYPE_OT_take_recall(_TakeOperator):
+class KINETYPE_OT_take_recall(_AgainOperator):
     """Copy this take's prompt, seed and settings into the panel"""
 
     bl_idname = "kinetype.take_recall"
@@ -220,7 +254,7 @@ class KINETYPE_OT_take_recall(_TakeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        request = takes.request_of(action)
+        request = self.request(action)
         recall(settings_of(context.scene), request)
 
 

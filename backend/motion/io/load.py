@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import FormatError, InvalidRequest
+from .. import resample
 from ..convert import SPECS, Clip
 from ..representations import motion135
 from . import body_checks, formats
@@ -49,8 +50,8 @@ def read_clip(
         metres, Y-up. ``warnings`` says what was assumed or changed.
 
     Raises:
-        FormatError: unreadable, not what ``source`` says, or no body; the message says what was
-            expected or measured.
+        FormatError: unreadable, not what ``source`` says, no body, or a rate or length that no
+            motion has; the message says what was expected or measured.
         InvalidRequest: an unknown ``source`` or ``up``.
     """
     path = Path(path)
@@ -73,6 +74,11 @@ def read_clip(
             f"Expected a .npy of shape [T, {SPECS[source].dim}].",
         )
     clip = row.read(path, Reading(source, fps, up, prefer, force))
+    try:
+        resample.check_rate(clip.fps)
+        resample.check_frames(len(clip.data))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
     if source != AUTO and array:
         return clip  # as the person says; models may put a body anywhere
     doubts = body_checks.doubts(clip)

@@ -12,12 +12,11 @@ from ...wire.messages import Motion
 from ...wire.skeleton import NUM_JOINTS
 from ..convert import SPECS, Clip
 from ..representations import joints
-from . import npy_results, smpl_params
+from . import bounds, npy_results, smpl_params
 from .array_layouts import body_of
 from .atomic import atomic_path
 from .formats import Reading
 
-MAX_BYTES = 2 * 2**30
 BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
 EXPECTED = (
     "Expected an array of shape "
@@ -111,7 +110,7 @@ def read_array(path: str | Path) -> np.ndarray:
     path = Path(path)
     refuse_pointer(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.stat().st_size > bounds.MAX_ARRAY_BYTES:
             raise FormatError(f"{path} is far too large for a motion.", EXPECTED)
         data = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
