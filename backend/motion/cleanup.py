@@ -18,8 +18,14 @@ import numpy as np
 
 from ..wire.skeleton import SOLE_HEIGHT
 from .contacts import BALLS, contacts_of_joints, detect_contacts
-from .filters import gaussian_filter1d, maximum_filter1d, solveh_banded
-from .leg_ik import ANKLES, HIPS, reach, solve_legs
+from .filters import (
+    banded_difference,
+    banded_second_difference,
+    gaussian_filter1d,
+    maximum_filter1d,
+    solveh_banded,
+)
+from .limb_ik import ANKLES, HIPS, reach, solve_limbs
 from .representations import motion135
 from .skeleton import forward_kinematics
 from .smoothing import DEFAULT_SMOOTHING, align, ground, smooth
@@ -112,8 +118,8 @@ def lock_feet(
     shift[..., 1] += np.maximum(SOLE_HEIGHT - _DIP - (balls + shift)[..., 1], 0.0)
     shift[..., 1] += _swing_lift(balls + shift, weights, fps)
     targets = joints[:, ANKLES] + strength * shift
-    root[:, 1] -= strength * _pelvis_drop(joints[:, HIPS], targets, limit, fps)
-    return motion135.pack(root, solve_legs(rotations, root, targets, limit)).astype(x.dtype)
+    root[:, 1] -= strength * pelvis_drop(joints[:, HIPS], targets, limit, fps)
+    return motion135.pack(root, solve_limbs(rotations, root, targets, limit)).astype(x.dtype)
 
 
 def _correction(
@@ -129,9 +135,9 @@ def _correction(
     # easy at the borders of a contact, strict inside, so that a standing foot does not tremble
     inside = np.minimum(np.minimum(weights[:-2], weights[1:-1]), weights[2:]).max(1)
     slack = ease * (1.0 - _STRICT * inside)
-    smoothness = _banded_second_difference(slack**2 * fps**4, len(balls))
+    smoothness = banded_second_difference(slack**2 * fps**4, len(balls))
     between = np.sqrt(weights[1:] * weights[:-1]) * fps**2
-    still = smoothness + _banded_difference(between.sum(1), len(balls))
+    still = smoothness + banded_difference(between.sum(1), len(balls))
     still[2] += 1.0 / _MEMORY**2
     drift = (np.diff(balls[..., _FLAT], axis=0) * between[..., None]).sum(1)
     pull = np.zeros((len(balls), 2))
@@ -162,29 +168,7 @@ def _swing_lift(balls: np.ndarray, weights: np.ndarray, fps: float) -> np.ndarra
     return np.asarray(gaussian_filter1d(need, _CLEAR_WINDOW * fps, axis=0))
 
 
-def _banded_difference(weights: np.ndarray, frames: int) -> np.ndarray:
-    """``D^T diag(weights) D`` of the first difference D, in upper banded form ``[3, frames]``."""
-    band = np.zeros((3, frames))
-    band[2, :-1] += weights
-    band[2, 1:] += weights
-    band[1, 1:] = -weights
-    return band
-
-
-def _banded_second_difference(weights: np.ndarray, frames: int) -> np.ndarray:
-    """``D^T diag(weights) D`` of the second difference D, in upper banded form ``[3, frames]``."""
-    band = np.zeros((3, frames))
-    for offset, value in enumerate((1.0, -2.0, 1.0)):
-        band[2, offset : frames - 2 + offset] += weights * value**2
-    band[1, 1:-1] += -2.0 * weights
-    band[1, 2:] += -2.0 * weights
-    band[0, 2:] = weights
-    return band
-
-
-def _pelvis_drop(
-    hips: np.ndarray, targets: np.ndarray, limit: np.ndarray, fps: float
-) -> np.ndarray:
+def pelvis_drop(hips: np.ndarray, targets: np.ndarray, limit: np.ndarray, fps: float) -> np.ndarray:
     """How far ``[T]`` (m) the pelvis sinks so that both ankles can reach their targets."""
     gap = hips - targets
     flat = (gap[..., [0, 2]] ** 2).sum(-1)

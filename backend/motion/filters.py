@@ -35,3 +35,23 @@ def find_peaks(x: np.ndarray, *, prominence: float, distance: float) -> np.ndarr
     from scipy import signal
 
     return np.asarray(signal.find_peaks(x, prominence=prominence, distance=distance)[0])
+
+
+def banded_difference(weights: np.ndarray, frames: int) -> np.ndarray:
+    """``D^T diag(weights) D`` of the first difference D, in upper banded form ``[3, frames]``."""
+    band = np.zeros((3, frames))
+    band[2, :-1] += weights
+    band[2, 1:] += weights
+    band[1, 1:] = -weights
+    return band
+
+
+def banded_second_difference(weights: np.ndarray, frames: int) -> np.ndarray:
+    """``D^T diag(weights) D`` of the second difference D, in upper banded form ``[3, frames]``."""
+    band = np.zeros((3, frames))
+    for offset, value in enumerate((1.0, -2.0, 1.0)):
+        band[2, offset : frames - 2 + offset] += weights * value**2
+    band[1, 1:-1] += -2.0 * weights
+    band[1, 2:] += -2.0 * weights
+    band[0, 2:] = weights
+    return band

@@ -58,6 +58,11 @@ def _measures(name: str) -> tuple[float, float, float]:
     return float(leg / bones.leg_length), float(theirs), float(SOLE_HEIGHT - own[:, 1].min())
 
 
+def scale_of(bones: KimodoSkeleton) -> float:
+    """Lengths of motion_135 over those of a Kimodo body: its path is so much longer or shorter."""
+    return _measures(bones.name)[0]
+
+
 def to_motion135(
     world: np.ndarray, root: np.ndarray, bones: KimodoSkeleton
 ) -> tuple[np.ndarray, float]:

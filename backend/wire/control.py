@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidRequest
+from .directing import SAID
 
 HEARTBEAT_SECONDS = 2.0
 """How often the client sends a :class:`Ping`."""
@@ -22,6 +23,7 @@ ABILITIES = {
     "in_between": "make the middle of a motion anew",
     "describe": "describe a motion",
     "constrain": "reach given poses",
+    "segments": "make one motion of several prompts in time",
     "estimate_length": "estimate how long a motion takes",
     "sample": "make motions of named actions",
 }
@@ -47,6 +49,7 @@ class ModelInfo:
         family: the card it belongs to; empty for a model that is registered by a program.
         abilities: keys of :data:`ABILITIES`.
         options: those of :data:`OPTIONS` that it reads.
+        constraints: types of constraints that it can be given (:data:`.directing.TYPES`).
         commercial_use: "yes" or "no"; empty where the licence has to be read.
         size_bytes: of its files; about what a download takes where they are not here.
         memory_bytes: about what it needs while it works.
@@ -72,6 +75,7 @@ class ModelInfo:
     commercial_use: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
+    constraints: tuple[str, ...] = ()
 
     def check_able(self, ability: str, known: Sequence[ModelInfo] = ()) -> None:
         """:class:`InvalidRequest` for what the model cannot do, with the known ones that can."""
@@ -84,6 +88,19 @@ class ModelInfo:
             f"The model {self.name!r} cannot {ABILITIES[ability]}.",
             f"{use} This one can: {can}." if can else use,
         )
+
+    def check_constraints(self, wanted: Sequence[str], known: Sequence[ModelInfo] = ()) -> None:
+        """:class:`InvalidRequest` for types of constraints that the model cannot be given."""
+        self.check_able("constrain", known)
+        for each in wanted:
+            if each not in self.constraints:
+                able = [info.name for info in known if each in info.constraints]
+                said = SAID.get(each, repr(each[:40]))
+                raise InvalidRequest(
+                    f"The model {self.name!r} cannot be told {said}.",
+                    f"It can be told: {', '.join(self.constraints)}."
+                    + (f" Use {' or '.join(able)} for this one." if able else ""),
+                )
 
     def check_seconds(self, seconds: float) -> None:
         """:class:`InvalidRequest` for a length that the model was not made for.

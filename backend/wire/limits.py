@@ -15,6 +15,12 @@ MIN_SECONDS_ADDED = 0.05
 MAX_FRAMES_ADDED = round(MAX_SECONDS * MAX_FPS)
 MAX_CONSTRAINTS = 256
 """Poses, hands, feet and paths of one request."""
+MAX_CONSTRAINT_FRAMES = 4000
+"""Of one constraint."""
+MAX_SEGMENTS = 64
+"""Prompts in time of one request."""
+DEFAULT_TRANSITION = 0.6
+"""Seconds from one prompt to the next."""
 MIN_SAMPLES = 1
 MAX_SAMPLES = 64
 MIN_SEED = 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
 from . import limits
+from .directing import Segment, check_constraints, check_segments, segment_of
 from .skeleton import MOTION_DIM, MOTION_FPS
 
 FrameRange = tuple[int, int]
@@ -37,10 +38,12 @@ class Request:
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
     to a model that can estimate it; ``seconds`` is then ignored. ``constraints`` are plain JSON
-    objects ``{type, frame_indices, ...}`` of poses, hands, feet and paths to reach, for models that
-    can. What else can be asked for takes the place of a generation, at most one of them, and the
-    prompt may then be empty: ``edit`` makes part of a motion anew, ``describe`` says in words what
-    happens, ``sample`` makes motions of a named action.
+    objects of poses, hands, feet and paths to reach (:mod:`.directing`), for models that can;
+    ``correct`` brings the finished motion to them. ``segments`` are several prompts with their
+    times: the prompt may then be empty, and ``seconds`` is theirs. What else can be asked for takes
+    the place of a generation, at most one of them, and the prompt may then be empty: ``edit`` makes
+    part of a motion anew, ``describe`` says in words what happens, ``sample`` makes motions of a
+    named action.
     """
 
     prompt: str
@@ -59,6 +62,8 @@ class Request:
     describe: Describe | None = None
     sample: Sample | None = None
     constraints: tuple[Mapping[str, object], ...] = ()
+    correct: bool = True
+    segments: tuple[Segment, ...] = ()
     id: str = field(default_factory=new_id)
 
     @property
@@ -71,7 +76,24 @@ class Request:
         return "generate" if self.sample is None else "sample"
 
     def validated(self) -> Request:
-        """This request, its prompt stripped; :class:`InvalidRequest` says what to change."""
+        """This request, its prompt stripped; :class:`InvalidRequest` says what to change.
+
+        With ``segments`` the length is theirs, and so is a prompt that is empty.
+        """
+        return self._of_segments()._checked() if self.segments else self._checked()
+
+    def _of_segments(self) -> Request:
+        check_segments(self.segments)
+        if self.estimate_length or self.verb != "generate":
+            raise InvalidRequest(
+                "Prompts in time are for a new motion of a given length.",
+                "Leave out what is edited, described or estimated.",
+            )
+        told = ", then ".join(segment.prompt.strip() for segment in self.segments)
+        prompt = self.prompt.strip() or told[: limits.MAX_PROMPT_CHARS]
+        return replace(self, prompt=prompt, seconds=self.segments[-1].end)
+
+    def _checked(self) -> Request:
         prompt = self.prompt.strip() if isinstance(self.prompt, str) else ""
         tasks = [task for task in (self.edit, self.describe, self.sample) if task is not None]
         if len(tasks) > 1:
@@ -119,7 +141,7 @@ class Request:
             raise InvalidRequest(
                 f"Unknown sampler {_shown(self.sampler)}.", f"Use one of: {', '.join(samplers)}."
             )
-        for name in ("cleanup", "keep_best", "estimate_length"):
+        for name in ("cleanup", "keep_best", "estimate_length", "correct"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} must be true or false.", "Leave it out for neither.")
         if self.ik not in limits.IK_PRESETS:
@@ -127,7 +149,7 @@ class Request:
                 f"Unknown preset of inverse kinematics {_shown(self.ik)}.",
                 f"Use one of: {', '.join(limits.IK_PRESETS)}.",
             )
-        _check_constraints(self.constraints)
+        check_constraints(self.constraints)
         if not isinstance(self.model, str) or not self.model.strip():
             raise InvalidRequest("No model is named.", f"Use {limits.DEFAULT_MODEL!r}.")
         if len(self.model) > limits.MAX_MODEL_CHARS:
@@ -141,8 +163,12 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the tasks (``codec`` carries those)."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TASKS}
-        if not self.constraints:  # older backends do not know the field
-            del values["constraints"]
+        values["segments"] = [asdict(segment) for segment in self.segments]
+        for name in ("constraints", "segments"):  # older backends do not know the fields
+            if not values[name]:
+                del values[name]
+        if self.correct:
+            del values["correct"]
         return values
 
     @classmethod
@@ -159,21 +185,9 @@ class Request:
             )
         if isinstance(values.get("constraints"), list):
             values = {**values, "constraints": tuple(values["constraints"])}
+        if isinstance(values.get("segments"), list):
+            values = {**values, "segments": tuple(map(segment_of, values["segments"]))}
         return cls(**values)
-
-
-def _check_constraints(constraints: object) -> None:
-    if not isinstance(constraints, tuple) or len(constraints) > limits.MAX_CONSTRAINTS:
-        raise InvalidRequest(
-            "The constraints are no list, or too many.",
-            f"Give at most {limits.MAX_CONSTRAINTS} objects {{type, frame_indices, ...}}.",
-        )
-    for number, each in enumerate(constraints):
-        if not isinstance(each, Mapping) or not isinstance(each.get("type"), str):
-            raise InvalidRequest(
-                f"Constraint {number} is {_shown(each)}.",
-                "Give objects {type, frame_indices, ...}.",
-            )
 
 
 def _check(

@@ -9,7 +9,7 @@ import pytest
 
 from backend.errors import FormatError
 from backend.evaluation.physical import physical_metrics
-from backend.motion import cleanup, contacts, leg_ik
+from backend.motion import cleanup, contacts, limb_ik
 from backend.motion.representations import motion135
 from backend.motion.resample import resample_motion135
 from backend.motion.rotations import axis_angle_to_matrix
@@ -27,9 +27,9 @@ def walk() -> tuple[np.ndarray, np.ndarray]:
     time = np.arange(FRAMES) / CYCLE
     root = np.stack([0 * time, 0.86 + 0.01 * np.cos(4 * np.pi * time), STRIDE * time], -1)
     rotations = np.tile(np.eye(3), (FRAMES, 22, 1, 1))
-    rotations[:, leg_ik.KNEES] = axis_angle_to_matrix(np.array([0.4, 0.0, 0.0]))
+    rotations[:, limb_ik.KNEES] = axis_angle_to_matrix(np.array([0.4, 0.0, 0.0]))
     rest = forward_kinematics(rotations, root)
-    ankles = rest[:, leg_ik.ANKLES].copy()
+    ankles = rest[:, limb_ik.ANKLES].copy()
     phase = (time[:, None] + [0.0, 0.5]) % 1.0
     step = np.floor(time[:, None] + [0.0, 0.5]) - [0.0, 0.5]
     swing = np.clip((phase - 0.6) / 0.4, 0.0, 1.0)
@@ -38,13 +38,13 @@ def walk() -> tuple[np.ndarray, np.ndarray]:
     ankles[..., 1] = (
         SOLE_HEIGHT - rest_offsets()[list(contacts.BALLS), 1] + 0.12 * np.sin(np.pi * swing) ** 2
     )
-    limit = np.tile(leg_ik.LEG_LENGTHS.sum(0) * 0.999, (FRAMES, 1))
-    rotations = leg_ik.solve_legs(rotations, root, ankles, limit)
+    limit = np.tile(limb_ik.LEG_LENGTHS.sum(0) * 0.999, (FRAMES, 1))
+    rotations = limb_ik.solve_limbs(rotations, root, ankles, limit)
     # the soles stay level: SMPL's ankle is the identity in the world
     world = forward_kinematics(rotations, root)
-    assert np.abs(world[:, leg_ik.ANKLES] - ankles).max() < 1e-6
-    upper = rotations[:, leg_ik.HIPS] @ rotations[:, leg_ik.KNEES]
-    rotations[:, leg_ik.ANKLES] = upper.swapaxes(-1, -2)
+    assert np.abs(world[:, limb_ik.ANKLES] - ankles).max() < 1e-6
+    upper = rotations[:, limb_ik.HIPS] @ rotations[:, limb_ik.KNEES]
+    rotations[:, limb_ik.ANKLES] = upper.swapaxes(-1, -2)
     return cleanup.ground(motion135.pack(root, rotations)), phase < 0.6
 
 
@@ -115,7 +115,7 @@ def test_range_of_motion_stays(walk: tuple[np.ndarray, np.ndarray]) -> None:
     clip, _ = walk
 
     def swing(x: np.ndarray) -> np.ndarray:
-        rotations = motion135.unpack(x)[1][:, leg_ik.HIPS + leg_ik.KNEES]
+        rotations = motion135.unpack(x)[1][:, limb_ik.HIPS + limb_ik.KNEES]
         trace = np.trace(rotations, axis1=-2, axis2=-1)
         low, high = np.percentile(np.arccos(np.clip((trace - 1) / 2, -1, 1)), [5, 95], axis=0)
         return high - low
@@ -139,12 +139,12 @@ def test_lock_keeps_foot_orientation_and_upper_body(walk: tuple[np.ndarray, np.n
     bad = spoil(walk[0])
     good = cleanup.lock_feet(bad)
     before, after = motion135.unpack(bad)[1], motion135.unpack(good)[1]
-    changed = leg_ik.HIPS + leg_ik.KNEES + leg_ik.ANKLES
+    changed = limb_ik.HIPS + limb_ik.KNEES + limb_ik.ANKLES
     others = [j for j in range(22) if j not in changed]
     np.testing.assert_allclose(after[:, others], before[:, others], atol=1e-9)
     np.testing.assert_allclose(
-        global_rotations(after)[:, leg_ik.ANKLES],
-        global_rotations(before)[:, leg_ik.ANKLES],
+        global_rotations(after)[:, limb_ik.ANKLES],
+        global_rotations(before)[:, limb_ik.ANKLES],
         atol=1e-9,
     )
 
@@ -182,11 +182,11 @@ def test_swinging_feet_are_kept_clear_of_the_ground(
 ) -> None:
     clip, _ = walk
     root, rotations = motion135.unpack(clip)
-    ankles = motion135.joints(clip)[:, leg_ik.ANKLES]
+    ankles = motion135.joints(clip)[:, limb_ik.ANKLES]
     low = ankles[..., 1].min()
     ankles[..., 1] = low + 0.05 * (ankles[..., 1] - low)
-    limit = np.tile(leg_ik.LEG_LENGTHS.sum(0) * 0.999, (FRAMES, 1))
-    shuffling = motion135.pack(root, leg_ik.solve_legs(rotations, root, ankles, limit))
+    limit = np.tile(limb_ik.LEG_LENGTHS.sum(0) * 0.999, (FRAMES, 1))
+    shuffling = motion135.pack(root, limb_ik.solve_limbs(rotations, root, ankles, limit))
 
     def fast_height(x: np.ndarray) -> float:
         balls = motion135.joints(x)[:, contacts.BALLS]

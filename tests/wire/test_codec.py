@@ -26,6 +26,7 @@ from backend.wire.control import (
     Shutdown,
     Silence,
 )
+from backend.wire.directing import Segment
 from backend.wire.messages import (
     Describe,
     Edit,
@@ -49,6 +50,9 @@ MESSAGES: list[codec.Message] = [
     Request("ein Mann tanzt 💃", 2.5, 7, 3, "starter", 2.5, 20, "ddim", False),
     Request("defaults"),
     Request("told", constraints=({"type": "root2d", "frame_indices": [0, 3]},)),
+    Request(
+        "", segments=(Segment("walks", 0.0, 2.0), Segment("bows", 2.0, 1.5, 0.4)), correct=False
+    ),
     Progress("a", "sampling", 3, 50),
     Failure("a", "service", "message", "hint", "line 1\nline 2"),
     Hello("0.1.0", "Blender 5.0"),
@@ -59,7 +63,9 @@ MESSAGES: list[codec.Message] = [
     ListModels("q"),
     Models("q", (ModelInfo("starter", "Starter", fps=20.0, ready=False, problem="p", fix="f"),)),
     Models("q", ()),
-    Models("q", (ModelInfo("m", "M", abilities=("describe",), options=(), size_bytes=7),)),
+    Models(
+        "q", (ModelInfo("m", "M", abilities=("describe",), options=(), constraints=("root2d",)),)
+    ),
     Request("", sample=Sample("jump", frames=40)),
     Request("", sample=Sample(number=3, names=True), sampler="exact"),
     Shutdown(),

@@ -7,6 +7,7 @@ import pytest
 
 from backend.errors import InvalidRequest
 from backend.wire import limits
+from backend.wire.directing import Segment
 from backend.wire.messages import Edit, Motion, Request
 
 
@@ -115,3 +116,33 @@ def test_an_edit_is_checked(edit: Edit, said: str) -> None:
 def test_what_is_no_constraint_is_refused(constraints: tuple[dict[str, object], ...]) -> None:
     with pytest.raises(InvalidRequest, match="onstraint"):
         Request("walk", constraints=constraints).validated()
+
+
+def test_prompts_in_time_say_prompt_and_length() -> None:
+    parts = (Segment(" a person walks ", 0.0, 2.0), Segment("bows", 2.5, 1.5))
+    request = Request("", seconds=9.0, segments=parts).validated()
+    assert request.prompt == "a person walks, then bows" and request.seconds == 4.0
+    assert Request("told", segments=parts).validated().prompt == "told"
+
+
+@pytest.mark.parametrize(
+    ("segments", "said"),
+    [
+        ((Segment("walks", 1.0, 2.0),), "starts at 1 s"),
+        ((Segment("walks", 0.0, 2.0), Segment("bows", 1.5, 2.0)), "before the one before it ends"),
+        ((Segment("walks", 0.0, 0.2),), "0.2 seconds"),
+        ((Segment("...", 0.0, 2.0),), "no words"),
+        ((Segment("walks", 0.0, float("nan")),), "length of prompt 1"),
+        ((Segment("walks", 0.0, 60.0), Segment("bows", 60.0, 2.0)), "62 seconds"),
+        (("walks",), "no prompt with its time"),
+    ],
+)
+def test_prompts_in_time_that_do_not_fit_are_refused(segments: tuple, said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        Request("", segments=segments).validated()
+
+
+def test_prompts_in_time_edit_nothing() -> None:
+    edit = Edit(Motion(np.zeros((30, 135))), (0, 10))
+    with pytest.raises(InvalidRequest, match="new motion"):
+        Request("", segments=(Segment("walks", 0.0, 2.0),), edit=edit).validated()

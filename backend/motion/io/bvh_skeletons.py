@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import ArmatureError, FormatError
 from ...wire.messages import Motion
 from .. import quaternions
-from ..leg_ik import ANKLES, reach, solve_legs
+from ..limb_ik import ANKLES, reach, solve_limbs
 from ..representations import motion135
 from ..retarget import Body, JointMap, Skeleton, find_joints, make_body, of_map, recognise
 from ..retarget.keys import origin
@@ -228,7 +228,7 @@ class _Posed:
             place = ours + (self.at(f"{side}_ankle") - middle) / self.body.scale
             targets[:, foot, [0, 2]] = place[:, [0, 2]]
         limit = reach(joints[:, [1, 2]], targets)
-        return motion135.pack(root, solve_legs(local, root, targets, limit)).astype(data.dtype)
+        return motion135.pack(root, solve_limbs(local, root, targets, limit)).astype(data.dtype)
 
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about how the file was read."""

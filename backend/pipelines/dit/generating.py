@@ -61,7 +61,7 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
     ]
     tell("converting")
     length = max(1, round(request.seconds * MOTION_FPS))
-    warnings, notices = notices_of(reading, c.name)
+    warnings, notices = notices_of(reading, c.name, model.vocabulary)
     warnings += [*script.notes, *_cut(model, [part.text for part in reading.parts])]
     more: dict[str, Any] = {
         "asked": [part.asked.to_dict() for part in reading.parts if part.asked is not None],

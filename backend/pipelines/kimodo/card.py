@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...wire.control import ModelInfo
+from ...wire.directing import TYPES
 from ..family import Family
 
 SMPLX_BODY = 268
@@ -25,6 +26,7 @@ _MODEL = ModelInfo(
     text_encoder="a table or map of text vectors in the model's folder, else LLM2Vec-Llama-3-8B"
     " (gated, 17 GB of memory, 10 GB in 8 bits)",
     abilities=("generate", "constrain"),
+    constraints=(*TYPES, "end-effector"),
     options=("guidance_scale", "steps", "sampler"),
     memory_bytes=2_500_000_000,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.motion.leg_ik import ANKLES, reach, solve_legs
+from backend.motion.limb_ik import ANKLES, reach, solve_limbs
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
 from backend.motion.skeleton import forward_kinematics, global_rotations, rest_offsets
@@ -76,7 +76,7 @@ def _posed(
         bent[:, knee] = rotation_about("x", np.full(len(root), 0.6))
     joints = forward_kinematics(bent, root)
     limit = reach(joints[:, [1, 2]], targets)
-    out = solve_legs(bent, root, targets, limit)
+    out = solve_limbs(bent, root, targets, limit)
     world = global_rotations(out)
     for foot, (ankle, knee, toe) in enumerate(((7, 4, 10), (8, 5, 11))):
         want = rotation_about("y", heading) @ rotation_about("x", pitch[:, foot])

@@ -1,0 +1,9 @@
+"""Poses, hands, feet and paths that a motion shall reach: read, measured, and brought about."""
+
+from __future__ import annotations
+
+from .correction import corrected
+from .report import reports
+from .targets import Path, Pin, Pose, Target, targets_of
+
+__all__ = ["Path", "Pin", "Pose", "Target", "corrected", "reports", "targets_of"]
