@@ -200,7 +200,7 @@ class _AgainOperator(_TakeOperator):
 
     trusted: BoolProperty(
         name="Trust the Model",
-        description="Use also a model that is in no list, which the file names by its hub id or path",
+        description="Use a model in no list, which the file names by hub id or path",
         options={"SKIP_SAVE"},
     )
 

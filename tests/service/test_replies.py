@@ -113,7 +113,9 @@ def test_texts_can_be_drawn_and_lists_end(session: _Held) -> None:
     half = "a\ud800b" * 5000
     info = ModelInfo(half, half, abilities=(half,))
     session.hear(
-        Models("", (info,) * 1000), Progress(asked, "\udfff"), Failure(asked, half, half, half, half)
+        Models("", (info,) * 1000),
+        Progress(asked, "\udfff"),
+        Failure(asked, half, half, half, half),
     )
     models, progress, failure = session.events()
     assert isinstance(models, Models) and len(models.models) == replies.MAX_MODELS
