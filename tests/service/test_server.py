@@ -200,6 +200,8 @@ def test_a_client_that_does_not_read_cannot_keep_it_alive(child: Child, flood: s
             for number in range(200_000):
                 send(child, Ping(number))
         assert child.wait(PATIENCE) == 3
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
 
 
 def test_progress_that_nobody_reads_is_left_out_and_results_are_not() -> None:
