@@ -2,6 +2,8 @@
 
 import atexit
 import zlib
+from types import SimpleNamespace
+from typing import cast
 
 import bpy
 from bpy.props import (
@@ -193,15 +195,15 @@ class KinetypeSettings(bpy.types.PropertyGroup):
             (
                 "AUTO",
                 "Character",
-                "The selected armature if it has a body's bones, else the character below, else a"
-                " new one",
+                "The selected character, else the one below, else a new mannequin. Armatures that"
+                " are no body (props, vehicles) may stay selected",
             ),
-            ("NEW", "New Mannequin", "Always create a new armature with a mannequin body"),
+            ("NEW", "New Mannequin", "Every motion gets a mannequin of its own, beside the others"),
         ],
     )
     character: PointerProperty(
         name="Character",
-        description="Receives the motion when no armature is active; empty creates a mannequin",
+        description="Receives the motion when no character is selected; empty makes a mannequin",
         type=bpy.types.Object,
         poll=_can_be_character,
     )
@@ -271,3 +273,13 @@ def detach() -> None:
 def settings_of(scene: bpy.types.Scene) -> KinetypeSettings:
     """The settings of a scene."""
     return getattr(scene, SCENE_PROPERTY)
+
+
+def frozen(settings: KinetypeSettings) -> KinetypeSettings:
+    """The values of now, which later changes do not reach; without pointers to other data."""
+    values = {
+        name: getattr(settings, name)
+        for name, about in settings.bl_rna.properties.items()
+        if about.type != "POINTER"
+    }
+    return cast(KinetypeSettings, SimpleNamespace(**values))

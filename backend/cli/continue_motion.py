@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
                     f"--{name.replace('_', '-')} is for motions that go on.",
                     "Leave it out with --in-between.",
                 )
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     made = motion_options.ask(options, request).motions
     # where a model wrote nothing for a seed, its file is missing
     files = [planned[motion.meta["seed"] - options.seed] for motion in made]
-    motion_options.write_motions(zip(made, files, strict=True), quiet=options.quiet)
+    motion_options.write_motions(zip(made, files, strict=True), quiet=options.quiet, bvh_unit=unit)
     return 0
 
 

@@ -55,12 +55,13 @@ def run(options: argparse.Namespace) -> int:
     """Check, edit, write."""
     from . import blender, outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
     request = _request(options, motion_options.read_motion(options.input, options.fps))
     [edited] = motion_options.ask(options, request).motions
-    motion_options.write_motions([(edited, planned)], quiet=options.quiet)
+    motion_options.write_motions([(edited, planned)], quiet=options.quiet, bvh_unit=unit)
     return 0
 
 

@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .mp4); repeatable",
+        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .fbx .glb .mp4);"
+        " repeatable",
     )
     parser.add_argument(
         "--seconds",
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON list of poses, hands, feet and paths to reach, for models that can (kimodo)",
     )
     motion_options.add_sampling(parser)
+    motion_options.add_bvh_unit(parser)
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
     )
@@ -88,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, generate, write."""
     from . import outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     request = _request(options)
     files = 1 if request.keep_best else request.samples
     planned = outputs.plan(options.out, files, overwrite=not options.no_overwrite)
@@ -97,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         blender.find()
     result = motion_options.ask(options, request)
     made = zip(result.motions, planned, strict=True)
-    motion_options.write_motions(made, quiet=options.quiet)
+    motion_options.write_motions(made, quiet=options.quiet, bvh_unit=unit)
     return 0
 
 

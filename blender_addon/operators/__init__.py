@@ -5,12 +5,14 @@ from __future__ import annotations
 from . import (
     character,
     clean_up,
+    direct,
     edit,
     environment,
     files,
     generate,
     joints,
     messages,
+    prompts,
     service,
     takes,
 )
@@ -26,4 +28,6 @@ CLASSES: tuple[type, ...] = (
     *joints.CLASSES,
     *files.CLASSES,
     *clean_up.CLASSES,
+    *direct.CLASSES,
+    *prompts.CLASSES,
 )

@@ -6,7 +6,7 @@ import textwrap
 
 import bpy
 
-from .. import installing, placement, sessions
+from .. import installing, placement, preparing, sessions
 from ..backend_access import KinetypeError, limits
 from ..backend_settings import backend_settings
 from ..jobs import Notice, board
@@ -55,7 +55,7 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         _draw_buttons(layout)
         status.draw(layout, context)
         problem = problem_with(context) or _backend_problem(context)
-        if problem is not None and board.error is None:
+        if problem is not None and status.standing_error(context) is None:
             status.draw_notice(layout, context, Notice.of(problem), dismissable=False)
 
 
@@ -130,6 +130,7 @@ def _draw_target(
         return
     if settings.target == "AUTO":
         if armature is not None and armature != settings.character:
+            # what is selected comes before the character of the field
             split = row.split(factor=0.4)
             split.label(text="")
             split.label(text=armature.name, icon="ARMATURE_DATA", translate=False)
@@ -142,7 +143,7 @@ def _draw_buttons(layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
     row.scale_y = 1.5
     row.operator("kinetype.generate", text="Generate", icon="PLAY")
-    if board.jobs:
+    if board.jobs or preparing.current() is not None:
         row.operator("kinetype.cancel", text="Cancel", icon="CANCEL")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -30,6 +30,16 @@ ROTATION_NAMES = ("rotation_quaternion", "rotation_axis_angle", "rotation_euler"
 """What can turn a bone; which one does is its rotation mode."""
 
 
+Shape = Callable[[retarget.Body, retarget.Pose], retarget.Pose]
+"""What becomes of what a body does before it is keyed."""
+
+
+def as_it_is(body: retarget.Body, pose: retarget.Pose) -> retarget.Pose:
+    """The :data:`Shape` that changes nothing."""
+    del body
+    return pose
+
+
 def scene_fps(scene: bpy.types.Scene) -> float:
     """Frames per second of a scene, fractional rates (23.976) included."""
     return scene.render.fps / scene.render.fps_base
@@ -44,6 +54,7 @@ def apply_motion(
     feet: float = 0.0,
     here: bool = False,
     twists: bool = False,
+    shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
 
@@ -59,6 +70,7 @@ def apply_motion(
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
         twists: let twist bones of the arms take their share of the roll.
+        shape: what becomes of the pose before it is keyed.
 
     Returns:
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
@@ -70,9 +82,11 @@ def apply_motion(
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
     body = armatures.body_of(armature, rig, twists=twists)
-    keys = retarget.to_bone_keys(
-        body, motion.data, motion.fps or MOTION_FPS, scene_fps(scene), feet=feet, here=here
+    fps = scene_fps(scene)
+    pose = retarget.performed(
+        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here
     )
+    keys = retarget.keys_of(body, shape(body, pose), fps)
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
     write_keys(curves, armature, keys, start)
@@ -95,6 +109,7 @@ def apply_edit(
     start_frame: int,
     played: bool = False,
     feet: float = 0.0,
+    shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
 
@@ -105,6 +120,7 @@ def apply_edit(
         feet: how firmly feet are held on frames that were made anew, where the legs were, too.
         played: the source moves other controls than takes do (IK), which no longer count for
             what changes and all that hangs on it.
+        shape: as for :func:`apply_motion`.
 
     Raises:
         As :func:`apply_motion`.
@@ -115,14 +131,16 @@ def apply_edit(
     note = motion.meta.get("edit")
     note = note if isinstance(note, dict) else {}
     kept = set(note.get("kept_joints", ()))
-    keys = retarget.to_bone_keys(
+    fps = scene_fps(scene)
+    pose = retarget.performed(
         body,
         motion.data,
         motion.fps,
-        scene_fps(scene),
+        fps,
         feet=0.0 if kept & _BELOW else feet,
         where=made_anew(note.get("kept_frames", ()), len(motion.data), motion.fps),
     )
+    keys = retarget.keys_of(body, shape(body, pose), fps)
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
     if played:
         turned, moved = retarget.posed_anew(body, changed, controls.limbs_of(rig))

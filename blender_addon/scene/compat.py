@@ -195,6 +195,14 @@ def set_image_output(scene: bpy.types.Scene) -> None:
     settings.color_depth = "8"
 
 
+def mute_file_outputs(scene: bpy.types.Scene) -> None:
+    """Keep a compositor from writing files of its own."""
+    tree = getattr(scene, "compositing_node_group" if bpy.app.version >= (5, 0, 0) else "node_tree")
+    for node in tree.nodes if tree is not None else ():
+        if node.bl_idname == "CompositorNodeOutputFile":
+            node.mute = True
+
+
 def set_surface(
     material: bpy.types.Material, colour: tuple[float, float, float], roughness: float
 ) -> None:

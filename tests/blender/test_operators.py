@@ -86,20 +86,6 @@ def test_new_mannequin_each_time_when_asked_for(addon, fake_backend) -> None:
     assert len([o for o in bpy.data.objects if o.type == "ARMATURE"]) == 2
 
 
-def test_an_armature_without_smpl_bones_is_refused(addon, fake_backend) -> None:
-    armature = bpy.data.objects.new("Robot", bpy.data.armatures.new("Robot"))
-    bpy.context.scene.collection.objects.link(armature)
-    armature.select_set(True)
-    bpy.context.view_layer.objects.active = armature
-    before = blocks()
-    with pytest.raises(RuntimeError, match="0 of 22 joints"):
-        bpy.ops.kinetype.generate()
-    assert blocks() == before
-    bpy.ops.kinetype.use_new_mannequin()
-    generate()
-    assert armature.animation_data is None
-
-
 def test_samples_become_takes_with_seeds_of_their_own(addon, fake_backend) -> None:
     action = generate(samples=3, lock_seed=True, seed=20)
     found = takes.all_takes()

@@ -23,6 +23,8 @@ CHILD_MEMORY, CHILD_MEMORY_TIMES = 2**28, 16
 
 MAX_PICKLE_BYTES = 2**31
 """Largest pickle that is read; the body models are below 1 GB."""
+MAX_JOBLIB_BYTES = 2**30
+"""What a compressed one of joblib may unpack to."""
 PICKLE_TIMES, PICKLE_FREE = 8, 2**26
 """What may be made of a pickle: a multiple of its size (a digit can become a float64), and 64 MB
 more (a sparse joint regressor is 5 MB when dense)."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO
 
 from ...errors import FormatError
-from . import bounds, pickle_contents, torch_pickle
+from . import bounds, restricted_pickle, torch_pickle
 from .pickle_scan import TooMuch
 from .plain_values import Packer
 from .restricted_pickle import Refused
@@ -89,12 +89,14 @@ def _read(request: dict[str, object], path: Path, arrays: BinaryIO) -> object:
         )
     found: object
     if how == "arrays":
-        found = pickle_contents.read_arrays(path, int(str(request["start"])))
+        found = restricted_pickle.read_arrays(path)
     elif how == "lists":
-        found = pickle_contents.read_array_lists(path)
+        found = restricted_pickle.read_array_lists(path)
+    elif how == "content":
+        found = restricted_pickle.read_content(path, int(str(request["start"])))
     else:
-        found = pickle_contents.read_plain(path)
-    return Packer(arrays, lambda value: None).pack(found)
+        found = restricted_pickle.read_plain(path)
+    return Packer(arrays, lambda value: None, path.stat().st_size).pack(found)
 
 
 @contextlib.contextmanager

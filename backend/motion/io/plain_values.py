@@ -13,6 +13,8 @@ from typing import BinaryIO
 import numpy as np
 
 from ...errors import FormatError
+from . import bounds
+from .pickle_scan import TooMuch
 
 _MAX_BITS = 4096
 _HINT = "It is damaged, or made to do harm; get the file from its authors."
@@ -27,13 +29,24 @@ class Packer:
 
     Args:
         other: for values that are neither plain nor arrays.
+        size: bytes of the file that they come from.
     """
 
-    def __init__(self, arrays: BinaryIO, other: Other) -> None:
+    def __init__(self, arrays: BinaryIO, other: Other, size: int) -> None:
         self._arrays, self._other = arrays, other
+        self._left = bounds.WALK_FREE + bounds.WALK_TIMES * size
 
-    def pack(self, value: object) -> object:
-        """The JSON of a value whose depth and size were checked before."""
+    def pack(self, value: object, depth: int = 0) -> object:
+        """The JSON of a value.
+
+        Raises:
+            TooMuch: it is nested too deeply, holds itself, or a few parts are named far too often.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch("a few parts of it are named far too often.", _HINT)
+        if depth > bounds.MAX_DEPTH:
+            raise TooMuch("its parts are nested too deeply, or one holds itself.", _HINT)
         if value is None or isinstance(value, bool | float | str):
             return value
         if isinstance(value, int):
@@ -41,14 +54,14 @@ class Packer:
                 raise FormatError("a whole number of it has thousands of digits.", _HINT)
             return value
         if isinstance(value, list):
-            return [self.pack(part) for part in value]
+            return [self.pack(part, depth + 1) for part in value]
         if isinstance(value, dict):
             if all(isinstance(key, str) for key in value):
-                return {"": "dict", "of": {k: self.pack(v) for k, v in value.items()}}
-            pairs = [[self.pack(k), self.pack(v)] for k, v in value.items()]
+                return {"": "dict", "of": {k: self.pack(v, depth + 1) for k, v in value.items()}}
+            pairs = [[self.pack(k, depth + 1), self.pack(v, depth + 1)] for k, v in value.items()]
             return {"": "pairs", "of": pairs}
         if isinstance(value, tuple | set | frozenset):
-            return {"": type(value).__name__, "of": [self.pack(part) for part in value]}
+            return {"": type(value).__name__, "of": [self.pack(part, depth + 1) for part in value]}
         if isinstance(value, bytes | bytearray):
             return {"": "bytes", "of": bytes(value).decode("latin1")}
         if isinstance(value, complex):

@@ -37,17 +37,14 @@ _SLICE_SECONDS = 0.2
 """Between two looks at the clock: so soon Ctrl-C is noticed on every system."""
 
 
-def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a pickled dictionary; values that are no arrays are left out.
-
-    Args:
-        start: where in the file the pickle begins, in a ``.npy`` of one object.
 
     Raises:
         FormatError: no such file, no pickle of a dictionary, or one that names anything but arrays
             (nothing of it has been run then), takes too long or too much memory.
     """
-    return _asked(path, "arrays", start=start)
+    return _asked(path, "arrays")
 
 
 def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
@@ -58,6 +55,24 @@ def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
 def read_plain(path: str | Path) -> Any:
     """Lists, dictionaries, texts, numbers; see :func:`read_arrays` for what is raised."""
     return _asked(path, "plain")
+
+
+def read_content(source: Path | bytes, start: int = 0) -> object:
+    """Nested dictionaries and lists of arrays, numbers and texts; others become None.
+
+    Args:
+        source: the file, or its bytes; errors name a file.
+        start: where in it the pickle begins, in a ``.npy`` of one object.
+
+    Raises:
+        FormatError: as :func:`read_arrays`.
+    """
+    if isinstance(source, Path):
+        return _asked(source, "content", start=start)
+    with tempfile.TemporaryDirectory(prefix="kinetype-member-") as folder:
+        path = Path(folder) / "member"
+        path.write_bytes(source)
+        return unpack(*_reply(path, "content", start=start), _no_tensor)
 
 
 def read_torch(

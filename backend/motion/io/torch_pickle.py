@@ -20,8 +20,9 @@ import numpy as np
 from ...errors import FormatError
 from . import bounds, restricted_pickle
 from .pickle_scan import Budget, TooMuch, check_key, scan
+from .pickled_arrays import Passive, to_array
 from .plain_values import Packer
-from .restricted_pickle import Passive, Refused
+from .restricted_pickle import Refused
 from .zip_guard import check_listing
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
@@ -249,7 +250,7 @@ def read(path: Path, arrays: BinaryIO, *, stand_ins: bool, program: str) -> obje
         else:
             content, storages = _older(stream, size, allowed)
     budget = Budget(size)
-    packer = Packer(arrays, lambda value: _other(value, budget, packer))
+    packer = Packer(arrays, lambda value: _other(value, budget, packer), size)
     return {"content": packer.pack(content), "storages": storages}
 
 
@@ -264,7 +265,7 @@ def _other(value: object, budget: Budget, packer: Packer) -> object:
     if isinstance(value, _Kind):
         return value.name
     if isinstance(value, Passive):
-        array = restricted_pickle.to_array(value, budget)
+        array = to_array(value, budget)
         return None if array is None else packer.pack(np.asarray(array))
     return None
 

@@ -24,6 +24,7 @@ from .finishing import finished
 from .notices import doubts_of, notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
+from .sides import sided
 from .timeline import is_timeline, timeline_motions
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
         doubts = doubts_of([scene for canvas in canvases for scene in canvas[index][1]])
         if short is not None:
             clips = [liveliest(clips[0], script.frames_made, c.fps)]
-        data, notes = finished(script, [_at_30(clip, c.fps) for clip in clips], length)
+        layers = [sided(_at_30(clip, c.fps), script, layer) for layer, clip in enumerate(clips)]
+        data, notes = finished(script, layers, length)
         parts = [part.text for part in reading.parts]
         own = {**more, "notices": [*notices, *doubts]}
         told = [*warnings, *notes, *(doubt["text"] for doubt in doubts)]
