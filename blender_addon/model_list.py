@@ -29,7 +29,11 @@ def chosen(name: str) -> ModelInfo:
     The backend looks at those before it loads them.
     """
     return find(name) or ModelInfo(
-        name, name, abilities=tuple(ABILITIES), constraints=directing.TYPES
+        name,
+        name,
+        abilities=tuple(ABILITIES),
+        constraints=directing.TYPES,
+        qualities=limits.QUALITIES,
     )
 
 

@@ -205,6 +205,8 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
+        for take in takes[1:]:  # of the same moment: the list keeps the order of the samples
+            take[actions.MADE_KEY] = takes[0][actions.MADE_KEY]
     settings.character = armature
     settings.take = takes[0]
     if placement.direction is not None:
@@ -218,6 +220,8 @@ def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
 ) -> bpy.types.Action:
     settings = settings_of(scene)
+    finish = motion.meta.get("finish")
+    finish = finish if isinstance(finish, dict) else {}
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
         source = by_uid(bpy.data.actions, placement.source)
@@ -229,13 +233,19 @@ def _keyed(
     how = keying.Keying(
         scene,
         placement.start_frame,
-        settings.feet,
+        # a body in place moves its standing feet, which a foot lock would hold
+        0.0 if finish.get("in_place") else settings.feet,
         settings.twists,
         placement.played,
         _constraints_of(motion),
         direction,
     )
-    return keying.key(armature, motion, source, how)
+    take = keying.key(armature, motion, source, how)
+    if "loop" in finish:  # the frame after the last is the first again
+        first, last = take.curve_frame_range
+        take.use_frame_range = take.use_cyclic = True
+        take.frame_start, take.frame_end = first, last + 1.0
+    return take
 
 
 def _constraints_of(motion: Motion) -> Sequence[Mapping[str, object]]:

@@ -18,6 +18,7 @@ from bpy.props import (
 from . import model_list
 from .backend_access import limits
 from .scene import armature as armatures
+from .shape_settings import ShapeSettings
 
 SCENE_PROPERTY = "kinetype"
 EXAMPLE_PROMPT = "a person walks forward"
@@ -81,7 +82,7 @@ def _choose_take(settings: bpy.types.PropertyGroup, index: int) -> None:
     settings.take = bpy.data.actions[index] if 0 <= index < len(bpy.data.actions) else None
 
 
-class KinetypeSettings(bpy.types.PropertyGroup):
+class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
     """What the panel edits; read once when Generate is clicked."""
 
     prompt: StringProperty(
@@ -240,6 +241,10 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         description="What of the body is made anew; the rest keeps its keys",
         items=EDIT_PARTS,
     )
+    takes_all: BoolProperty(
+        name="All Characters", description="List the takes of all characters, not of this one only"
+    )
+    takes_starred: BoolProperty(name="Starred", description="List only takes with a star")
     take: PointerProperty(
         name="Take", description="The take highlighted in the list", type=bpy.types.Action
     )

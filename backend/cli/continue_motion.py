@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest: one result")
     motion_options.add_sampling(parser, sampler="ddpm, of a DiP its own")
+    motion_options.add_quality(parser)
     motion_options.add_rest(
         parser,
         model=limits.DEFAULT_MODEL,
@@ -102,6 +103,7 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         seed=options.seed,
         samples=options.samples,
         model=options.model,
+        quality=options.quality,
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,

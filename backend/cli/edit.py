@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
     motion_options.add_sampling(parser, sampler="ddpm")
+    motion_options.add_quality(parser)
     parser.add_argument(
         "--restarts",
         metavar="LEVELS",
@@ -149,6 +150,7 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         edit=edit,
         seed=options.seed,
         model=options.model,
+        quality=options.quality,
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,

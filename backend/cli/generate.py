@@ -57,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON list of poses, hands, feet and paths to reach, for models that can (kimodo)",
     )
     motion_options.add_sampling(parser)
+    motion_options.add_quality(parser)
+    _add_finish(parser)
     motion_options.add_bvh_unit(parser)
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
@@ -74,6 +76,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-overwrite", action="store_true", help="fail where a file is there already"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _add_finish(parser: argparse.ArgumentParser) -> None:
+    """What is asked of the motion besides its prompt."""
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="FACTOR",
+        help=f"tempo, {limits.MIN_SPEED:g} to {limits.MAX_SPEED:g}; the length stays (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--amplitude", type=float, default=1.0, metavar="FACTOR",
+        help="how far arms, trunk and head go and how high jumps are, "
+        f"{limits.MIN_AMPLITUDE:g} to {limits.MAX_AMPLITUDE:g} (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--variety", action="store_true", help="let --samples differ in guidance, tempo and reach"
+    )
+    parser.add_argument("--loop", action="store_true", help="the end leads into the start")
+    parser.add_argument("--in-place", action="store_true", help="the body stays where it starts")
 
 
 def _seconds(text: str) -> float | None:
@@ -120,6 +140,12 @@ def _request(options: argparse.Namespace) -> Request:
         ik=options.ik,
         cleanup=not options.no_cleanup,
         keep_best=options.keep_best,
+        quality=options.quality,
+        variety=options.variety,
+        loop=options.loop,
+        in_place=options.in_place,
+        speed=options.speed,
+        amplitude=options.amplitude,
         constraints=() if options.constraints is None else _constraints(options.constraints),
     ).validated()
 

@@ -63,6 +63,17 @@ def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's
     )
 
 
+def add_quality(parser: argparse.ArgumentParser) -> None:
+    """``--quality``."""
+    parser.add_argument(
+        "--quality",
+        choices=limits.QUALITIES,
+        default="standard",
+        help="guidance, steps and sampler by name; 'kinetype models' says which a model has "
+        "(default %(default)s)",
+    )
+
+
 def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, new: str) -> None:
     """Seed, model and how the command runs.
 

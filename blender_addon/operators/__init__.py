@@ -14,6 +14,7 @@ from . import (
     messages,
     prompts,
     service,
+    take_tools,
     takes,
 )
 
@@ -23,6 +24,7 @@ CLASSES: tuple[type, ...] = (
     *character.CLASSES,
     *messages.CLASSES,
     *takes.CLASSES,
+    *take_tools.CLASSES,
     *service.CLASSES,
     *environment.CLASSES,
     *joints.CLASSES,

@@ -5,7 +5,15 @@ import random
 import bpy
 from bpy.props import BoolProperty, FloatProperty
 
-from .. import direction, mannequins, model_list, placement, preparing, pump
+from .. import (
+    direction,
+    mannequins,
+    model_list,
+    placement,
+    preparing,
+    pump,
+    shape_settings,
+)
 from ..asking import asked_now
 from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
 from ..backend_settings import backend_settings
@@ -61,6 +69,7 @@ def request_from(
         cleanup=settings.cleanup,
         keep_best=settings.keep_best and settings.samples > 1,
         edit=edit,
+        **shape_settings.asked(settings, model, whole=edit is None),
     ).validated()
 
 
@@ -82,6 +91,7 @@ def problem_with(context: bpy.types.Context) -> KinetypeError | None:
         model = model_of(settings)
         model.check_able("generate", model_list.models())
         model.check_seconds(request.seconds)
+        model.check_speed(request.seconds, request.speed)
         placement.find_target(context)
     except KinetypeError as error:
         return error

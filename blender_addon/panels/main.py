@@ -43,7 +43,9 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         _draw_seed(column, settings)
         column.prop(settings, "samples")
         if settings.samples > 1:
-            column.prop(settings, "keep_best")
+            row = column.row(align=True)
+            row.prop(settings, "keep_best")
+            row.prop(settings, "variety")
         reads_guidance = "guidance_scale" in model_of(settings).options
         draw_override(column, settings, "use_guidance", "guidance", enabled=reads_guidance)
         if settings.custom_model.strip():
@@ -51,6 +53,7 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
             column.prop(settings, "custom_model", text="Model")
         else:
             column.prop(settings, "model")
+        _draw_quality(column, settings)
         _draw_target(column, context, settings)
         _draw_buttons(layout)
         status.draw(layout, context)
@@ -115,6 +118,16 @@ def draw_override(
     field = row.row()
     field.active = getattr(settings, switch)
     field.prop(settings, value, text="")
+
+
+def _draw_quality(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
+    """Draft, standard or best; what the model has not is grey."""
+    offered = {"standard", *model_of(settings).qualities}
+    row = column.row(align=True)
+    for item in settings.bl_rna.properties["quality"].enum_items:
+        cell = row.row(align=True)
+        cell.enabled = item.identifier.lower() in offered
+        cell.prop_enum(settings, "quality", item.identifier)
 
 
 def _draw_target(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, quaternions, retarget
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, messages, quaternions, retarget
 from . import armature as armatures
 from . import compat, controls
 
@@ -24,6 +25,12 @@ PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
 MAX_PARAMS = 1_000_000
 """Characters of that text; the longest list of constraints takes a tenth of them."""
+MADE_KEY = "kinetype_made"
+RATE_KEY = "kinetype_fps"
+CHARACTER_KEY = "kinetype_character"
+STAR_KEY = "kinetype_star"
+"""When it was made (ISO, UTC), frames per second that its keys are for, whose take it is (the same
+word is on the armature), and whether somebody likes it."""
 
 _ROTATION_PATHS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
 ROTATION_NAMES = ("rotation_quaternion", "rotation_axis_angle", "rotation_euler")
@@ -92,7 +99,7 @@ def apply_motion(
     write_keys(curves, armature, keys, start)
     write_state(curves, armature, rig, body, start)
     action.use_fake_user = True
-    describe(action, motion.meta)
+    describe(action, motion.meta, armature, scene_fps(scene))
     previous = armature.animation_data.action if armature.animation_data else None
     if previous is not None:
         previous.use_fake_user = True
@@ -163,7 +170,7 @@ def apply_edit(
     if action.use_frame_range:  # one that the person set must not cut what was added
         action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
-    describe(action, motion.meta)
+    describe(action, motion.meta, armature, scene_fps(scene))
     previous = armature.animation_data.action if armature.animation_data else None
     if previous is not None:
         previous.use_fake_user = True
@@ -306,8 +313,15 @@ def action_name(meta: Mapping[str, object]) -> str:
     return cut + "…"
 
 
-def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
-    """Store where a take came from on its Action, so that it can be made again."""
+def describe(
+    action: bpy.types.Action, meta: Mapping[str, Any], armature: bpy.types.Object, fps: float
+) -> None:
+    """Store where a take came from on its Action, so that it can be made again.
+
+    Args:
+        armature: whose take it is.
+        fps: frames per second that its keys are for.
+    """
     action[PROMPT_KEY] = str(meta.get("prompt", ""))
     action[MODEL_KEY] = str(meta.get("model", ""))
     action[PARAMS_KEY] = json.dumps(dict(meta), sort_keys=True, default=str)
@@ -315,6 +329,13 @@ def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
     if isinstance(seed, int):
         # whole-number custom properties hold 32 bits; sample seeds may run past that
         action[SEED_KEY] = seed if abs(seed) < 2**31 else str(seed)
+    action[MADE_KEY] = datetime.now(UTC).isoformat()
+    action[RATE_KEY] = fps
+    if CHARACTER_KEY not in armature:
+        armature[CHARACTER_KEY] = messages.new_id()
+    action[CHARACTER_KEY] = armature[CHARACTER_KEY]
+    if STAR_KEY in action:  # a copy of one that has it
+        del action[STAR_KEY]
 
 
 def read_description(action: bpy.types.Action) -> dict[str, Any] | None:

@@ -103,7 +103,8 @@ def key(
     if kept is not None:
         kept.restore(compat.fcurves_of(take))
     if report:
-        actions.describe(take, {**motion.meta, DIRECTED_KEY: report})
+        meta = {**motion.meta, DIRECTED_KEY: report}
+        actions.describe(take, meta, armature, actions.scene_fps(how.scene))
     return take
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from ...wire.control import ModelInfo
-from ..family import ASSETS, Family
+from ..family import ASSETS, Family, Sampling
+
+_QUALITIES = {
+    "draft": Sampling(steps=8),
+    "best": Sampling(steps=25, guidance_scale=1.5),
+}
 
 _MODEL = ModelInfo(
     name="",
@@ -12,6 +17,7 @@ _MODEL = ModelInfo(
     fps=20.0,
     text_encoder="MiniLM (installed with Kinetype)",
     abilities=("generate", "edit", "continue"),
+    qualities=tuple(_QUALITIES),
     memory_bytes=700_000_000,
 )
 
@@ -36,4 +42,5 @@ CARD = Family(
         "dit": "training.dit.recipe:DiTRecipe",
         "judge": "training.judge.recipe:JudgeRecipe",
     },
+    qualities=_QUALITIES,
 )
