@@ -79,8 +79,8 @@ class KinetypeWish(bpy.types.PropertyGroup):
     enabled: BoolProperty(
         name="Use", description="Whether the next motion is made with it", default=True
     )
-    frame: _frame("Frame", "The frame of the pose, or the first of the pin or path")  # type: ignore[valid-type]
-    last: _frame("To", "The last frame of the pin or path", 60)  # type: ignore[valid-type]
+    frame: _frame("Frame", "The frame of the pose, or the first of the pin or path")
+    last: _frame("To", "The last frame of the pin or path", 60)
     strength: FloatProperty(
         name="Strength",
         description="How far the motion is brought there: at half, half the way",
@@ -164,7 +164,7 @@ class KinetypePrompt(bpy.types.PropertyGroup):
     marker: StringProperty(
         name="Marker", description="Which marker stands for it", options={"HIDDEN"}
     )
-    start: _frame("Start", "The frame on which it begins")  # type: ignore[valid-type]
+    start: _frame("Start", "The frame on which it begins")
     length: IntProperty(
         name="Length",
         description="How many frames it lasts; it ends where the next one begins, and a gap before"
@@ -202,7 +202,7 @@ class KinetypeDirecting(bpy.types.PropertyGroup):
         name="Prompts", description="What happens, in order", type=KinetypePrompt
     )
     prompt_index: IntProperty(name="Prompt", description="The highlighted prompt of the list")
-    first: _frame("From", "The frame on which the motion begins")  # type: ignore[valid-type]
+    first: _frame("From", "The frame on which the motion begins")
     begin: EnumProperty(
         name="Begin",
         description="The pose in which the motion begins",
@@ -279,9 +279,9 @@ def wishes_of(directing: KinetypeDirecting) -> list[KinetypeWish]:
 def title_of(wish: KinetypeWish) -> str:
     """How an entry is called in the list and on the take."""
     if wish.kind == "POSE":
-        return f"Pose, frame {wish.frame}"
+        return f"Pose {wish.frame}"
     name = PINNED.get(wish.limb, "Limb") if wish.kind == "PIN" else "Path"
-    return f"{name}, frames {wish.frame} to {wish.last}"
+    return f"{name} {wish.frame}–{wish.last}"
 
 
 def release(character: bpy.types.Object) -> None:
@@ -319,6 +319,13 @@ def missed_text(cm: float | None, degrees: float | None) -> str:
     return ", ".join(told if degrees is None else [*told, f"{degrees:.1f}°"])
 
 
+def missed_lines(take: bpy.types.Action) -> list[str]:
+    """What a take tells of its constraints, for the panel; the worst where there are many."""
+    told = [(each, missed_text(each["cm"], each["degrees"])) for each in missed(take)]
+    worst = sorted((pair for pair in told if pair[1]), key=lambda pair: -(pair[0]["cm"] or 0.0))
+    return [f"{each['title']}: {text} off" for each, text in worst[:_MOST_LINES]]
+
+
 def record(character: bpy.types.Object, uids: Sequence[str], take: bpy.types.Action) -> None:
     """Write beside each entry of a character's list how far a take is from it."""
     told = dict(zip(uids, missed(take), strict=False))
@@ -330,11 +337,13 @@ def record(character: bpy.types.Object, uids: Sequence[str], take: bpy.types.Act
 
 
 def _number(value: object) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and 0.0 <= value < _MOST else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < _MOST:
+        return None
+    return float(value)
 
 
 _MAX_TITLE = 80
+_MOST_LINES = 6
 _MOST = 1e6
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import bpy
+import numpy as np
 from bpy.props import BoolProperty, EnumProperty
 from mathutils import Vector
 
@@ -278,7 +279,7 @@ class KINETYPE_OT_add_path(_DirectOperator):
         space = places.Space(armature, context.scene)
         now = posing.Shown(armature).pose().row[[0, 2]]
         ways = [[now[0], 0.0, now[1] + ahead] for ahead in (0.0, 1.5, 3.0)]
-        points = space.to_world([[x, -space.lift, z] for x, _, z in ways])
+        points = space.to_world(np.array(ways) - [0.0, space.lift, 0.0])
         data = bpy.data.curves.new(f"{armature.name} Path", "CURVE")
         data.dimensions = "3D"
         spline = data.splines.new("BEZIER")

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from .. import takes
+from .. import directing, takes
 from ..operators.takes import character_of, highlighted
 from ..properties import settings_of
 from ..scene import comparing
@@ -115,6 +115,7 @@ def _draw_take(
         *made_lines(action),
         *model_lines(info),
         *edit_lines(info),
+        *directing.missed_lines(action),
         *score_lines(info.meta),
     ):
         for line in textwrap.wrap(text, line_width(context), max_lines=4):

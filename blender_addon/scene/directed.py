@@ -52,7 +52,7 @@ class _Want:
     rows: np.ndarray
     strength: float
     pose: retarget.Pose | None = None
-    places: np.ndarray | None = None
+    places: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     heading: np.ndarray | None = None
 
 
@@ -80,7 +80,7 @@ class Wanted:
         """None for what is said in a way that is only the model's (joints of its own body)."""
         full = directing.expanded(constraint, f"Constraint {number}")
         kind, at = full["type"], np.array(full["frame_indices"], np.float64)
-        strength = float(full.get("strength", 1.0))
+        strength = min(max(float(full.get("strength", 1.0)), 0.0), 1.0)
         last = self._count - 1
         if kind == directing.POSE and "motion135" in full:
             if number in self._direction.poses:
@@ -110,19 +110,15 @@ class Wanted:
         """What the body does, brought to the poses and pins."""
         # of two poses on one frame the one listed last counts
         last = {
-            int(row): (i, want)
+            int(row): (want.pose.turns[i], want.pose.places[i], want.strength)
             for want in self._wants
             if want is not None and want.pose is not None
             for i, row in enumerate(want.rows)
         }
         if last:
             rows = sorted(last)
-            chosen = [last[row] for row in rows]
-            wanted = retarget.Pose(
-                np.stack([want.pose.turns[i] for i, want in chosen]),
-                np.stack([want.pose.places[i] for i, want in chosen]),
-            )
-            strengths = [want.strength for _, want in chosen]
+            turns, places, strengths = zip(*(last[row] for row in rows), strict=True)
+            wanted = retarget.Pose(np.stack(turns), np.stack(places))
             pose = retarget.held(body, pose, rows, wanted, self._fps, strengths)
         pins = [
             retarget.Pin(

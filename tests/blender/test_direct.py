@@ -11,9 +11,8 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from blender_addon import directing  # noqa: E402
-from blender_addon.panels.direct_panel import (  # noqa: E402
-    KINETYPE_PT_direct,
-)
+from blender_addon.panels.direct_panel import KINETYPE_PT_direct  # noqa: E402
+from blender_addon.panels.takes_panel import KINETYPE_PT_takes  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 
 from . import drawing  # noqa: E402
@@ -53,10 +52,11 @@ def test_a_used_pose_is_met_on_the_character(director: Any, name: str, kit: Path
     sent = asked(take)["constraints"][0]
     assert sent["type"] == "fullbody" and sent["frame_indices"] == [25]  # 20 frames at 24 fps
     told = directing.missed(take)[0]
-    assert told["title"] == "Pose, frame 31" and told["cm"] < 0.1 and told["degrees"] < 0.1
+    assert told["title"] == "Pose 31" and told["cm"] < 0.1 and told["degrees"] < 0.1
     entry = directing.of(rig).wishes[0]
     assert (entry.cm, entry.degrees) == pytest.approx((told["cm"], told["degrees"]))
     assert "0.0 cm, 0.0°" in drawing.words(drawing.draw_panel(KINETYPE_PT_direct))
+    assert "Pose 31: 0.0 cm, 0.0° off" in drawing.words(drawing.draw_panel(KINETYPE_PT_takes))
 
 
 def test_a_pose_of_ik_is_read_as_it_is_shown(director: Any) -> None:
