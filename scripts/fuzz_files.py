@@ -217,14 +217,13 @@ def frames() -> list[bytes]:
 
 def base(part: str, folder: Path) -> tuple[Path, Callable[[Path], object]]:
     """An undamaged file of a format, and what reads such files."""
-    import pickle
-
     import torch
     from safetensors.torch import save_file
 
     from backend.motion.io import bvh, npz
     from backend.motion.io.load import read_clip
     from backend.store.weights import read_tensors
+    from tests import hostile_files
 
     clip = motion()
     poses = {"smpl_poses": np.zeros((8, 72)), "smpl_trans": np.zeros((8, 3)), "fps": 30.0}
@@ -236,9 +235,9 @@ def base(part: str, folder: Path) -> tuple[Path, Callable[[Path], object]]:
         np.save(folder / "a.npy", clip.data)
     elif part == "npy of objects":
         results = {"motion": np.zeros((1, 22, 3, 8)), "lengths": np.array([8]), "text": ["walk"]}
-        np.save(folder / "a.npy", np.array(results, dtype=object), allow_pickle=True)
+        hostile_files.write_objects(folder / "a.npy", results)
     elif part == "pkl":
-        (folder / "a.pkl").write_bytes(pickle.dumps(poses))
+        (folder / "a.pkl").write_bytes(hostile_files.pickled(poses))
     elif part == "pt":
         sizes = {"body_pose": 63, "global_orient": 3, "transl": 3}
         tensors = {name: torch.zeros(8, size) for name, size in sizes.items()}
@@ -290,8 +289,6 @@ def configurations(folder: Path) -> Iterator[Callable[[], object]]:
 
 def hostile(part: str, folder: Path, marker: Path) -> Iterator[Callable[[], object]]:
     """Files that are made to crash, hang, fill the memory or run something."""
-    import pickle
-
     from backend.motion.io import torch_file
     from tests import hostile_files
 
@@ -300,14 +297,18 @@ def hostile(part: str, folder: Path, marker: Path) -> Iterator[Callable[[], obje
     if part == "hostile archives":
         files += [make() for make, _ in hostile_files.HOSTILE_ARCHIVES.values()]
         for value, _ in hostile_files.attacks(marker).values():
-            files += [hostile_files.with_pickle(pickle.dumps({"a": value}, 2))]
+            files += [hostile_files.with_pickle(hostile_files.pickled({"a": value}, 2))]
         readers: tuple[Callable[[Path], object], ...] = (torch_file.load,)
     else:
         files += [*hostile_files.MEMORY_BOMBS.values(), *hostile_files.CRASHES.values()]
         for value, _ in hostile_files.attacks(marker).values():
-            files += [pickle.dumps({"a": value}, protocol) for protocol in range(6)]
+            files += [hostile_files.pickled({"a": value}, protocol) for protocol in range(6)]
         readers = (strangers.read_arrays, strangers.read_array_lists, strangers.read_plain)
-    good = hostile_files.saved({"a": 1}) if path.suffix == ".pt" else pickle.dumps({"a": [1.0]})
+    good = (
+        hostile_files.saved({"a": 1})
+        if path.suffix == ".pt"
+        else hostile_files.pickled({"a": [1.0]})
+    )
     for content in [good] * WARM + files:
         path.write_bytes(content)
         for read in readers:

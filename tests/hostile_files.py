@@ -16,6 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
+
+def pickled(value: object, protocol: int = 2) -> bytes:
+    """What ``pickle.dump`` writes."""
+    return pickle.dumps(value, protocol)
+
+
+def write_objects(path: Path, value: object) -> None:
+    """A ``.npy`` of one object, as NumPy writes a dictionary."""
+    np.save(path, np.array(value, dtype=object), allow_pickle=True)
+
+
 # ---------------------------------------------------------------- pickles that ask for memory
 
 
