@@ -35,8 +35,10 @@ from ..wire.control import (
     Shutdown,
     Silence,
 )
-from ..wire.messages import Failure, Progress, Request
-from .jobs import JobQueue, Runner, internal_error
+from ..wire.messages import Failure, Progress, Request, Result
+from ..wire.tasks import ModelTask
+from .jobs import ABANDON_SECONDS, JobQueue, Runner, internal_error
+from .library import Librarian
 from .outbox import Outbox
 
 EXIT_OK = 0
@@ -58,12 +60,15 @@ class Server:
     """
 
     def __init__(
-        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner]
+        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner[Request, Result]]
     ) -> None:
         self._reader = reader
         self._outbox = Outbox(writer, _output_ended)
-        self._jobs = JobQueue(make_engine, self._send)
         self._reading = threading.get_ident()
+        self._jobs: JobQueue[Request] = JobQueue(make_engine, self._send)
+        self._tasks: JobQueue[ModelTask] = JobQueue(
+            Librarian, self._send, abandon_seconds=ABANDON_SECONDS
+        )
         self._silence = Silence(CLIENT_SILENCE_SECONDS, HEARTBEAT_SECONDS)
         self._watched = False
 
@@ -74,6 +79,7 @@ class Server:
             return self._read_all()
         finally:
             # a long native step may outlast this; nobody waits for its result any more
+            self._tasks.close(STOP_SECONDS)
             self._jobs.close(STOP_SECONDS)
             self._outbox.close(STOP_SECONDS)
 
@@ -112,8 +118,11 @@ class Server:
     def _handle(self, message: codec.Message) -> bool:
         if isinstance(message, Request):
             self._jobs.submit(message.validated())
+        elif isinstance(message, ModelTask):
+            self._tasks.submit(message.validated())
         elif isinstance(message, Cancel):
             self._jobs.cancel(message.id)
+            self._tasks.cancel(message.id)
         elif isinstance(message, Ping):
             self._watch()
             self._send(Pong(message.number))
@@ -176,7 +185,7 @@ def _output_ended() -> NoReturn:
     _exit_now(EXIT_CLIENT_GONE)
 
 
-def serve_stdio(make_engine: Callable[[], Runner]) -> NoReturn:
+def serve_stdio(make_engine: Callable[[], Runner[Request, Result]]) -> NoReturn:
     """Take over stdin and stdout, serve, and end the process.
 
     It ends without the interpreter's own clean-up: with torch loaded that takes seconds, and a

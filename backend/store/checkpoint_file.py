@@ -10,6 +10,7 @@ from ..errors import ArtifactError, FormatError
 from ..motion.io import torch_file
 from ..motion.io.pickle_scan import TooMuch
 from ..motion.io.restricted_pickle import Refused
+from . import watch
 
 COPY_HINT = "Copy or download the checkpoint again."
 WRAPPERS = ("module.", "_orig_mod.")
@@ -35,7 +36,7 @@ def load_checkpoint(path: Path, *, stand_ins: bool = False) -> object:
     if not path.is_file():
         raise ArtifactError(f"{path} is missing.", COPY_HINT)
     try:
-        return torch_file.load(path, stand_ins=stand_ins)
+        found = torch_file.load(path, stand_ins=stand_ins)
     except TooMuch as error:
         raise ArtifactError(f"{path}: {error.message}", error.hint) from error
     except Refused as error:
@@ -50,6 +51,8 @@ def load_checkpoint(path: Path, *, stand_ins: bool = False) -> object:
             f"{error.message}",
             COPY_HINT,
         ) from error
+    watch.loaded(path.stat().st_size)
+    return found
 
 
 def unwrapped(state: Mapping[str, Value]) -> dict[str, Value]:

@@ -17,10 +17,12 @@ from ..backend_access import (
     Failure,
     ModelInfo,
     Models,
+    ModelTask,
     Motion,
     Progress,
     Request,
     Result,
+    TaskDone,
     codec,
     control,
     limits,
@@ -49,6 +51,8 @@ def bounded(message: codec.Message) -> codec.Message:
         )
     if isinstance(message, Models):
         return replace(message, models=tuple(map(_model, message.models[:MAX_MODELS])))
+    if isinstance(message, TaskDone):
+        return replace(message, text=drawable(message.text, MAX_TEXT))
     if isinstance(message, control.Log):
         return replace(message, text=drawable(message.text, MAX_TEXT))
     if isinstance(message, Result):
@@ -58,9 +62,9 @@ def bounded(message: codec.Message) -> codec.Message:
     return message
 
 
-def checked(result: Result, request: Request) -> Result | Failure:
-    """The result, with notes that can be kept, if it is one of this request."""
-    problem = _problem(result, request)
+def checked(result: Result, asked: Request | ModelTask) -> Result | Failure:
+    """The result, with notes that can be kept, if it is one of what was asked for."""
+    problem = _problem(result, asked) if isinstance(asked, Request) else "motions of a download"
     if problem:
         return Failure(result.id, "service", f"The backend's reply does not fit: {problem}.", _HINT)
     motions = (replace(motion, meta=kept_notes(motion.meta)) for motion in result.motions)

@@ -19,10 +19,12 @@ from ..backend_access import (
     InvalidRequest,
     KinetypeError,
     Models,
+    ModelTask,
     Progress,
     Request,
     Result,
     ServiceError,
+    TaskDone,
     codec,
     control,
 )
@@ -30,7 +32,7 @@ from . import replies
 from .logfile import LogFile
 
 State = Literal["stopped", "starting", "ready", "busy", "dead"]
-Event = Progress | Result | Failure | Models | control.Ready | control.Log
+Event = Progress | Result | TaskDone | Failure | Models | control.Ready | control.Log
 """What :meth:`Session.events` yields. A :class:`Failure` with an empty id is about the backend
 itself, not about one request."""
 
@@ -67,7 +69,7 @@ class Session(ABC):
         self._link: Link | None = None
         self._ready = False
         self._error: KinetypeError | None = None
-        self._asked: dict[str, Request] = {}
+        self._asked: dict[str, Request | ModelTask] = {}
         self._cancelling: dict[str, bool] = {}
 
     @property
@@ -109,13 +111,21 @@ class Session(ABC):
             InvalidRequest: a value out of its limits, or the same request twice at once.
             ServiceError: the backend is dead.
         """
-        request = request.validated()
+        return self._send_job(request.validated())
+
+    def submit_task(self, task: ModelTask) -> str:
+        """As :meth:`submit`, for something to do with a model's files; it ends with a
+        :class:`TaskDone` or a :class:`Failure`.
+        """
+        return self._send_job(task.validated())
+
+    def _send_job(self, job: Request | ModelTask) -> str:
         with self._lock:
-            if request.id in self._cancelling:
+            if job.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
-            self._live_link().send(request)
-            self._asked[request.id], self._cancelling[request.id] = request, False
-        return request.id
+            self._live_link().send(job)
+            self._asked[job.id], self._cancelling[job.id] = job, False
+        return job.id
 
     def cancel(self, request_id: str) -> None:
         """Ask to stop a request; it then ends with a ``Failure`` of code "cancelled"."""
@@ -205,16 +215,16 @@ class Session(ABC):
             elif isinstance(message, Progress):
                 if self._cancelling.get(message.id, True):
                     return
-            elif isinstance(message, Result | Failure):
+            elif isinstance(message, Result | TaskDone | Failure):
                 if message.id not in self._cancelling:
                     return
                 cancelled = self._cancelling.pop(message.id)
-                request = self._asked.pop(message.id)
+                asked = self._asked.pop(message.id)
                 if cancelled and isinstance(message, Result):
                     # it was finished when the cancel arrived; the person does not want it
                     message = Failure(message.id, "cancelled", "Cancelled.")
                 elif isinstance(message, Result):
-                    message = replies.checked(message, request)
+                    message = replies.checked(message, asked)
                 self._events.put(message)
                 return
             elif not isinstance(message, Models):

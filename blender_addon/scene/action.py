@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, messages, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, holding
 
 ACTION_PREFIX = "Kinetype: "
 _NAME_LENGTH = 63
@@ -240,8 +240,9 @@ def write_state(
     body: retarget.Body,
     frame: int,
 ) -> None:
-    """What a take needs besides its keys: switches, and bones at rest that it does not move."""
+    """What a take needs besides its keys: switches, constraints off, and bones at rest."""
     controls.write_switches(curves, rig, frame, JOINT_NAMES)
+    holding.write(curves, armature, rig, frame)
     keyed = {curve.data_path for curve in curves.fcurves}
     free = [b for b in body.still if rotation_path_of(armature, b) not in keyed]
     _write_still(curves, armature, free, frame, placed=bool(rig.mover))
