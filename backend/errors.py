@@ -55,6 +55,12 @@ class FormatError(KinetypeError):
     code = "format"
 
 
+class NoMotion(FormatError):
+    """A file is whole and something else than a motion: a body's shape, an animal, a pointer."""
+
+    code = "no_motion"
+
+
 class ArmatureError(KinetypeError):
     """The armature cannot take a motion: bones are missing, it is no body, or it is gone."""
 

@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from backend import errors
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
-    from backend.wire import codec, control, framing, limits, messages, skeleton
+    from backend.wire import codec, control, directing, framing, limits, messages, skeleton
 elif find_spec(".backend", __package__) is not None:
     from . import backend as _backend
     from .backend import errors
     from .backend.motion import quaternions, retarget
     from .backend.motion.io import atomic
-    from .backend.wire import codec, control, framing, limits, messages, skeleton
+    from .backend.wire import codec, control, directing, framing, limits, messages, skeleton
 elif (Path(__file__).resolve().parents[1] / "backend" / "import_name.py").is_file():
     import backend as _backend
     from backend import errors
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
-    from backend.wire import codec, control, framing, limits, messages, skeleton
+    from backend.wire import codec, control, directing, framing, limits, messages, skeleton
 else:
     import kinetype as _backend
     from kinetype import errors
     from kinetype.motion import quaternions, retarget
     from kinetype.motion.io import atomic
-    from kinetype.wire import codec, control, framing, limits, messages, skeleton
+    from kinetype.wire import codec, control, directing, framing, limits, messages, skeleton
 
 VERSION: str = _backend.__version__
 
@@ -110,6 +110,7 @@ __all__ = [
     "atomic",
     "codec",
     "control",
+    "directing",
     "errors",
     "framing",
     "limits",

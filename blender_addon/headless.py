@@ -1,15 +1,18 @@
-"""Motions to .blend, .mp4 and PNG frames without a window.
+"""Motions to .blend, .fbx, .glb, .mp4 and PNG frames without a window.
 
 As a program, in any Python with bpy or in Blender itself::
 
     python -m blender_addon.headless --motion walk.npz --out walk.blend --out walk.mp4
     blender -b --python blender_addon/headless.py -- --motion walk.npz --out walk.mp4
 
+``--character own.blend`` opens a person's own file instead of making a mannequin, and never saves
+over it. ``--check FILE`` tries a JSON list of ``{file, armature, camera, engine}``, makes nothing.
+
 stdout carries one JSON object per line: ``{"event": "progress", "stage", "step", "total"}``,
 ``{"event": "warning", "message"}``, and last either ``{"event": "done", "files", ...}`` or
 ``{"event": "error", "code", "message", "hint", "detail"}``. Blender's own chatter goes to stderr,
 as does an error in words. Exit code 0 means that every file is there; 1 that it is not; 2 wrong
-usage; 130 that Ctrl-C ended it.
+usage; 130 that Ctrl-C or SIGTERM ended it, or with ``--follow-stdin`` the end of its input.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import traceback
 import zipfile
 import zlib
@@ -34,6 +38,7 @@ if __name__ == "__main__" and not __package__:  # started by path: relative impo
 import bpy
 import numpy as np
 
+from . import character_scene, program_end
 from .backend_access import (
     MOTION_FPS,
     FormatError,
@@ -46,15 +51,14 @@ from .backend_access import (
     retarget,
 )
 from .scene import armature as armatures
-from .scene import render, stage
+from .scene import exporting, render, stage
 from .scene.action import apply_motion, scene_fps
 from .scene.character import create_character
+from .scene.character_file import CharacterFile
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, step, total)."""
 
-EXIT_CANCELLED = 130
-"""What a shell reports for a program that Ctrl-C ended."""
 START_FRAME = 1
 MIN_FPS, MAX_FPS = 1.0, 240.0
 SIZES = (16, 8192)
@@ -67,12 +71,18 @@ class Outputs:
     """Files to write; those left None are not written. ``frames`` is a folder."""
 
     blend: Path | None = None
+    fbx: Path | None = None
+    glb: Path | None = None
     mp4: Path | None = None
     frames: Path | None = None
 
     def existing(self) -> list[Path]:
         """The outputs in the order they are written."""
-        return [path for path in (self.blend, self.mp4, self.frames) if path is not None]
+        return [
+            path
+            for path in (self.blend, self.fbx, self.glb, self.mp4, self.frames)
+            if path is not None
+        ]
 
 
 def export(
@@ -80,21 +90,28 @@ def export(
     outputs: Outputs,
     settings: render.RenderSettings | None = None,
     *,
-    fps: float = MOTION_FPS,
+    fps: float | None = None,
+    character: CharacterFile | None = None,
+    frames: tuple[int, int] | None = None,
     on_progress: OnProgress | None = None,
+    on_warning: character_scene.Warn = lambda _: None,
 ) -> dict[str, Any]:
-    """A character that performs one motion, in a new file, saved and rendered.
+    """A character that performs one motion, saved and rendered: a mannequin, or a person's own.
 
-    The file that Blender has open is discarded, so this refuses to run in a Blender with windows.
+    A new file is made for the mannequin; the person's own is opened and never saved over. The file
+    that Blender has open is discarded, so this refuses to run in a Blender with windows.
 
     Args:
         motion: motion_135 with its meta.
         outputs: what to write. An output whose writing fails leaves the earlier ones in place.
         settings: size and engine of the pictures.
-        fps: rate of the scene and the video, whole or not.
+        fps: rate of the scene and the video, whole or not; the file's own, or that of motions,
+            when None.
+        character: whose file is opened.
+        frames: the first and the last to render, by the numbers of the scene; all when None.
 
     Returns:
-        ``{"frames": n, "fps": fps, "seconds": s}`` of the scene.
+        ``{"frames": rendered, "first": its number, "of": in all, "fps": fps, "seconds": s}``.
 
     Raises:
         KinetypeError: FormatError, OutputError or RenderError.
@@ -107,30 +124,65 @@ def export(
         )
     for path in filter(None, (outputs.mp4, outputs.frames)):
         render.check_path(path)
+    for path in filter(None, (outputs.blend, outputs.mp4) if character else ()):
+        if path.exists() and path.samefile(character.path):
+            raise OutputError(f"{path} is the character's own file.", "Write to another folder.")
     report("building the scene", 0, 1)
-    scene = build_scene(motion, settings, fps)
+    if character is None:
+        scene = build_scene(motion, settings, fps or MOTION_FPS)
+    else:
+        check_settings(settings, fps)
+        scene = character_scene.build(motion, character, settings, fps, on_warning)
+    total = render.frame_total(scene)
     report("building the scene", 1, 1)
     if outputs.blend is not None:
         report("saving the file", 0, 1)
         save_blend(outputs.blend)
         report("saving the file", 1, 1)
+    for path in filter(None, (outputs.fbx, outputs.glb)):
+        report("exporting", 0, 1)
+        exporting.write(bpy.context, bpy.context.object, path)
+        report("exporting", 1, 1)
+    if outputs.mp4 or outputs.frames:
+        _limit(scene, frames)
+        if render.engine_of(scene) == "eevee":
+            report("compiling shaders for the first frame", 0, 1)
     if outputs.mp4 is not None:
         render.render_video(scene, outputs.mp4, lambda i, n: report("rendering", i, n))
     if outputs.frames is not None:
         render.render_frames(scene, outputs.frames, lambda i, n: report("rendering", i, n))
-    count = render.frame_total(scene)
-    return {"frames": count, "fps": fps, "seconds": motion.seconds}
+    return {
+        "frames": render.frame_total(scene),
+        "first": scene.frame_start,
+        "of": total,
+        "fps": scene_fps(scene),
+        "seconds": motion.seconds,
+    }
 
 
-def check_settings(settings: render.RenderSettings, fps: float) -> None:
+def _limit(scene: bpy.types.Scene, frames: tuple[int, int] | None) -> None:
+    """Render only these frames; the saved file has all of them."""
+    if frames is None:
+        return
+    first, last = max(frames[0], scene.frame_start), min(frames[1], scene.frame_end)
+    if first > last:
+        raise InvalidRequest(
+            f"The motion has no frames {frames[0]} to {frames[1]}.",
+            f"Its frames are {scene.frame_start} to {scene.frame_end}.",
+        )
+    scene.frame_start, scene.frame_end = first, last
+
+
+def check_settings(settings: render.RenderSettings, fps: float | None) -> None:
     """:class:`InvalidRequest` for a rate or a picture size that cannot be."""
-    if not MIN_FPS <= fps <= MAX_FPS:
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InvalidRequest(
             f"The frame rate is {fps:g}.", f"Choose one from {MIN_FPS:g} to {MAX_FPS:g}."
         )
-    if not all(SIZES[0] <= side <= SIZES[1] for side in (settings.width, settings.height)):
+    given = [side for side in (settings.width, settings.height) if side is not None]
+    if not all(SIZES[0] <= side <= SIZES[1] for side in given):
         raise InvalidRequest(
-            f"The picture size is {settings.width} x {settings.height}.",
+            f"The picture size is {' x '.join(map(str, given))}.",
             f"Choose {SIZES[0]} to {SIZES[1]} pixels for each side.",
         )
 
@@ -216,35 +268,59 @@ def read_motion(path: Path) -> Motion:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     options = _parser().parse_args(_own_arguments() if arguments is None else arguments)
-    with _claim_stdout() as out:
+    with _claim_stdout() as out, program_end.once():
+        if options.follow_stdin:
+            threading.Thread(target=program_end.follow_stdin, daemon=True).start()
 
         def emit(event: str, **values: object) -> None:
             out.write(json.dumps({"event": event, **values}) + "\n")
             out.flush()
 
         try:
-            outputs = plan_outputs(options)
-            settings = render.RenderSettings(
-                options.width, options.height, options.engine, options.render_samples
-            )
-            summary = export(
-                read_motion(options.motion),
-                outputs,
-                settings,
-                fps=options.fps,
-                on_progress=lambda stage, step, total: emit(
-                    "progress", stage=stage, step=step, total=total
-                ),
-            )
+            if options.check is not None:
+                asked = json.loads(options.check.read_text(encoding="utf-8"))
+                character_scene.look_at_all(
+                    asked, lambda number, found: emit("found", number=number, **found)
+                )
+                emit("done", blender=bpy.app.version_string)
+                return 0
+            outputs, summary = _export(options, emit)
         except KinetypeError as error:
             return _fail(emit, error)
         except KeyboardInterrupt:
-            return EXIT_CANCELLED
+            return program_end.EXIT_CANCELLED
         except Exception as error:
             problem = f"Unexpected error: {error}."
             return _fail(emit, InternalError(problem, "Report this.", traceback.format_exc()))
         emit("done", files=[str(path) for path in outputs.existing()], **summary)
     return 0
+
+
+def _export(
+    options: argparse.Namespace, emit: Callable[..., None]
+) -> tuple[Outputs, dict[str, Any]]:
+    """Do what the options ask for."""
+    if options.motion is None:
+        raise InvalidRequest("No motion is named.", "Give it with --motion.")
+    outputs = plan_outputs(options)
+    character = None
+    if options.character is not None:
+        character = CharacterFile(options.character, options.armature, options.camera)
+    summary = export(
+        read_motion(options.motion),
+        outputs,
+        render.RenderSettings(
+            options.width, options.height, options.engine, options.render_samples
+        ),
+        fps=options.fps,
+        character=character,
+        frames=tuple(options.range) if options.range else None,
+        on_progress=lambda stage, step, total: emit(
+            "progress", stage=stage, step=step, total=total
+        ),
+        on_warning=lambda text: emit("warning", message=text),
+    )
+    return outputs, summary
 
 
 def _fail(emit: Callable[..., None], error: KinetypeError) -> int:
@@ -258,13 +334,15 @@ def _fail(emit: Callable[..., None], error: KinetypeError) -> int:
 def plan_outputs(options: argparse.Namespace) -> Outputs:
     """The outputs that ``--out`` (by suffix), ``--blend``, ``--mp4`` and ``--frames`` name."""
     chosen: dict[str, Path | None] = {
-        "blend": options.blend, "mp4": options.mp4, "frames": options.frames,
+        "blend": options.blend, "fbx": None, "glb": None, "mp4": options.mp4,
+        "frames": options.frames,
     }  # fmt: skip
     for path in options.out:
         kind = path.suffix.lower().removeprefix(".")
-        if kind not in ("blend", "mp4"):
+        if kind not in ("blend", "fbx", "glb", "mp4"):
             raise InvalidRequest(
-                f"{path} has no suffix that Blender writes.", "End it in .blend or .mp4."
+                f"{path} has no suffix that Blender writes.",
+                "End it in .blend, .fbx, .glb or .mp4.",
             )
         if chosen[kind] is not None:
             raise InvalidRequest(f"Two .{kind} files are asked for.", "Give one of each kind.")
@@ -278,22 +356,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="blender_addon.headless", description="Write a motion as .blend, .mp4 or PNG frames."
     )
-    parser.add_argument("--motion", type=Path, required=True, help=".npz that Kinetype wrote")
-    parser.add_argument("--out", type=Path, action="append", default=[], help=".blend or .mp4")
+    parser.add_argument("--motion", type=Path, help=".npz that Kinetype wrote")
+    parser.add_argument(
+        "--out", type=Path, action="append", default=[], help=".blend .fbx .glb or .mp4"
+    )
     parser.add_argument("--blend", type=Path, help="keyed character")
     parser.add_argument("--mp4", type=Path, help="rendered video")
     parser.add_argument("--frames", type=Path, help="folder for a PNG sequence")
-    parser.add_argument("--fps", type=float, default=MOTION_FPS)
+    parser.add_argument("--fps", type=float, help="default: the character's file's, or 30")
+    parser.add_argument("--character", type=Path, help=".blend with the character to animate")
+    parser.add_argument("--armature", help="its armature, where it has several")
+    parser.add_argument("--camera", help="one of its cameras, or 'stage'")
+    parser.add_argument("--range", type=int, nargs=2, metavar="N", help="frames to render")
+    parser.add_argument("--check", type=Path, help="JSON list of what to try instead")
+    parser.add_argument("--follow-stdin", action="store_true", help="end when the input ends")
     add_render_options(parser)
     return parser
 
 
 def add_render_options(parser: argparse.ArgumentParser) -> None:
     """``--width``, ``--height``, ``--engine`` and ``--render-samples``."""
-    default = render.RenderSettings()
-    parser.add_argument("--width", type=int, default=default.width, help="pixels")
-    parser.add_argument("--height", type=int, default=default.height, help="pixels")
-    parser.add_argument("--engine", choices=sorted(render.compat.ENGINES), default=default.engine)
+    default = render.RenderSettings().filled()
+    own = "or the character's file's own"
+    parser.add_argument("--width", type=int, help=f"pixels (default {default.width}, {own})")
+    parser.add_argument("--height", type=int, help=f"pixels (default {default.height}, {own})")
+    parser.add_argument("--engine", choices=sorted(render.compat.ENGINES),
+                        help=f"default {default.engine}, {own}")  # fmt: skip
     parser.add_argument(
         "--render-samples", type=int, help="per pixel (workbench, cycles); default: fast"
     )

@@ -22,6 +22,7 @@ from .backend_access import (
     Result,
     control,
 )
+from .causes import Asked
 from .client.session import Session
 from .fixes import Fix, fixes_for
 from .told import Told, told_of
@@ -30,6 +31,9 @@ STOP_SECONDS = 3.0
 """How long disabling the add-on may wait for the backend to end."""
 REQUEST_KEY = "request"
 """Key of ``Motion.meta`` under which the request is kept with the take."""
+CANCEL_SECONDS = 0.4
+"""A backend that has not let go of a cancelled job by then is ended; the next request starts it."""
+HUNG = "Cancelled. The backend did not answer, so it was ended; the next motion starts it again."
 MAX_WAITING = 16
 """More Generates in a row than this are surely a mistake."""
 
@@ -42,11 +46,18 @@ class Notice:
     hint: str = ""
     fixes: tuple[Fix, ...] = ()
     detail: str = ""
+    kind: type[KinetypeError] = KinetypeError
+    asked: Asked | None = None
 
     @classmethod
-    def of(cls, error: KinetypeError) -> Notice:
-        """The notice of an error, with its buttons."""
-        return cls(error.message, error.hint, fixes_for(error), error.detail)
+    def of(cls, error: KinetypeError, asked: Asked | None = None) -> Notice:
+        """The notice of an error, with its buttons, and in which circumstances it came up."""
+        message, hint, detail = error.message, error.hint, error.detail
+        return cls(message, hint, fixes_for(error), detail, type(error), asked)
+
+    def stands(self, now: Asked) -> bool:
+        """Whether its cause may still be there."""
+        return self.asked is None or not self.asked.differs(now, self.kind)
 
 
 @dataclass
@@ -55,13 +66,19 @@ class Job:
 
     request: Request
     placement: Any
+    asked: Asked | None = None
     stage: str = "waiting"
     step: int = 0
     total: int = 0
-    cancelling: bool = False
+    cancelled_at: float | None = None
     stage_started: float = 0.0
     stage_first_step: int = 0
     seconds_left: float | None = None
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether its end was asked for."""
+        return self.cancelled_at is not None
 
     @property
     def waiting(self) -> bool:
@@ -106,6 +123,8 @@ class Board:
 
     Args:
         clock: seconds, monotonic.
+        taken: session number of the Action that warnings, what is told and the message are about.
+        unseen: warnings about an armature, to its session number: they may be true no more.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -115,6 +134,8 @@ class Board:
     warnings: tuple[str, ...] = ()
     told: tuple[Told, ...] = ()
     message: str = ""
+    taken: int | None = None
+    unseen: dict[str, int] = field(default_factory=dict)
     session: Session | None = None
     _opened_with: object = None
     _stale: bool = False
@@ -141,8 +162,12 @@ class Board:
         placement: Any,
         settings: Any,
         open_session: Callable[[Any], Session],
+        asked: Asked | None = None,
     ) -> Job:
         """Send a request; the settings decide whether the running session still fits.
+
+        Args:
+            asked: the circumstances, which decide how long an error of this request is shown.
 
         Raises:
             KinetypeError: bad values, no environment, too many waiting; nothing has changed then.
@@ -161,7 +186,7 @@ class Board:
         session.submit(request)
         if fresh:
             session.list_models()
-        job = self.jobs[request.id] = Job(request, placement, stage_started=self.clock())
+        job = self.jobs[request.id] = Job(request, placement, asked, stage_started=self.clock())
         self.dismiss()
         return job
 
@@ -184,7 +209,7 @@ class Board:
         """Ask to stop one job; its end arrives as an event."""
         job = self.jobs.get(request_id)
         if job is not None and self.session is not None and not job.cancelling:
-            job.cancelling = True
+            job.cancelled_at = self.clock()
             self.session.cancel(request_id)
 
     def cancel_all(self) -> None:
@@ -202,7 +227,24 @@ class Board:
         events = self.session.events()
         for event in events:
             self._take(event)
-        return bool(events)
+        return self._end_if_hung() or bool(events)
+
+    def _end_if_hung(self) -> bool:
+        """End a backend that does not let go of what was cancelled; what still waits goes on."""
+        since = [job.cancelled_at for job in self.jobs.values() if job.cancelled_at is not None]
+        hung = since and self.clock() - min(since) >= CANCEL_SECONDS
+        if not hung or self.session is None:
+            return False
+        wanted = {id_: job for id_, job in self.jobs.items() if not job.cancelling}
+        for id_ in wanted:
+            del self.jobs[id_]
+        self.session.abandon()
+        self.drain()
+        self.message = HUNG
+        for id_, job in wanted.items():
+            self.session.submit(job.request)
+            self.jobs[id_] = replace(job, stage="waiting", step=0, total=0, seconds_left=None)
+        return True
 
     def _take(self, event: object) -> None:
         if isinstance(event, Progress):
@@ -230,14 +272,14 @@ class Board:
         if isinstance(error, Cancelled):
             self.message = error.message
             return
-        notice = Notice.of(error)
+        notice = Notice.of(error, job.asked if job is not None else None)
         if not notice.detail and self.session is not None:
             notice = replace(notice, detail="\n".join(self.session.log_tail()))
         self.error = notice
 
-    def report(self, error: KinetypeError) -> None:
+    def report(self, error: KinetypeError, asked: Asked | None = None) -> None:
         """Show an error in the panel."""
-        self.error = Notice.of(error)
+        self.error = Notice.of(error, asked)
 
     def restart(self, settings: Any, open_session: Callable[[Any], Session]) -> None:
         """A fresh backend with these settings; what was under way is reported as cancelled.
@@ -281,6 +323,7 @@ class Board:
     def dismiss(self) -> None:
         """Clear the messages."""
         self.error, self.warnings, self.told, self.message = None, (), (), ""
+        self.taken, self.unseen = None, {}
 
 
 def _with_requests(result: Result, request: Request) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .backend_access import ABILITIES, ModelInfo, limits, load_registry
+from .backend_access import ABILITIES, ModelInfo, directing, limits, load_registry
 
 _cache: list[ModelInfo] = []
 
@@ -28,7 +28,13 @@ def chosen(name: str) -> ModelInfo:
 
     The backend looks at those before it loads them.
     """
-    return find(name) or ModelInfo(name, name, abilities=tuple(ABILITIES))
+    return find(name) or ModelInfo(
+        name,
+        name,
+        abilities=tuple(ABILITIES),
+        constraints=directing.TYPES,
+        qualities=limits.QUALITIES,
+    )
 
 
 def replace(found: Iterable[ModelInfo]) -> None:

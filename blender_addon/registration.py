@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    directing,
     handlers,
     installing,
     joint_list,
@@ -13,14 +14,17 @@ from . import (
     operators,
     panels,
     preferences,
+    preparing,
     properties,
     pump,
 )
 from .jobs import board
+from .scene import playing
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     *joint_list.CLASSES,
+    *directing.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
@@ -34,13 +38,16 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     joint_list.attach()
+    directing.attach()
     menus.attach()
     handlers.attach()
+    playing.attach()
 
 
 def shut_down() -> None:
-    """Stop the timer, the backend and any installation; nothing of Blender's is touched."""
+    """Stop the timer, the backend and any installation; of Blender's nothing is touched."""
     pump.stop()
+    preparing.cancel()
     installing.shut_down()
     board.shut_down()
     model_list.forget()
@@ -49,8 +56,10 @@ def shut_down() -> None:
 def unregister() -> None:
     """Stop what runs (within a few seconds), then remove all that :func:`register` added."""
     shut_down()
+    playing.detach()
     handlers.detach()
     menus.detach()
+    directing.detach()
     joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):

@@ -138,17 +138,17 @@ class Drive(Generic[ItemT]):
             self._count(worker, event.outcomes)
             assert len(event.outcomes) == len(task.chunk.items)
         elif event.kind == "raised":
-            self._again(worker, event.message)
+            self._again(worker, event.message, event.hint)
             self.idle.add(worker)
         else:  # died
             self.idle.discard(worker)
-            self._again(worker, "")
+            self._again(worker)
             if self.starts[worker] >= STARTS:
                 self.broken.append(Event(worker, "broken", message="it ended each time it started"))
             elif self.waiting or self.busy:
                 self._start(worker)
 
-    def _again(self, worker: int, message: str) -> None:
+    def _again(self, worker: int, message: str = "", hint: str = "") -> None:
         """A chunk that did not come back: try it again, then its items alone, then give them up."""
         found = self.busy.pop(worker, None)
         if found is None:
@@ -164,7 +164,7 @@ class Drive(Generic[ItemT]):
         else:
             text = message or f"{_GIVEN_UP}."
             given_up = Outcome(
-                items[0].name, FAILED, message=text, hint=_GIVEN_UP_HINT, quarantined=True
+                items[0].name, FAILED, message=text, hint=hint or _GIVEN_UP_HINT, quarantined=True
             )
             self._count(worker, (given_up,))
 

@@ -21,7 +21,8 @@ from .work import Chunk, ItemT, Outcome, Work
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """One thread a worker, also where there is only one, so that bits do not depend on their number."""
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 12.0
+"""For a worker to end by itself; longer than Blender has for its last frame."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,16 @@ class Engine(Protocol[ItemT]):
 
 
 def serve(pipe: Connection, work: Work[ItemT]) -> None:
-    """Main function of a worker process."""
+    """Main function of a worker process; SIGTERM ends it after what it began is removed."""
     _follow_parent()
-    event = load_event(0, work)
-    pipe.send(event)
-    while event.kind != "broken":
-        chunk = pipe.recv()
-        if chunk is None:
-            return
-        pipe.send(run_event(0, work, chunk))
+    with contextlib.suppress(KeyboardInterrupt):
+        event = load_event(0, work)
+        pipe.send(event)
+        while event.kind != "broken":
+            chunk = pipe.recv()
+            if chunk is None:
+                return
+            pipe.send(run_event(0, work, chunk))
 
 
 def load_event(worker: int, work: Work[ItemT]) -> Event:
@@ -93,6 +95,8 @@ def run_event(worker: int, work: Work[ItemT], chunk: Chunk[ItemT]) -> Event:
         return Event(worker, "done", tuple(work.run(chunk.items)))
     except MemoryError:
         return Event(worker, "raised", message="There was not enough memory.")
+    except KinetypeError as error:
+        return Event(worker, "raised", message=error.message, hint=error.hint)
     except Exception as error:
         return Event(worker, "raised", message=f"Unexpected {type(error).__name__}: {error}")
 
@@ -100,7 +104,7 @@ def run_event(worker: int, work: Work[ItemT], chunk: Chunk[ItemT]) -> Event:
 def _follow_parent() -> None:
     """In a worker: leave Ctrl-C to the parent, and end when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _interrupt)
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -110,6 +114,11 @@ def _follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -143,6 +152,7 @@ class LocalEngine(Generic[ItemT]):
     _context: SpawnContext = field(default_factory=lambda: multiprocessing.get_context("spawn"))
     _pipes: dict[int, Connection] = field(default_factory=dict)
     _processes: dict[int, SpawnProcess] = field(default_factory=dict)
+    _busy: set[int] = field(default_factory=set)
 
     def start(self, worker: int) -> None:
         """See :class:`Engine`."""
@@ -157,6 +167,7 @@ class LocalEngine(Generic[ItemT]):
 
     def give(self, worker: int, chunk: Chunk[ItemT]) -> None:
         """See :class:`Engine`."""
+        self._busy.add(worker)
         # one that has just died is found by its closed pipe
         with contextlib.suppress(OSError):
             self._pipes[worker].send(chunk)
@@ -173,6 +184,7 @@ class LocalEngine(Generic[ItemT]):
                 self._end(worker)
                 found.append(Event(worker, "died"))
                 continue
+            self._busy.discard(worker)
             found.append(replace(event, worker=worker))
             if event.kind == "broken":
                 self._end(worker)
@@ -186,9 +198,11 @@ class LocalEngine(Generic[ItemT]):
 
     def stop(self) -> None:
         """See :class:`Engine`."""
-        for pipe in self._pipes.values():
+        for worker, pipe in self._pipes.items():
             with contextlib.suppress(OSError):
                 pipe.send(None)
+            if worker in self._busy:  # it removes what it began
+                self._processes[worker].terminate()
         until = time.monotonic() + STOP_SECONDS
         for process in self._processes.values():
             process.join(max(0.0, until - time.monotonic()))
@@ -197,6 +211,7 @@ class LocalEngine(Generic[ItemT]):
 
     def _end(self, worker: int) -> None:
         process, pipe = self._processes.pop(worker, None), self._pipes.pop(worker, None)
+        self._busy.discard(worker)
         if pipe is not None:
             pipe.close()
         if process is not None:

@@ -16,21 +16,20 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import FormatError, InvalidRequest, KinetypeError
-from ..motion.io.atomic import atomic_path, remove_leftovers
+from ..motion.io.atomic import remove_leftovers
 from ..pipelines import registry
 from ..store.folder_lock import folder_lock
 from ..wire.messages import Request
-from . import drive, journal
+from . import drive
 from .job_file import Job, sample_names
-from .work import DONE, FAILED, KEPT, Outcome, cut
+from .stage import Made, Stage, summarise, write_summary
+from .work import DONE, FAILED, Outcome
 from .workers import Workers
 
 if TYPE_CHECKING:
     from ..service.engine import Engine as Service
 
-SUMMARY = "run_summary.json"
 JOURNAL = ".kinetype-generate.jsonl"
-SHOWN_FAILURES = 100
 ONE = Workers()
 
 
@@ -187,70 +186,25 @@ def run(
         OutputError: the folder cannot be written, or another run holds it.
         ServiceError: no worker could start.
     """
-    items, models = plan(jobs)
+    planned = plan(jobs)
     out = out.absolute()
-    started = time.monotonic()
     with folder_lock(out):
-        log = out / JOURNAL
-        known = journal.read(log, Outcome)
-        journal.end_torn_line(log)
-        remove_leftovers(out, {f"{n}.npz" for item in items for n in sample_names(item.job)})
-        found = {item.name: kept for item in items if (kept := _kept(item, known, out))}
-        waiting = [item for item in items if item.name not in found]
-
-        def note(outcomes: Sequence[Outcome]) -> None:
-            for outcome in outcomes:
-                found[outcome.name] = outcome
-                journal.append(log, outcome)
-                if outcome.status == FAILED:
-                    on_failure(outcome)
-
-        progress = drive.Progress(0)
-        if waiting:
-            work = GenerateWork(out, settings.device, settings.offline, tuple(models))
-            progress = drive.execute(
-                settings.workers.of(work),
-                list(cut(waiting, settings.chunk)),
-                on_outcomes=note,
-                on_progress=on_progress,
-                patience=settings.workers.patience,
-            )
-        summary = summarise([found[item.name] for item in items], progress, settings)
-        summary["wall_seconds"] = round(time.monotonic() - started, 2)
-        with atomic_path(out / SUMMARY) as temporary:
-            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        made = make(planned, out, settings, on_progress=on_progress, on_failure=on_failure)
+        summary = summarise(made, settings.workers)
+        write_summary(summary, out)
     return summary
 
 
-def _kept(item: Item, known: dict[str, Outcome], out: Path) -> Outcome | None:
-    record = known.get(item.name)
-    if record is None or record.key != item.key or record.status == FAILED or not record.files:
-        return None
-    if not all((out / name).is_file() for name in record.files):
-        return None
-    return Outcome(item.name, KEPT, item.key, record.files, warnings=record.warnings)
-
-
-def summarise(
-    outcomes: Sequence[Outcome], progress: drive.Progress, settings: Settings
-) -> dict[str, object]:
-    """Counts, speed and failures, as plain JSON values."""
-    count = {s: sum(o.status == s for o in outcomes) for s in (DONE, KEPT, FAILED)}
-    failures = [
-        {"name": o.name, "message": o.message, "hint": o.hint, "quarantined": o.quarantined}
-        for o in outcomes
-        if o.status == FAILED
-    ]
-    return {
-        "jobs": len(outcomes),
-        **count,
-        "files": sum(len(o.files) for o in outcomes),
-        "engine": settings.workers.engine,
-        "workers": settings.workers.count,
-        "start_seconds": round(progress.started, 2),
-        "seconds": round(progress.seconds, 2),
-        "jobs_per_second": round(progress.rate, 3),
-        "by_worker": {str(w): n for w, n in sorted(progress.by_worker.items())},
-        "failures": failures[:SHOWN_FAILURES],
-        "version": __version__,
-    }
+def make(
+    planned: tuple[list[Item], list[str]],
+    out: Path,
+    settings: Settings,
+    *,
+    on_progress: Callable[[drive.Progress], None] = lambda _: None,
+    on_failure: Callable[[Outcome], None] = lambda _: None,
+) -> Made:
+    """The stage of :func:`run` that makes motions, for who holds the lock of ``out``."""
+    items, models = planned
+    remove_leftovers(out, {f"{n}.npz" for item in items for n in sample_names(item.job)})
+    stage = Stage(out, JOURNAL, settings.workers, settings.chunk, on_progress, on_failure)
+    return stage.make(items, GenerateWork(out, settings.device, settings.offline, tuple(models)))

@@ -11,8 +11,8 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import FormatError, InvalidRequest, MissingDependency
@@ -25,9 +25,9 @@ MAX_FILE_BYTES = 64_000_000
 MAX_JOBS = 1_000_000
 SUFFIXES = (".json", ".csv", ".yaml", ".yml")
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | list[object] | None
 
-KEYS: dict[str, str] = {
+MOTION_KEYS: dict[str, str] = {
     "prompt": "what the person does (required)",
     "name": "stem of the files; made of the place and the prompt when left out",
     "seconds": "length of the motion",
@@ -38,10 +38,31 @@ KEYS: dict[str, str] = {
     "steps": "denoising steps",
     "sampler": f"one of {', '.join(limits.SAMPLERS)}",
     "cleanup": "true or false: foot lock and smoothing",
+    "constraints": "poses, hands, feet and paths to reach: a .json file, or the list itself",
 }
-"""The keys of a job, with what each means. All but the prompt may be left out."""
+"""The keys of a motion, with what each means. All but the prompt may be left out."""
 
-_NUMBERS = {"seconds": float, "seed": int, "samples": int, "guidance_scale": float, "steps": int}
+RENDER_KEYS: dict[str, str] = {
+    "character": ".blend file with your character (default: a mannequin)",
+    "armature": "name of its armature, where it has several",
+    "camera": "name of one of its cameras, or 'stage' for floor, light and a camera that follows",
+    "fps": "frames per second of the scene and the pictures",
+    "width": "pixels",
+    "height": "pixels",
+    "engine": "workbench, cycles or eevee",
+    "render_samples": "samples per pixel",
+    "frames": "which frames to render, like 1-50",
+    "outputs": "which files: mp4, png, blend; several with spaces or as a list (default mp4)",
+}
+"""The keys of how a motion is rendered. All may be left out."""
+
+KEYS: dict[str, str] = MOTION_KEYS | RENDER_KEYS
+"""All keys of a job."""
+
+_NUMBERS = {
+    **{"seconds": float, "seed": int, "samples": int, "guidance_scale": float, "steps": int},
+    **{"fps": float, "width": int, "height": int, "render_samples": int},
+}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 _OWN_SUFFIXES = (".npz", ".blend", ".mp4", ".json")
@@ -49,18 +70,29 @@ _OWN_SUFFIXES = (".npz", ".blend", ".mp4", ".json")
 
 @dataclass(frozen=True)
 class Job:
-    """One request and the stem of its files."""
+    """One request, the stem of its files, and how they are rendered.
+
+    Attributes:
+        request: fields of ``wire.messages.Request`` without its id.
+        render: values of :data:`RENDER_KEYS`; see :mod:`.render_settings`.
+    """
 
     name: str
-    request: dict[str, Value]  # fields of ``wire.messages.Request`` without its id
+    request: dict[str, Value]
+    render: dict[str, Value] = field(default_factory=dict)
 
 
-def key_help() -> str:
+def key_help(keys: Mapping[str, str] = KEYS) -> str:
     """One line that lists the keys of a job file."""
-    return "; ".join(f"{key}: {meaning}" for key, meaning in KEYS.items())
+    return "; ".join(f"{key}: {meaning}" for key, meaning in keys.items())
 
 
-def read_jobs(prompts: Path | None, jobs: Path | None, defaults: Mapping[str, Value]) -> list[Job]:
+def read_jobs(
+    prompts: Path | None,
+    jobs: Path | None,
+    defaults: Mapping[str, Value],
+    keys: Mapping[str, str] = KEYS,
+) -> list[Job]:
     """Jobs of a file of prompts and of a job file, in that order.
 
     A prompt that is there more than once, with no seed of its own, gets a new seed each time: its
@@ -71,6 +103,7 @@ def read_jobs(prompts: Path | None, jobs: Path | None, defaults: Mapping[str, Va
         jobs: a list of objects with :data:`KEYS` (JSON, YAML), or a table with a header of them
             (CSV); by suffix.
         defaults: values of keys that a job does not give; ``seed`` and ``samples`` among them.
+        keys: that a job may have.
 
     Raises:
         InvalidRequest: nothing to do, unknown keys, a name that cannot be a file's, or the same
@@ -82,7 +115,7 @@ def read_jobs(prompts: Path | None, jobs: Path | None, defaults: Mapping[str, Va
         lines = (line.strip() for line in _read(prompts).replace("\r\n", "\n").split("\n"))
         entries += [{"prompt": line} for line in lines if line and not line.startswith("#")]
     if jobs is not None:
-        entries += _read_job_file(jobs)
+        entries += _read_job_file(jobs, keys)
     if not entries:
         raise InvalidRequest(
             "There is nothing to do.",
@@ -115,8 +148,39 @@ def _named(entries: Iterable[dict[str, Value]], defaults: Mapping[str, Value]) -
             repeated[like] += 1
         name = f"{index:03d}_{slug(prompt)}" if given is None else given
         check_name(name)
-        made.append(Job(str(name), request))
+        render = {key: request.pop(key) for key in RENDER_KEYS if key in request}
+        if isinstance(request.get("constraints"), str):
+            request["constraints"] = read_constraints(Path(str(request["constraints"])))
+        made.append(Job(str(name), request, render))
     return made
+
+
+def alike(jobs: Sequence[Job]) -> list[tuple[str, str]]:
+    """Pairs of jobs that ask for the very same motion: prompt, seed and all else are equal."""
+    first: dict[str, str] = {}
+    pairs = []
+    for job in jobs:
+        key = json.dumps(job.request, sort_keys=True, default=str)
+        if key in first:
+            pairs.append((first[key], job.name))
+        first.setdefault(key, job.name)
+    return pairs
+
+
+def read_constraints(path: Path) -> list[object]:
+    """The objects of a constraint file; what they say is the model's to check.
+
+    Raises:
+        FormatError: unreadable, or no list.
+    """
+    hint = "Give a JSON list of objects {type, frame_indices, ...}."
+    try:
+        values = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not JSON: {error}.", hint) from error
+    if not isinstance(values, list):
+        raise FormatError(f"{path} holds no list.", hint)
+    return values
 
 
 def check_name(name: object) -> None:
@@ -152,7 +216,7 @@ def _read(path: Path) -> str:
         raise FormatError(f"{path} cannot be read: {error}.", hint) from error
 
 
-def _read_job_file(path: Path) -> list[dict[str, Value]]:
+def _read_job_file(path: Path, keys: Mapping[str, str]) -> list[dict[str, Value]]:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         entries: object = _csv(path)
@@ -164,13 +228,13 @@ def _read_job_file(path: Path) -> list[dict[str, Value]]:
         except (ValueError, RecursionError) as error:
             raise FormatError(f"{path} is not JSON: {error}.", "Correct it there.") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FormatError(f"{path} must hold a list of objects.", f"Keys: {key_help()}.")
+        raise FormatError(f"{path} must hold a list of objects.", f"Keys: {key_help(keys)}.")
     for number, entry in enumerate(entries):
-        unknown = sorted(map(str, set(entry) - set(KEYS)))
+        unknown = sorted(map(str, set(entry) - set(keys)))
         if unknown or "prompt" not in entry:
             problem = f"unknown keys {unknown}" if unknown else "no prompt"
             raise InvalidRequest(
-                f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(KEYS)}."
+                f"Job {number} of {path.name} has {problem}.", f"Keys: {', '.join(keys)}."
             )
     return entries
 

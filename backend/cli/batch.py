@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from . import batch_generate, console
+from . import batch_generate, batch_render, console
 from .convert import add_ik
 
 HELP = "generate, convert and evaluate a whole test set"
@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "generate", help=batch_generate.HELP, description=batch_generate.HELP
     )
     batch_generate.add_arguments(generate)
+    render = kinds.add_parser("render", help=batch_render.HELP, description=batch_render.HELP)
+    batch_render.add_arguments(render)
     what = "generate -> motion_135 -> 272 -> evaluate"
     chain = kinds.add_parser("chain", help=what, description=what)
     chain.add_argument("--model", default="starter", help="name, folder or hub id")
@@ -43,12 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
     chain.add_argument("--device", help="cpu, cuda, cuda:1 ...")
     chain.add_argument("--quiet", action="store_true", help="no progress bars")
+    for kind in kinds.choices.values():
+        # also after the kind; the command has it too, so no default may overwrite that
+        kind.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
+                          help="show the traceback when something fails")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
     """What was asked for; 1 when a motion failed, with the summary written either way."""
     if options.kind == "generate":
         return batch_generate.run(options)
+    if options.kind == "render":
+        return batch_render.run(options)
     return _chain(options)
 
 

@@ -12,12 +12,15 @@ from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
+    from ..batch import generation
     from ..batch.drive import Progress
+    from ..batch.job_file import Job
     from ..batch.work import Outcome
     from ..batch.workers import Workers
 
 HELP = "prompts or a job file to one npz a sample, with several workers, GPUs or machines"
 LINE_SECONDS = 2.0
+SHOWN_ALIKE = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +71,9 @@ def workers_of(options: argparse.Namespace, *, here: bool = False) -> Workers:
     )  # fmt: skip
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check, make, count; 1 when a job failed."""
-    from ..batch import generation, job_file
-    from .main import EXIT_FAILED
-    from .outputs import check_writable
+def read_jobs(options: argparse.Namespace) -> list[Job]:
+    """The jobs that the options name; says which of them would make the same motion."""
+    from ..batch import job_file
 
     defaults: dict[str, job_file.Value] = {
         name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
@@ -81,34 +82,63 @@ def run(options: argparse.Namespace) -> int:
     if prompts is not None and prompts.suffix.lower() in job_file.SUFFIXES and jobs is None:
         prompts, jobs = None, prompts
     listed = job_file.read_jobs(prompts, jobs, defaults)
-    check_writable(options.out / generation.SUMMARY)
+    for first, second in job_file.alike(listed)[:SHOWN_ALIKE]:
+        console.warning(f"{second} will be the same motion as {first}: give it another seed.")
+    return listed
+
+
+def check_folder(options: argparse.Namespace, bytes_needed: int) -> None:
+    """:class:`OutputError` where ``--out`` cannot be written or has not enough space."""
+    from ..batch import preflight, stage
+    from .outputs import check_writable
+
+    check_writable(options.out / stage.SUMMARY)
+    preflight.check_space(options.out, bytes_needed)
+
+
+def settings_of(options: argparse.Namespace) -> generation.Settings:
+    """How motions are made."""
+    from ..batch import generation
+
+    return generation.Settings(workers_of(options), options.chunk, options.device, options.offline)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, make, count; 1 when a job failed."""
+    from ..batch import generation, job_file, preflight, stage
+    from .main import EXIT_FAILED
+
+    listed = read_jobs(options)
+    check_folder(options, preflight.motion_bytes(listed))
     if options.check:
         items, models = generation.plan(listed)
         samples = sum(len(job_file.sample_names(item.job)) for item in items)
         print(json.dumps({"jobs": len(items), "samples": samples, "models": len(models)}))
         return 0
-    settings = generation.Settings(
-        workers_of(options), options.chunk, options.device, options.offline
-    )
-    tell = _Teller(options.quiet)
+    tell = Teller(options.quiet)
     summary = generation.run(
-        listed, options.out, settings, on_progress=tell.progress, on_failure=_tell_failure
+        listed,
+        options.out,
+        settings_of(options),
+        on_progress=tell.progress,
+        on_failure=tell_failure,
     )
     console.note(
         f"{summary['done']} made, {summary['kept']} kept, {summary['failed']} failed; "
         f"{summary['jobs_per_second']} jobs/s after {summary['start_seconds']} s of start-up"
     )
-    print(options.out / generation.SUMMARY)
+    print(options.out / stage.SUMMARY)
     return EXIT_FAILED if summary["failed"] else 0
 
 
-class _Teller:
+class Teller:
     """A line now and then; a terminal and a log file are served alike."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet, self.last, self.line = quiet, time.monotonic(), ""
 
     def progress(self, progress: Progress) -> None:
+        """Say how far a run is."""
         line = progress.line()
         if self.quiet or line == self.line or time.monotonic() - self.last < LINE_SECONDS:
             return
@@ -116,5 +146,6 @@ class _Teller:
         console.note(line)
 
 
-def _tell_failure(outcome: Outcome) -> None:
+def tell_failure(outcome: Outcome) -> None:
+    """One job that failed."""
     console.error(f"{outcome.name}: {outcome.message}", outcome.hint)

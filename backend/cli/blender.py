@@ -1,126 +1,26 @@
-"""Motions to .blend and .mp4: done by the add-on in a Blender process of its own.
-
-The backend never imports bpy. This module finds a Blender (bpy in this Python, or a ``blender``
-program), starts ``blender_addon/headless.py`` in it, and reads its errors.
-"""
+"""Motions to .blend, .fbx, .glb and .mp4: done by the add-on in a Blender process of its own."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import MissingDependency, OutputError, error_class
+from ..batch import blender_process
+from ..batch.blender_process import find, install_hint
 from ..wire.messages import Progress
 from . import console
-from .ending import Terminated
 
 if TYPE_CHECKING:
     from ..wire.messages import Motion
 
-GRACE_SECONDS = 10.0
-"""For Blender to end by itself after Ctrl-C."""
-OLDEST = (4, 2)
-"""First Blender with extensions; the add-on's manifest says the same."""
-PROGRAM_VARIABLE = "KINETYPE_BLENDER"
-"""Names the Blender program to use, before this Python's bpy and the PATH are tried."""
-BPY_FOR_PYTHON = {(3, 11): "bpy==5.0.1", (3, 13): "bpy==5.2.3"}
-
-Event = dict[str, Any]
-"""One line of the add-on's answer; ``blender_addon/headless.py`` describes them."""
-
-_ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Blender:
-    """One way to run Blender: ``command`` takes the arguments of ``headless.py`` after it."""
-
-    command: tuple[str, ...]
-    version: str
-    source: str
-
-
-def install_hint() -> str:
-    """How to get a Blender for this Python."""
-    wheel = BPY_FOR_PYTHON.get(sys.version_info[:2])
-    program = f"or install Blender {OLDEST[0]}.{OLDEST[1]} or later and put it on the PATH"
-    if wheel is None:
-        return f"{program[3:].capitalize()} (or name it in {PROGRAM_VARIABLE})."
-    numpy = ' "numpy<2"' if wheel.startswith("bpy==5.0") else ""
-    return f"Run: {sys.executable} -m pip install {wheel}{numpy}; {program}."
-
-
-def find() -> Blender:
-    """The Blender to use.
-
-    Raises:
-        MissingDependency: there is none, or it is too old; the hint has the command to get one.
-    """
-    if find_spec("blender_addon") is None and not (_ROOT / "blender_addon").is_dir():
-        raise MissingDependency(
-            "The part of Kinetype that writes .blend and .mp4 is not installed here.",
-            "Use the kinetype distribution or a checkout, or write .npz and .bvh.",
-        )
-    named = os.environ.get(PROGRAM_VARIABLE)
-    if named:
-        return _program(named)
-    if find_spec("bpy") is not None:
-        return Blender((sys.executable, "-m", "blender_addon.headless"), _bpy_version(), "bpy")
-    program = shutil.which("blender")
-    if program:
-        return _program(program)
-    raise MissingDependency(
-        "Writing .blend and .mp4 needs Blender, and there is none here.", install_hint()
-    )
-
-
-def _bpy_version() -> str:
-    try:
-        return version("bpy")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _program(path: str) -> Blender:
-    """A ``blender`` executable, checked for its version."""
-    if {os.sep, os.altsep} & set(path):  # it is started from another folder than it is named in
-        path = str(Path(path).absolute())
-    try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise MissingDependency(f"{path} cannot be run: {error}.", install_hint()) from error
-    found = re.search(r"Blender (\d+)\.(\d+)(\.\d+)?", done.stdout)
-    if found is None:
-        raise MissingDependency(f"{path} is not Blender.", install_hint())
-    number = found.group(0).removeprefix("Blender ")
-    if (int(found.group(1)), int(found.group(2))) < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        raise MissingDependency(
-            f"{path} is Blender {number}; Kinetype needs {oldest} or later.", install_hint()
-        )
-    script = _ROOT / "blender_addon" / "headless.py"
-    flags = ("--background", "--factory-startup", "--python-exit-code", "1", "--python")
-    return Blender((path, *flags, str(script), "--"), number, path)
+__all__ = ["export", "find", "install_hint"]
 
 
 def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> None:
-    """Write one motion as .blend and .mp4 files, one of each kind in one run of Blender.
+    """Write one motion as files that Blender writes, one of each kind in one run of it.
 
     Raises:
         MissingDependency: no Blender.
@@ -137,88 +37,23 @@ def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> Non
 def _export(motion: Motion, paths: Sequence[Path], *, quiet: bool) -> None:
     from ..motion.io import npz
 
-    blender = find()
     names = " and ".join(path.name for path in paths)
     with tempfile.TemporaryDirectory(prefix="kinetype-") as folder:
         source = Path(folder) / "motion.npz"
         npz.write_motion(source, motion)
-        command = [*blender.command, "--motion", str(source)]
+        arguments = ["--motion", str(source)]
         for path in paths:
-            command += ["--out", str(path.absolute())]
+            arguments += ["--out", str(path.absolute())]
         with (
             (Path(folder) / "log.txt").open("w+", errors="replace") as log,
             console.ProgressBars(quiet=quiet) as bars,
         ):
             bars.update(Progress("blender", "starting Blender"))
-            code, last = _follow(command, log, bars)
-            log.seek(0)
-            said = log.read()
-    if last.get("event") == "error":
-        raise error_class(last["code"])(
-            f"{names}: {last['message']}", last["hint"], last["detail"] or _tail(said)
-        )
-    if code != 0 or last.get("event") != "done":
-        raise _crash(names, code, said)
 
-
-def _follow(command: Sequence[str], log: IO[str], bars: console.ProgressBars) -> tuple[int, Event]:
-    """Run the add-on's program: show its progress, return its exit code and last event."""
-    last: Event = {}
-    with subprocess.Popen(
-        command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=log, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                event = _event(line)
-                if event is None:
-                    log.write(line)
-                    continue
-                last = event
+            def tell(event: blender_process.Event) -> None:
                 if event["event"] == "progress":
                     bars.update(Progress("blender", event["stage"], event["step"], event["total"]))
                 elif event["event"] == "warning":
                     console.warning(event["message"])
-        except KeyboardInterrupt as reason:
-            # it reaches Blender too, which ends after the frame and removes what it began
-            if isinstance(reason, Terminated):
-                process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE_SECONDS)
-            process.kill()
-            raise
-        except BaseException:
-            process.kill()
-            raise
-    return process.returncode, last
 
-
-def _event(line: str) -> Event | None:
-    """The JSON event in a line, or None for Blender's own chatter."""
-    if not line.startswith('{"event"'):
-        return None
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-def _tail(said: str) -> str:
-    return "\n".join(said.strip().splitlines()[-30:])
-
-
-def _crash(names: str, code: int, said: str) -> OutputError:
-    """Blender ended without a word of its own."""
-    if "libEGL" in said:
-        return OutputError(
-            f"Blender could not render {names}: the library libEGL is missing.",
-            "On Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri",
-            _tail(said),
-        )
-    ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
-    last = (said.strip().splitlines() or ["it said nothing"])[-1]
-    return OutputError(
-        f"Blender could not write {names} ({ended}): {last}",
-        "Run again with --debug to see what Blender printed; 'kinetype doctor' checks the parts.",
-        _tail(said),
-    )
+            blender_process.run(arguments, log, tell, what=names)

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
     directing.add_arguments(parser)
     motion_options.add_sampling(parser, sampler="ddpm")
+    motion_options.add_quality(parser)
     parser.add_argument(
         "--restarts",
         metavar="LEVELS",
@@ -56,13 +57,14 @@ def run(options: argparse.Namespace) -> int:
     """Check, edit, write."""
     from . import blender, outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
     request = _request(options, motion_options.read_motion(options.input, options.fps))
     [edited] = motion_options.ask(options, request).motions
     directing.tell([edited])
-    motion_options.write_motions([(edited, planned)], quiet=options.quiet)
+    motion_options.write_motions([(edited, planned)], quiet=options.quiet, bvh_unit=unit)
     return 0
 
 
@@ -150,6 +152,7 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         edit=edit,
         seed=options.seed,
         model=options.model,
+        quality=options.quality,
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,

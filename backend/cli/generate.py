@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .mp4); repeatable",
+        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .fbx .glb .mp4);"
+        " repeatable",
     )
     parser.add_argument(
         "--seconds",
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     directing.add_arguments(parser)
     motion_options.add_sampling(parser)
+    motion_options.add_quality(parser)
+    _add_finish(parser)
+    motion_options.add_bvh_unit(parser)
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
     )
@@ -72,6 +76,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
+def _add_finish(parser: argparse.ArgumentParser) -> None:
+    """What is asked of the motion besides its prompt."""
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="FACTOR",
+        help=f"tempo, {limits.MIN_SPEED:g} to {limits.MAX_SPEED:g}; the length stays (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--amplitude", type=float, default=1.0, metavar="FACTOR",
+        help="how far arms, trunk and head go and how high jumps are, "
+        f"{limits.MIN_AMPLITUDE:g} to {limits.MAX_AMPLITUDE:g} (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--variety", action="store_true", help="let --samples differ in guidance, tempo and reach"
+    )
+    parser.add_argument("--loop", action="store_true", help="the end leads into the start")
+    parser.add_argument("--in-place", action="store_true", help="the body stays where it starts")
+
+
 def _seconds(text: str) -> float | None:
     """A number, or None for "auto"."""
     if text == "auto":
@@ -86,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, generate, write."""
     from . import outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     request = _request(options)
     files = 1 if request.keep_best else request.samples
     planned = outputs.plan(options.out, files, overwrite=not options.no_overwrite)
@@ -96,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     result = motion_options.ask(options, request)
     directing.tell(result.motions)
     made = zip(result.motions, planned, strict=True)
-    motion_options.write_motions(made, quiet=options.quiet)
+    motion_options.write_motions(made, quiet=options.quiet, bvh_unit=unit)
     return 0
 
 
@@ -119,4 +142,10 @@ def _request(options: argparse.Namespace) -> Request:
         constraints=directing.read(options, MOTION_FPS),
         correct=not options.no_correct,
         segments=directing.read_segments(options.segments),
+        quality=options.quality,
+        variety=options.variety,
+        loop=options.loop,
+        in_place=options.in_place,
+        speed=options.speed,
+        amplitude=options.amplitude,
     ).validated()

@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"\n{model.name}: {model.description}")
         print(f"  can: {', '.join(model.abilities).replace('_', ' ')}")
         print(f"  reads: {', '.join(model.options).replace('_', ' ') or 'no sampling settings'}")
+        if model.qualities:
+            print(f"  qualities: {', '.join(model.qualities)} beside standard")
         if model.text_encoder:
             print(f"  text encoder: {model.text_encoder}")
         if not model.ready:

@@ -28,8 +28,25 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
+        help="file to write (.npz .bvh .npy .blend .fbx .glb .mp4); repeatable",
     )
+    add_bvh_unit(parser)
+
+
+def add_bvh_unit(parser: argparse.ArgumentParser) -> None:
+    """The unit of written .bvh files."""
+    parser.add_argument(
+        "--bvh-unit", metavar="UNIT", default="m", help="m or cm, of a .bvh (default %(default)s)"
+    )
+
+
+def check_bvh_unit(unit: str) -> str:
+    """The unit; :class:`InvalidRequest` when there is none of that name."""
+    from ..motion.io.bvh import UNITS
+
+    if unit not in UNITS:
+        raise InvalidRequest(f"There is no unit {unit!r}.", f"Use one of: {', '.join(UNITS)}.")
+    return unit
 
 
 def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's") -> None:
@@ -43,6 +60,17 @@ def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     parser.add_argument(
         "--sampler", metavar="NAME", help=f"{' or '.join(limits.SAMPLERS)} (default: {sampler})"
+    )
+
+
+def add_quality(parser: argparse.ArgumentParser) -> None:
+    """``--quality``."""
+    parser.add_argument(
+        "--quality",
+        choices=limits.QUALITIES,
+        default="standard",
+        help="guidance, steps and sampler by name; 'kinetype models' says which a model has "
+        "(default %(default)s)",
     )
 
 
@@ -110,7 +138,9 @@ def read_motion(path: Path, fps: float | None) -> Motion:
     return Motion(clip.data, clip.fps, {**told, "source": path.name})
 
 
-def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) -> None:
+def write_motions(
+    made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool, bvh_unit: str = "m"
+) -> None:
     """Write the files of every motion and print their paths, plain ones first.
 
     Every file that can be written is, even where another one fails.
@@ -125,7 +155,7 @@ def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) 
     for motion, files in made:
         for path in files.motion_files:
             try:
-                outputs.write_motion(path, motion)
+                outputs.write_motion(path, motion, unit=bvh_unit)
                 print(path, flush=True)
             except KinetypeError as error:
                 failed.append(error)

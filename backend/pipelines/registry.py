@@ -290,6 +290,7 @@ def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
             abilities=about.abilities,
             options=about.options,
             constraints=about.constraints,
+            qualities=about.qualities,
             commercial_use=info.commercial_use or str(values.get("commercial_use") or ""),
             size_bytes=sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
             memory_bytes=about.memory_bytes,

@@ -25,6 +25,23 @@ def check(request: Request, info: ModelInfo, known: Sequence[ModelInfo]) -> None
     targets_of(request.constraints, _frames(request))
 
 
+def check_time(request: Request) -> None:
+    """:class:`InvalidRequest` where constraints or segments would lose their time or place."""
+    changes = {
+        "speed": request.speed != 1.0,
+        "amplitude": request.amplitude != 1.0,
+        "variety": request.variety,
+        "loop": request.loop,
+        "in place": request.in_place,
+    }
+    asked = [name for name, is_asked in changes.items() if is_asked]
+    if asked:
+        raise InvalidRequest(
+            f"What is directed keeps its time and place: it cannot have {', '.join(asked)}.",
+            "Leave that out, or the constraints and prompts in time.",
+        )
+
+
 def _frames(request: Request) -> int:
     if request.edit is not None:
         return len(request.edit.motion.data)

@@ -13,6 +13,7 @@ from ..errors import InternalError
 from ..pipelines import registry
 from ..wire.control import OPTIONS, ModelInfo
 from ..wire.messages import Motion, Progress, Request, Result
+from . import finishing
 from .provenance import stamped
 
 OnProgress = Callable[[Progress], None]
@@ -44,9 +45,11 @@ def check(request: Request, *, local_files_only: bool) -> ModelInfo:
         request.model, local_files_only=local_files_only, as_released=verb == "sample"
     )
     info.check_able(verb, registry.list_models())
-    if request.constraints:
+    if request.constraints or request.segments:
         from . import directing
 
+        directing.check_time(request)
+    if request.constraints:
         directing.check(request, info, registry.list_models())
     if request.segments:
         info.check_able("segments", registry.list_models())
@@ -54,12 +57,15 @@ def check(request: Request, *, local_files_only: bool) -> ModelInfo:
         info.check_able("estimate_length", registry.list_models())
     elif verb == "generate" and registry.model_info(request.model) is not None:
         info.check_seconds(request.seconds)
+    info.check_speed(request.seconds, request.speed)
     return info
 
 
 def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress) -> Result:
     """The result of a request, but for the time it took."""
     unread = _unread(request, info)
+    request, unmet = finishing.with_quality(request, info)
+    unread += unmet
     if request.describe is not None:
         return _described(loaded.pipeline, request, report)
     if request.sample is not None:
@@ -69,7 +75,7 @@ def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress
         motions = _checked(made.motions, request)
         motions = stamped(motions, request, info, loaded.fingerprint, unread)
         return replace(made, motions=tuple(motions), warnings=_warnings(motions))
-    found = _checked(_made(loaded.pipeline, request, report), request)
+    found = _checked(_made(loaded.pipeline, request, info, report), request)
     if request.cleanup and request.edit is None:  # an edit locks the feet of what it made
         report(Progress(request.id, "cleaning up"))
         found = [_cleaned(motion, request) for motion in found]
@@ -80,7 +86,8 @@ def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress
         found = [directing.directed(motion, request) for motion in found]
     found = stamped(found, request, info, loaded.fingerprint, unread)
     report(Progress(request.id, "scoring"))
-    found = _scored(found, request)
+    # scored before: a foot that stands slides in place, and that is right
+    found = [finishing.closed(motion, request) for motion in _scored(found, request)]
     return Result(request.id, tuple(found), _warnings(found))
 
 
@@ -93,12 +100,16 @@ def _unread(request: Request, info: ModelInfo) -> tuple[str, ...]:
     return (f"The model {info.name!r} has no {', '.join(unread)}: left out.",)
 
 
-def _made(pipeline: Any, request: Request, report: OnProgress) -> list[Motion]:
+def _made(pipeline: Any, request: Request, info: ModelInfo, report: OnProgress) -> list[Motion]:
     if request.edit is not None:
         from ..pipelines.editing import requests as edit_requests
 
         return edit_requests.edit_motions(pipeline, request, report)
-    return list(pipeline.generate(request, on_step=report))
+
+    def generate(one: Request, tell: OnProgress) -> list[Motion]:
+        return list(pipeline.generate(one, on_step=tell))
+
+    return finishing.made(pipeline, generate, request, info, report)
 
 
 def _described(pipeline: Any, request: Request, report: OnProgress) -> Result:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidRequest
+from . import limits
 from .directing import SAID
 
 HEARTBEAT_SECONDS = 2.0
@@ -49,6 +50,7 @@ class ModelInfo:
         family: the card it belongs to; empty for a model that is registered by a program.
         abilities: keys of :data:`ABILITIES`.
         options: those of :data:`OPTIONS` that it reads.
+        qualities: those of :data:`.limits.QUALITIES` that its family has beside "standard".
         constraints: types of constraints that it can be given (:data:`.directing.TYPES`).
         commercial_use: "yes" or "no"; empty where the licence has to be read.
         size_bytes: of its files; about what a download takes where they are not here.
@@ -72,6 +74,7 @@ class ModelInfo:
     family: str = ""
     abilities: tuple[str, ...] = ("generate",)
     options: tuple[str, ...] = OPTIONS
+    qualities: tuple[str, ...] = ()
     commercial_use: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
@@ -112,6 +115,17 @@ class ModelInfo:
         raise InvalidRequest(
             f"{self.title} cannot make {seconds:g} seconds.",
             f"Choose from {self.min_seconds:g} to {self.max_seconds:g} seconds.",
+        )
+
+    def check_speed(self, seconds: float, speed: float) -> None:
+        """:class:`InvalidRequest` where the model cannot make as much as a speed above 1 needs."""
+        longest = self.max_seconds or limits.MAX_SECONDS
+        if speed <= 1.0 or seconds * speed <= longest + 1e-6:
+            return
+        raise InvalidRequest(
+            f"{seconds:g} seconds at {speed:g} times the speed need {seconds * speed:g} seconds of "
+            f"motion; {self.title or self.name} makes up to {longest:g}.",
+            f"Choose at most {longest / speed:g} seconds, or a lower speed.",
         )
 
 

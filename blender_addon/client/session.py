@@ -152,6 +152,12 @@ class Session(ABC):
         else:
             _close_in_background(link)
 
+    def abandon(self) -> None:
+        """End a backend that does not answer at once; requests in flight are cancelled."""
+        link = self._detach()
+        if link is not None:
+            _close_in_background(link, 0.0)
+
     def restart(self) -> None:
         """Start afresh at once; the old backend ends in the background."""
         link = self._detach()
@@ -230,7 +236,5 @@ def internal_error(error: Exception) -> InternalError:
     )
 
 
-def _close_in_background(link: Link) -> None:
-    threading.Thread(
-        target=link.close, args=(STOP_SECONDS,), name="kinetype-stop", daemon=True
-    ).start()
+def _close_in_background(link: Link, timeout: float = STOP_SECONDS) -> None:
+    threading.Thread(target=link.close, args=(timeout,), name="kinetype-stop", daemon=True).start()

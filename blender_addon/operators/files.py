@@ -14,13 +14,11 @@ from ..backend_access import (
     InvalidRequest,
     KinetypeError,
     Motion,
-    OutputError,
     Result,
-    atomic,
     load_files,
 )
 from ..scene import action as actions
-from ..scene import reading, rooting
+from ..scene import exporting, reading
 from ..scene.action import scene_fps
 from .base import KinetypeOperator
 
@@ -134,7 +132,7 @@ class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
     filter_glob: StringProperty(
         name="Filter",
         description="Files that are shown",
-        default="*.npz;*.bvh;*.fbx;*.glb;*.gltf",
+        default="*.npz;*.bvh;*.fbx;*.glb",
         options={"HIDDEN"},
     )
     root_bone: BoolProperty(
@@ -210,40 +208,7 @@ def _scene_file(
     armature: bpy.types.Object,
     path: Path,
 ) -> None:
-    """Blender's own exporters on the armature and what it deforms, at the scene's rate."""
-    frames = reading.frames_of(armature)
-    assert frames is not None
-    with (
-        rooting.rooted(context, armature, enabled=operator.root_bone),
-        rooting.only_selected(context, armature),
-        rooting.frame_range(context.scene, *frames),
-        atomic.atomic_path(path) as temporary,
-    ):
-        try:
-            if path.suffix.lower() == ".fbx":
-                bpy.ops.export_scene.fbx(
-                    filepath=str(temporary),
-                    use_selection=True,
-                    object_types={"ARMATURE", "MESH"},
-                    add_leaf_bones=False,
-                    bake_anim_use_all_actions=False,
-                    bake_anim_use_nla_strips=False,
-                    bake_anim_simplify_factor=0.0,
-                )
-            else:
-                kind = "GLB" if path.suffix.lower() == ".glb" else "GLTF_EMBEDDED"
-                bpy.ops.export_scene.gltf(
-                    filepath=str(temporary),
-                    use_selection=True,
-                    export_format=kind,
-                    export_animation_mode="ACTIVE_ACTIONS",
-                )
-        except (RuntimeError, AttributeError, TypeError) as error:
-            raise OutputError(
-                f"Blender's exporter could not write {path.name}.",
-                "Enable the FBX and glTF add-ons of Blender, and choose a folder you can write to.",
-                str(error),
-            ) from error
+    exporting.write(context, armature, path, root_bone=operator.root_bone)
 
 
 _WRITERS: dict[str, Writer] = {".npz": _npz, ".bvh": _bvh, ".fbx": _scene_file, ".glb": _scene_file}

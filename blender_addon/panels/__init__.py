@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import advanced, clean_up, edit_panel, joints, main, takes_panel
+from . import advanced, clean_up, direct_panel, edit_panel, joints, main, shape, takes_panel
 
 CLASSES: tuple[type, ...] = (
     *main.CLASSES,
+    *shape.CLASSES,
     *takes_panel.CLASSES,
+    *direct_panel.CLASSES,
     *edit_panel.CLASSES,
     *clean_up.CLASSES,
     *joints.CLASSES,

@@ -63,6 +63,16 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     return dict(find_rig(armature).bones)
 
 
+def editable(armature: bpy.types.Object) -> bpy.types.Object:
+    """The armature; :class:`ArmatureError` where it is linked from another file."""
+    if not armature.is_editable:
+        raise ArmatureError(
+            f"{armature.name!r} is linked from another file, so it cannot be animated here.",
+            "Make a library override of it, or use a new mannequin.",
+        )
+    return armature
+
+
 def is_smpl_armature(candidate: bpy.types.Object | None) -> bool:
     """Whether an object is an armature that can take a motion; cheap enough for ``poll``."""
     return mapping.is_body(candidate)
@@ -195,7 +205,7 @@ def create_armature(
         collection: where to link it; when omitted the active collection, or the scene's own where
             the active one belongs to another file.
     """
-    metre = _metre(context.scene)
+    metre = metre_of(context.scene)
     heads = metre * retarget.smpl_to_blender(retarget.rest_heads())
     tails = metre * retarget.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
@@ -218,7 +228,7 @@ def create_armature(
     return armature
 
 
-def _metre(scene: bpy.types.Scene) -> float:
+def metre_of(scene: bpy.types.Scene) -> float:
     """Blender units that are one metre in a scene."""
     units = scene.unit_settings
     return 1.0 if units.system == "NONE" else 1.0 / units.scale_length

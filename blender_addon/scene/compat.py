@@ -94,6 +94,12 @@ def slot_of(owner: bpy.types.Object) -> object:
     return owner.animation_data.action_slot if SLOTTED and owner.animation_data else None
 
 
+def set_strip_slot(strip: bpy.types.NlaStrip, slot: object) -> None:
+    """Let an NLA strip play a slot of its Action."""
+    if SLOTTED and slot is not None:
+        strip.action_slot = slot
+
+
 def copied_action(
     owner: bpy.types.Object, source: bpy.types.Action, *, without: Collection[str]
 ) -> tuple[bpy.types.Action, Any, ActionCurves]:
@@ -193,6 +199,14 @@ def set_image_output(scene: bpy.types.Scene) -> None:
     settings.file_format = "PNG"
     settings.color_mode = "RGB"
     settings.color_depth = "8"
+
+
+def mute_file_outputs(scene: bpy.types.Scene) -> None:
+    """Keep a compositor from writing files of its own."""
+    tree = getattr(scene, "compositing_node_group" if bpy.app.version >= (5, 0, 0) else "node_tree")
+    for node in tree.nodes if tree is not None else ():
+        if node.bl_idname == "CompositorNodeOutputFile":
+            node.mute = True
 
 
 def set_surface(

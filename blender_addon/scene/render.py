@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import bpy
 
@@ -31,7 +32,7 @@ in motion."""
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """How to render.
+    """How to render; what is None is as in the person's own file, else :meth:`filled`.
 
     Attributes:
         width, height: pixels; made even, because H.264 needs that.
@@ -40,10 +41,22 @@ class RenderSettings:
             EEVEE ignores it.
     """
 
-    width: int = 640
-    height: int = 360
-    engine: str = "workbench"
+    width: int | None = None
+    height: int | None = None
+    engine: str | None = None
     samples: int | None = None
+
+    def filled(self) -> Filled:
+        """Size and engine of a scene that Kinetype makes."""
+        return Filled(self.width or 640, self.height or 360, self.engine or "workbench")
+
+
+class Filled(NamedTuple):
+    """Size and engine, without gaps."""
+
+    width: int
+    height: int
+    engine: str
 
 
 def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
@@ -52,24 +65,25 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     Raises:
         RenderError: unknown engine, or this machine lacks the graphics library the engine needs.
     """
-    if settings.engine not in compat.ENGINES:
+    width, height, engine = settings.filled()
+    if engine not in compat.ENGINES:
         raise RenderError(
-            f"Unknown render engine {settings.engine!r}.",
-            f"Use one of: {', '.join(compat.ENGINES)}.",
+            f"Unknown render engine {engine!r}.", f"Use one of: {', '.join(compat.ENGINES)}."
         )
-    check_graphics(settings.engine)
+    check_graphics(engine)
     render = scene.render
-    render.resolution_x = settings.width + settings.width % 2
-    render.resolution_y = settings.height + settings.height % 2
+    render.resolution_x, render.resolution_y = width + width % 2, height + height % 2
     render.resolution_percentage = 100
     render.use_file_extension = True
     render.use_overwrite = True
-    render.engine = compat.ENGINES[settings.engine]
+    render.engine = compat.ENGINES[engine]
     scene.view_settings.view_transform = "Standard"
-    if settings.engine == "workbench":
-        _workbench_look(scene, settings.samples)
-    elif settings.engine == "cycles":
-        _cycles_look(scene, settings.samples or _CYCLES_SAMPLES)
+    if engine == "workbench":
+        scene.display.render_aa = "FXAA"
+        studio_shading(scene.display.shading)
+    elif engine == "cycles":
+        _cycles_look(scene)
+    _set_samples(scene, settings.samples)
 
 
 def check_graphics(engine: str) -> None:
@@ -105,13 +119,31 @@ def check_path(path: Path) -> None:
         )
 
 
-def _workbench_look(scene: bpy.types.Scene, samples: int | None) -> None:
-    if samples is None:
-        scene.display.render_aa = "FXAA"
+def _set_samples(scene: bpy.types.Scene, samples: int | None) -> None:
+    engine = engine_of(scene)
+    if samples is None or engine == "eevee":
+        return
+    if engine == "cycles":
+        scene.cycles.samples = samples
     else:
         nearest = min(_WORKBENCH_SAMPLES, key=lambda offered: abs(offered - samples))
         scene.display.render_aa = str(nearest)
-    studio_shading(scene.display.shading)
+
+
+def engine_of(scene: bpy.types.Scene) -> str:
+    """Our name of a scene's engine; :class:`RenderError` for one that Blender does not bring."""
+    return check_known(scene.render.engine)
+
+
+def check_known(identifier: str) -> str:
+    """Our name of an engine that Blender brings; :class:`RenderError` for any other."""
+    for name, known in compat.ENGINES.items():
+        if identifier == known:
+            return name
+    raise RenderError(
+        f"The scene renders with {identifier}, which is not part of Blender.",
+        f"Choose an engine: {', '.join(compat.ENGINES)}.",
+    )
 
 
 def studio_shading(shading: bpy.types.View3DShading) -> None:
@@ -129,14 +161,39 @@ def studio_shading(shading: bpy.types.View3DShading) -> None:
     shading.curvature_valley_factor = 0.6
 
 
-def _cycles_look(scene: bpy.types.Scene, samples: int) -> None:
+def _cycles_look(scene: bpy.types.Scene) -> None:
     cycles = scene.cycles
     cycles.device = "CPU"
-    cycles.samples = samples
+    cycles.samples = _CYCLES_SAMPLES
     cycles.use_adaptive_sampling = False
     cycles.use_denoising = True
     cycles.max_bounces = 3
     scene.render.use_persistent_data = True
+
+
+def adopt(scene: bpy.types.Scene, settings: RenderSettings) -> None:
+    """Make a person's own scene render to one file or sequence of ours, else as they set it up.
+
+    Its engine, size and samples stay unless the settings name others. Outputs of its compositor,
+    strips of its sequencer, skipped frames and stereo would write elsewhere or something else.
+
+    Raises:
+        RenderError: see :func:`prepare`.
+    """
+    render = scene.render
+    if settings.engine is not None:
+        render.engine = compat.ENGINES[settings.engine]
+    check_graphics(engine_of(scene))
+    share = render.resolution_percentage / 100
+    width = settings.width or round(render.resolution_x * share)
+    height = settings.height or round(render.resolution_y * share)
+    render.resolution_x, render.resolution_y = width + width % 2, height + height % 2
+    render.resolution_percentage = 100
+    _set_samples(scene, settings.samples)
+    render.use_file_extension = render.use_overwrite = True
+    render.use_placeholder = render.use_sequencer = render.use_multiview = False
+    scene.frame_step = 1
+    compat.mute_file_outputs(scene)
 
 
 def render_video(scene: bpy.types.Scene, path: Path, on_frame: OnFrame | None = None) -> None:
@@ -212,9 +269,12 @@ def _render(scene: bpy.types.Scene, on_frame: OnFrame | None) -> None:
             ) from error
 
 
+_DEFAULT = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C during a render ends it after the frame, then raises KeyboardInterrupt.
+    """Ctrl-C and SIGTERM during a render end it after the frame, then raise KeyboardInterrupt.
 
     Python's own handler would raise inside a render handler of ours, where Blender prints the
     exception and goes on for the rest of the animation.
@@ -223,13 +283,20 @@ def _interruptible() -> Iterator[threading.Event]:
     if not bpy.app.background or threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    before = {
+        number: signal.signal(number, lambda *_: interrupted.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield interrupted
     finally:
-        # None: Blender's own handler, which Python cannot name
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        for number, handler in before.items():
+            # None: Blender's own handler, which Python cannot name
+            signal.signal(number, handler or _DEFAULT[number])
     if interrupted.is_set():
+        ask = before[signal.SIGINT]
+        if callable(ask):  # a program may want to hear of it only once
+            ask(signal.SIGINT, None)
         raise KeyboardInterrupt
 
 

@@ -25,7 +25,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from backend.motion.representations import smplrifke205
 from backend.wire.skeleton import MOTION_FPS
 from scripts.starter.drawing import draw_frame, first_heading
 
@@ -131,16 +130,15 @@ def generate(
     """Motions of every prompt with every seed, cleaned as ``kinetype generate`` does."""
     from backend.motion.cleanup import default_cleanup
     from backend.pipelines.dit import DiTPipeline
+    from backend.wire.messages import Request
 
     pipeline = DiTPipeline.from_pretrained(model)
     rows = []
     for seed in seeds:
-        frames = [round(seconds * smplrifke205.SPEC.fps) for _, seconds in prompts]
-        made = pipeline.infer_t2m([text for text, _ in prompts], frames, seed=seed)
-        for (text, _), x in zip(prompts, made, strict=True):
-            motion = smplrifke205.to_motion135(np.asarray(x, np.float32))
+        for text, seconds in prompts:
+            (made,) = pipeline.generate(Request(text, seconds=seconds, seed=seed))
             title = text if len(seeds) == 1 else f"{text}, seed {seed}"
-            rows.append((title, default_cleanup(motion) if cleanup else motion))
+            rows.append((title, default_cleanup(made.data) if cleanup else made.data))
     return rows
 
 

@@ -79,7 +79,7 @@ def test_names_that_no_file_can_have(name: object) -> None:
         ("a.json", '[{"prompt": "walk", "seconds": NaN}]', FormatError, "not JSON"),
         ("a.json", "[" * 100_000, FormatError, "not JSON"),
         ("a.json", '[{"seconds": 3}]', InvalidRequest, "Job 0 .* no prompt"),
-        ("a.json", '[{"prompt": "w"}, {"prompt": "w", "fps": 3}]', InvalidRequest, r"Job 1 .*fps"),
+        ("a.json", '[{"prompt": "w"}, {"prompt": "w", "sp": 3}]', InvalidRequest, r"Job 1 .*sp"),
         ("a.json", '[{"prompt": "w", "name": "X"}, {"prompt": "j", "name": "x"}]', InvalidRequest,
          "Two jobs are named 'x'"),
         ("a.csv", "prompt,seconds\nwalk,long\n", FormatError, "Line 2 .*'long' is not a seconds"),

@@ -156,3 +156,13 @@ def fake_backend(
 
     choose()
     return choose
+
+
+@pytest.fixture
+def director(addon: Addon, fake_backend: Callable[..., None]) -> Addon:
+    """A backend that stands still, or goes along a path; the feet are left alone."""
+    fake_backend("director", seconds=3.0, feet=0.0, lock_seed=True)
+    import bpy
+
+    bpy.context.scene.render.fps = 30
+    return addon

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.batch import blender_process
 from backend.cli import blender
 from backend.errors import MissingDependency, OutputError
 from backend.wire.messages import Motion
@@ -30,7 +31,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
             f"if '--version' in sys.argv: print('Blender {version}'); sys.exit()\n{code}\n"
         )
         path.chmod(0o755)
-        monkeypatch.setenv(blender.PROGRAM_VARIABLE, str(path))
+        monkeypatch.setenv(blender_process.PROGRAM_VARIABLE, str(path))
         return path
 
     return make
@@ -60,7 +61,7 @@ def test_a_named_program_may_be_a_relative_path(
     """It is started with another working folder."""
     path = program()
     monkeypatch.chdir(path.parent)
-    monkeypatch.setenv(blender.PROGRAM_VARIABLE, f"./{path.name}")
+    monkeypatch.setenv(blender_process.PROGRAM_VARIABLE, f"./{path.name}")
     assert blender.find().command[0] == str(path)
 
 
@@ -73,9 +74,9 @@ def test_an_old_blender_is_refused(program: Program, version: str) -> None:
 
 
 def test_nothing_found_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(blender.PROGRAM_VARIABLE, raising=False)
+    monkeypatch.delenv(blender_process.PROGRAM_VARIABLE, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(blender, "find_spec", lambda name: None)
+    monkeypatch.setattr(blender_process, "find_spec", lambda name: None)
     with pytest.raises(MissingDependency) as caught:
         blender.find()
     assert "pip install bpy" in caught.value.hint or "install Blender" in caught.value.hint

@@ -16,6 +16,7 @@ from backend.pipelines.dit.compose import plan_windows
 from backend.pipelines.dit.finishing import finished
 from backend.pipelines.dit.notices import doubts_of, notices_of
 from backend.pipelines.dit.script import Limits, script_of
+from backend.pipelines.dit.vocabulary import Vocabulary
 from backend.text.prompts.amounts import Amounts
 from backend.text.prompts.reading import AskedAction, PartReading, Reading
 
@@ -170,3 +171,15 @@ def test_the_first_candidate_of_a_sample_has_the_sample_s_own_seed() -> None:
     both = seeds_of(7, 3, 4)
     assert both[::4] == [7, 8, 9] and len(set(both)) == 12
     assert seeds_of(8, 1, 4) == both[4:8]  # a sample made alone has the same candidates
+
+
+def test_a_manner_that_the_model_has_not_is_told_with_the_model_that_has_it() -> None:
+    old = PartReading("an old man walks", {"walk": 1.0}, {"elderly": 1.0})
+    told = Reading("x", (old,), ())
+    plain = Vocabulary(labels=(), styles=("normal",))
+    warnings, notices = notices_of(told, "starter-open", plain)
+    assert not warnings and [n["kind"] for n in notices] == ["manner"]
+    assert [m["name"] for m in notices[0]["models"]] == ["starter"]
+    assert "elderly" in notices[0]["text"] and "Starter" in notices[0]["text"]
+    assert notices_of(told, "x", Vocabulary(labels=(), styles=("elderly",))) == ([], [])
+    assert notices_of(told, "starter") == ([], [])  # reads manners from the sentence

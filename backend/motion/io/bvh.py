@@ -300,8 +300,19 @@ def _hierarchy_text(joint: int, offsets: np.ndarray, scale: float, order: str, d
     return f"{tab}{'JOINT' if depth else 'ROOT'} {name}\n{tab}{{\n{inner}{tab}}}\n"
 
 
+def _standing() -> np.ndarray:
+    """``[22, 3]`` rest offsets, the pelvis as high as it stands: programs put the floor there."""
+    offsets = np.array(rest_offsets(), dtype=np.float64)
+    rest = forward_kinematics(np.tile(np.eye(3), (1, NUM_JOINTS, 1, 1)), np.zeros((1, 3)))
+    offsets[0] = [0.0, SOLE_HEIGHT - float(rest[..., 1].min()), 0.0]
+    return offsets
+
+
 def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: str = "ZXY") -> None:
     """Write a motion as BVH with SMPL joint names, Y-up, its T-pose as the rest pose.
+
+    The root's OFFSET is the height at which the T-pose stands; its position channels are, as
+    everywhere, the place in the room, the offset included.
 
     Args:
         unit: ``"m"`` or ``"cm"``.
@@ -322,7 +333,7 @@ def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: st
     angles = np.rad2deg(np.unwrap(_EULER[order](rotations), axis=0))[:, _ORDER]
     values = np.concatenate([root * scale, angles.reshape(len(root), -1)], axis=1)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("HIERARCHY\n" + _hierarchy_text(0, rest_offsets(), scale, order, 0))
+        out.write("HIERARCHY\n" + _hierarchy_text(0, _standing(), scale, order, 0))
         out.write(f"MOTION\nFrames: {len(values)}\nFrame Time: {1.0 / motion.fps:.8f}\n")
         np.savetxt(out, values, fmt="%.6f")
 

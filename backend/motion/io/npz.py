@@ -134,9 +134,47 @@ def _read(path: Path) -> tuple[Motion, bool]:
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in an ``.npz`` file; see :func:`backend.motion.io.load.read_clip`."""
     from ..steps import Clip
+    from . import named
 
-    motion, _, notes = _found(path, read_arrays(path), reading)
-    return Clip(motion.data, motion135.SPEC.name, motion.fps, warnings=notes)
+    arrays = read_arrays(path)
+    if "motion_135" in arrays:
+        motion, _, notes = _found(path, arrays, reading)
+        return Clip(motion.data, motion135.SPEC.name, motion.fps, warnings=notes)
+    return named.read(_content(path, arrays), path, reading)
+
+
+def count(path: Path) -> int:
+    """How many motions (persons, tracks, samples) a file holds."""
+    from . import named
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except _UNREADABLE:
+        return 1  # reading it says what is wrong
+    if "motion_135" in names or smpl_params.has_motion(dict.fromkeys(names, np.empty(0))):
+        return 1
+    return max(len(named.motions_of(_content(path, read_arrays(path)))), 1)
+
+
+def _content(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    """The arrays of a file, and what lies pickled in it, opened without running anything."""
+    from . import restricted_pickle
+    from .npy import pickle_in
+
+    content: dict[str, object] = {n: a for n, a in arrays.items() if a.size}
+    if smpl_params.has_motion(arrays):
+        return content
+    with zipfile.ZipFile(path) as archive:
+        for name in arrays.keys() - content.keys():
+            data = archive.read(f"{name}.npy")
+            start = pickle_in(io.BytesIO(data))
+            if start is not None:
+                try:
+                    content[name] = restricted_pickle.read_content(data, start)
+                except FormatError as error:
+                    raise FormatError(f"{path}: {error.message}", error.hint) from error
+    return content
 
 
 def _found(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from ...wire.control import ModelInfo
 from ...wire.directing import TYPES
-from ..family import ASSETS, Family
+from ..family import ASSETS, Family, Sampling
+
+_QUALITIES = {
+    "draft": Sampling(steps=8),
+    "best": Sampling(steps=25, guidance_scale=1.5),
+}
 
 _MODEL = ModelInfo(
     name="",
@@ -14,6 +19,7 @@ _MODEL = ModelInfo(
     text_encoder="MiniLM (installed with Kinetype)",
     abilities=("generate", "edit", "continue", "constrain", "segments"),
     constraints=TYPES,
+    qualities=tuple(_QUALITIES),
     memory_bytes=700_000_000,
 )
 
@@ -38,4 +44,5 @@ CARD = Family(
         "dit": "training.dit.recipe:DiTRecipe",
         "judge": "training.judge.recipe:JudgeRecipe",
     },
+    qualities=_QUALITIES,
 )

@@ -25,6 +25,7 @@ from .finishing import finished
 from .notices import doubts_of, notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
+from .sides import sided
 from .timeline import is_timeline, timeline_motions
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
     ]
     tell("converting")
     length = max(1, round(request.seconds * MOTION_FPS))
-    warnings, notices = notices_of(reading, c.name)
+    warnings, notices = notices_of(reading, c.name, model.vocabulary)
     warnings += [*script.notes, *_cut(model, [part.text for part in reading.parts])]
     more: dict[str, Any] = {
         "asked": [part.asked.to_dict() for part in reading.parts if part.asked is not None],
@@ -76,7 +77,8 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
         doubts = doubts_of([scene for canvas in canvases for scene in canvas[index][1]])
         if short is not None:
             clips = [liveliest(clips[0], script.frames_made, c.fps)]
-        data, notes = finished(script, [_at_30(clip, c.fps) for clip in clips], length)
+        layers = [sided(_at_30(clip, c.fps), script, layer) for layer, clip in enumerate(clips)]
+        data, notes = finished(script, layers, length)
         parts = [part.text for part in reading.parts]
         own = {**more, "notices": [*notices, *doubts]}
         told = [*warnings, *notes, *(doubt["text"] for doubt in doubts)]

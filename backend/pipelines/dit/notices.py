@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,12 @@ from ...errors import KinetypeError
 from ...store import model_folder
 from ...text.prompts.action_words import HEADER
 from ...text.prompts.reading import AskedAction, Reading
+from ...text.prompts.traits import manners
 from ...wire.control import ModelInfo
 from ..family import families
 from .candidates import Seen
+from .vocabulary import FILE as VOCABULARY
+from .vocabulary import Vocabulary
 
 SHOWN = 80
 LIKELY = 0.3
@@ -22,12 +25,14 @@ OFFERED = 2
 """So many other models are named."""
 
 
-def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, Any]]]:
+def notices_of(
+    reading: Reading, model: str, vocabulary: Vocabulary | None = None
+) -> tuple[list[str], list[dict[str, Any]]]:
     """Sentences for a person, and the same for a program.
 
-    Each notice has ``kind`` ("unknown", "near" or "spelling"), ``text``, and for words that are
-    not known ``words``, ``nearest`` (labels), ``made`` (the label that is made instead, or "") and
-    ``models`` (``name``, ``title`` and ``download``: whether it has to be downloaded first).
+    Each notice has ``kind`` ("unknown", "near", "manner" or "spelling"), ``text``, and for words
+    that are not known ``words``, ``nearest`` (labels), ``made`` (the label that is made instead, or
+    "") and ``models`` (``name``, ``title`` and ``download``: whether it has to be downloaded).
     """
     notices = [_unknown(asked, model) for asked in reading.unknown]
     warnings = [str(notice["text"]) for notice in notices]
@@ -35,7 +40,28 @@ def notices_of(reading: Reading, model: str) -> tuple[list[str], list[dict[str, 
         notices.append(
             {"kind": "spelling", "text": f"“{typed}” was read as “{better}”.", "words": typed}
         )
-    return warnings, notices
+    return warnings, [*notices, *_manners(reading, model, vocabulary)]
+
+
+def _manners(
+    reading: Reading, model: str, vocabulary: Vocabulary | None
+) -> Iterator[dict[str, object]]:
+    """Manners that the model has not: the action is right, so it is no warning."""
+    asked = dict.fromkeys(style for part in reading.parts for style in part.styles)
+    for style in asked if vocabulary is not None else ():
+        if style in vocabulary.styles:
+            continue
+        models = [
+            _model(info, download=False)
+            for info in _bundled()
+            if info.name != model and style in _manners_of(info.path)
+        ]
+        text = (
+            f"The model {model!r} does not know how to move in a {style} manner; it moves as usual."
+        )
+        if models:
+            text += f" {_offer(models)}"
+        yield {"kind": "manner", "text": text, "words": style, "models": models}
 
 
 def doubts_of(seen: Sequence[Seen]) -> list[dict[str, str]]:
@@ -118,6 +144,20 @@ def _known_of(folder: str) -> frozenset[str]:
     """Labels that a bundled model lists; none where it has no list."""
     try:
         return frozenset(model_folder.read_json(Path(folder) / HEADER).get("known", ()))
+    except KinetypeError:
+        return frozenset()
+
+
+def _bundled() -> Iterator[ModelInfo]:
+    return (info for family in families().values() for info in family.models if info.path)
+
+
+@lru_cache(maxsize=8)
+def _manners_of(folder: str) -> frozenset[str]:
+    """Manners of a bundled model; one without a vocabulary takes them from the sentence."""
+    path = Path(folder) / VOCABULARY
+    try:
+        return frozenset(Vocabulary.load(path.parent).styles if path.is_file() else manners())
     except KinetypeError:
         return frozenset()
 

@@ -53,6 +53,11 @@ def _style_words() -> dict[str, str]:
     return {word: style for style, words in data.items() for word in words.split()}
 
 
+def manners() -> frozenset[str]:
+    """Every manner that words name."""
+    return frozenset(_style_words().values())
+
+
 def styles_of(text: str) -> dict[str, float]:
     """Manners that a sentence names, together of weight 1; {} when it names none.
 

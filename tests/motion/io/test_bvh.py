@@ -10,9 +10,11 @@ import pytest
 
 from backend.errors import FormatError, OutputError
 from backend.motion.io import bvh
+from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
 from backend.wire.messages import Motion
+from backend.wire.skeleton import SOLE_HEIGHT
 
 MotionMaker = Callable[..., np.ndarray]
 
@@ -153,6 +155,29 @@ def test_smpl_round_trip(tmp_path: Path, make_motion: MotionMaker, unit: str, or
     back = bvh.read_motion(tmp_path / "spin.bvh")
     np.testing.assert_allclose(back.data, motion.data, atol=1e-4)
     assert back.fps == 30.0
+
+
+@pytest.mark.parametrize("unit", ["m", "cm"])
+def test_other_programs_stand_it_on_their_floor(
+    tmp_path: Path, make_motion: MotionMaker, unit: str
+) -> None:
+    """The root's OFFSET is the standing height; the channels are the place, read back equal."""
+    data = make_motion(12)
+    bvh.write_motion(tmp_path / "x.bvh", Motion(data, 30.0), unit=unit)
+    clip = bvh.read(tmp_path / "x.bvh")
+    metre = bvh.UNITS[unit]
+    rest = clip.offsets.copy()
+    for joint, parent in enumerate(clip.parents):
+        rest[joint] += rest[parent] if parent >= 0 else 0.0
+    assert rest[:, 1].min() == pytest.approx(SOLE_HEIGHT * metre, abs=1e-5 * metre)
+    root = data[:, motion135.SPEC.columns("root_translation")]
+    np.testing.assert_allclose(clip.local_positions[:, 0], metre * root, atol=2e-6 * metre)
+    for text in ("pelvis", "Pelvis"):  # also where a program renames the root as MotionStreamer
+        (tmp_path / "y.bvh").write_text(
+            (tmp_path / "x.bvh").read_text().replace("ROOT pelvis", f"ROOT {text}")
+        )
+        read = read_clip(tmp_path / "y.bvh")
+        np.testing.assert_allclose(read.data, data, atol=2e-5)
 
 
 def test_written_angles_never_jump(tmp_path: Path, make_motion: MotionMaker) -> None:
