@@ -43,6 +43,15 @@ class ModelNotFound(KinetypeError):
     code = "model_not_found"
 
 
+class ModelAbsent(ModelNotFound):
+    """A model that could be downloaded, and is not: nothing is fetched unasked.
+
+    ``detail`` is what to download, a name of the list of models or a hub id.
+    """
+
+    code = "model_absent"
+
+
 class ArtifactError(KinetypeError):
     """A model file is missing, truncated, corrupt or of the wrong shape."""
 

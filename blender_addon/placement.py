@@ -15,7 +15,7 @@ from .jobs import REQUEST_KEY
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
-from .scene import compat, controls, keying, mapping
+from .scene import compat, controls, holding, keying, mapping
 from .scene.directed import Direction
 from .scene.lookup import by_uid
 from .scene.reading import Performance
@@ -202,6 +202,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         if armature is None:
             armature = mannequins.create(context)
         before = controls.unkeyed_switches(armature)
+        held = holding.told(armature, armatures.find_rig(armature))
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
@@ -212,7 +213,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     if placement.direction is not None:
         directing.record(armature, placement.direction.uids, takes[0])
     unseen = armatures.why_unseen(armature)
-    warning = unseen or controls.left_behind(before, takes[0])
+    warning = unseen or controls.left_behind(before, takes[0]) or held
     return Placed(armature, tuple(takes), message, warning, bool(unseen))
 
 

@@ -6,6 +6,8 @@ import bpy
 
 from . import (
     directing,
+    doctoring,
+    folders,
     handlers,
     installing,
     joint_list,
@@ -17,7 +19,9 @@ from . import (
     preparing,
     properties,
     pump,
+    torch_builds,
 )
+from .backend_access import own_models
 from .jobs import board
 from .scene import playing
 
@@ -34,6 +38,7 @@ CLASSES: tuple[type, ...] = (
 
 def register() -> None:
     """Add classes, the scene's settings and the file handlers. Starts no process or thread."""
+    own_models.use_home(folders.user_folder(create=False))
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
@@ -49,6 +54,8 @@ def shut_down() -> None:
     pump.stop()
     preparing.cancel()
     installing.shut_down()
+    doctoring.forget()
+    torch_builds.forget()
     board.shut_down()
     model_list.forget()
 

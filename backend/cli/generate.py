@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "published, for metrics (default %(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    motion_options.add_network(parser)
     parser.add_argument(
         "--no-overwrite", action="store_true", help="fail where a file is there already"
     )

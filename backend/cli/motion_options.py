@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidRequest, KinetypeError
+from ..errors import InvalidRequest, KinetypeError, ModelAbsent
 from ..wire import limits
 from . import console
 
@@ -89,9 +89,39 @@ def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, ne
         "--no-cleanup", action="store_true", help=f"leave out the foot lock of {new} frames"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    add_network(parser)
     parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """What a command may fetch."""
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the model first where it is not on this computer; its licence is told",
+    )
+
+
+def fetch(model: str, *, quiet: bool = False) -> None:
+    """Download a published model, with its licence told before and a bar of bytes.
+
+    Raises:
+        KinetypeError: what went wrong, in the words of its cause.
+    """
+    from ..pipelines.registry import model_info
+    from ..service.library import Librarian
+    from ..wire.model_words import download_text, licence_text
+    from ..wire.tasks import ModelTask
+
+    info = model_info(model)
+    if info is not None and info.hub_id:
+        console.note(f"{info.title}: {download_text(info)}, from huggingface.co/{info.hub_id}")
+        console.note(f"Licence: {licence_text(info)}")
+    with console.ProgressBars(quiet=quiet) as bars:
+        done = Librarian().run(ModelTask("cli", "download", model), bars.update)
+    console.note(done.text)
 
 
 def ask(options: argparse.Namespace, request: Request) -> Result:
@@ -99,9 +129,15 @@ def ask(options: argparse.Namespace, request: Request) -> Result:
     if options.offline:
         # read by huggingface_hub when it is imported
         os.environ["HF_HUB_OFFLINE"] = "1"
+    from ..service import verbs
     from ..service.engine import Engine
 
-    engine = Engine(device=options.device, local_files_only=options.offline)
+    engine = Engine(device=options.device)
+    if options.download:
+        try:
+            verbs.check(request)
+        except ModelAbsent as absent:
+            fetch(absent.detail, quiet=getattr(options, "quiet", False))
     with console.ProgressBars(quiet=getattr(options, "quiet", False)) as bars:
         result = engine.run(request, bars.update)
     for text in result.warnings:

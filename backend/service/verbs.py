@@ -29,11 +29,12 @@ class Loaded:
     fingerprint: str = ""
 
 
-def check(request: Request, *, local_files_only: bool) -> ModelInfo:
+def check(request: Request) -> ModelInfo:
     """What is known of the model, if it can do what is asked: nothing of it is loaded to refuse.
 
     Raises:
         InvalidRequest: it cannot, or no model could.
+        ModelAbsent: it is not on this computer; with its size and licence.
         ModelNotFound, ArtifactError: see :func:`.registry.check`.
     """
     verb = request.verb
@@ -41,9 +42,7 @@ def check(request: Request, *, local_files_only: bool) -> ModelInfo:
         from ..pipelines.editing import requests as edit_requests
 
         edit_requests.check(request)
-    info = registry.find_info(
-        request.model, local_files_only=local_files_only, as_released=verb == "sample"
-    )
+    info = registry.find_info(request.model, local_files_only=True, as_released=verb == "sample")
     info.check_able(verb, registry.list_models())
     if request.constraints or request.segments:
         from . import directing

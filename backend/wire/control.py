@@ -29,6 +29,21 @@ ABILITIES = {
     "sample": "make motions of named actions",
 }
 """What a model may be able to do, and how that is said ("the model cannot ...")."""
+STATES = {
+    "": "given by a program",
+    "bundled": "comes with Kinetype",
+    "absent": "not on this computer",
+    "partial": "only partly downloaded",
+    "downloaded": "downloaded by Kinetype",
+    "found": "downloaded by another program",
+    "linked": "a folder of yours",
+    "converted": "converted by Kinetype",
+}
+"""Where a model's files are, and how that is said."""
+REMOVABLE = ("partial", "downloaded", "linked", "converted")
+"""States in which there is something of ours to remove."""
+BYTE_STAGES = ("downloading", "checking", "loading model")
+"""Stages of a progress whose steps are bytes."""
 OPTIONS = ("guidance_scale", "steps", "sampler")
 """Fields of a request that a model may read or not."""
 
@@ -44,6 +59,7 @@ class ModelInfo:
         min_seconds, max_seconds: lengths the model was made for.
         ready: all files are present, so a request needs no download.
         problem, fix: why it is not ready and what to do; empty when it is.
+        state: a key of :data:`STATES`.
         path: the model directory on the backend's machine; empty when it has none yet.
         text_encoder: what reads the prompt, and whether it comes with the model.
         hub_id: "owner/name" of a published model that is downloaded; else empty.
@@ -53,8 +69,12 @@ class ModelInfo:
         qualities: those of :data:`.limits.QUALITIES` that its family has beside "standard".
         constraints: types of constraints that it can be given (:data:`.directing.TYPES`).
         commercial_use: "yes" or "no"; empty where the licence has to be read.
+        excluded_regions: where its licence grants nothing.
         size_bytes: of its files; about what a download takes where they are not here.
+        encoder_bytes: of a text encoder that is fetched beside it.
+        arrived_bytes: of a download that was not finished.
         memory_bytes: about what it needs while it works.
+        speed: how long a motion takes, for people; empty where nobody measured.
     """
 
     name: str
@@ -78,6 +98,11 @@ class ModelInfo:
     commercial_use: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
+    state: str = ""
+    excluded_regions: tuple[str, ...] = ()
+    encoder_bytes: int = 0
+    arrived_bytes: int = 0
+    speed: str = ""
     constraints: tuple[str, ...] = ()
 
     def check_able(self, ability: str, known: Sequence[ModelInfo] = ()) -> None:

@@ -12,7 +12,7 @@ from ..backend_settings import backend_settings
 from ..jobs import Notice, board
 from ..operators.generate import model_of, problem_with
 from ..properties import KinetypeSettings, settings_of
-from . import status
+from . import models, status
 
 PREVIEW_FROM_CHARS = 40
 """A prompt longer than the field shows is repeated below it, wrapped."""
@@ -52,10 +52,13 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
             # it wins over the list, so the list must not pretend otherwise
             column.prop(settings, "custom_model", text="Model")
         else:
-            column.prop(settings, "model")
+            row = column.row(align=True)
+            row.prop(settings, "model")
+            row.popover("KINETYPE_PT_models", text="", icon="PRESET")
         _draw_quality(column, settings)
         _draw_target(column, context, settings)
         _draw_buttons(layout)
+        models.draw_chosen(layout, context, model_of(settings))
         status.draw(layout, context)
         problem = problem_with(context) or _backend_problem(context)
         if problem is not None and status.standing_error(context) is None:

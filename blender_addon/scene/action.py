@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, messages, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, holding
 
 ACTION_PREFIX = "Kinetype: "
 _NAME_LENGTH = 63
@@ -23,6 +23,8 @@ SEED_KEY = "kinetype_seed"
 MODEL_KEY = "kinetype_model"
 PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
+MAX_PARAMS = 1_000_000
+"""Characters of that text; the longest list of constraints takes a tenth of them."""
 MADE_KEY = "kinetype_made"
 RATE_KEY = "kinetype_fps"
 CHARACTER_KEY = "kinetype_character"
@@ -238,8 +240,9 @@ def write_state(
     body: retarget.Body,
     frame: int,
 ) -> None:
-    """What a take needs besides its keys: switches, and bones at rest that it does not move."""
+    """What a take needs besides its keys: switches, constraints off, and bones at rest."""
     controls.write_switches(curves, rig, frame, JOINT_NAMES)
+    holding.write(curves, armature, rig, frame)
     keyed = {curve.data_path for curve in curves.fcurves}
     free = [b for b in body.still if rotation_path_of(armature, b) not in keyed]
     _write_still(curves, armature, free, frame, placed=bool(rig.mover))
@@ -342,7 +345,7 @@ def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        values = json.loads(text)
-    except ValueError:
+        values = json.loads(text) if len(text) <= MAX_PARAMS else None
+    except (ValueError, RecursionError):  # what a file says may be made to break its reader
         return None
     return values if isinstance(values, dict) else None

@@ -117,7 +117,10 @@ def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[Addon]:
     found = Addon()
     yield found
     registration.shut_down()
-    for name in ("backend", "command", "device", "python_path", "log_directory", "torch_build"):
+    for name in (
+        *("backend", "command", "device", "python_path", "log_directory", "torch_build"),
+        *("package_index", "torch_index", "proxy", "wheels"),
+    ):
         found.preferences.property_unset(name)
 
 

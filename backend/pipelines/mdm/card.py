@@ -66,6 +66,7 @@ CARD = Family(
             title="MDM",
             description="Human Motion Diffusion Model (Tevet et al. 2023) trained on HumanML3D.",
             hub_id="ZeyuLing/hftrainer-mdm-humanml3d",
+            encoder_bytes=605_000_000,
         ),
     ),
     companions=".folder:find_text_encoder",
