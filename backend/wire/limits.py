@@ -45,4 +45,4 @@ QUALITIES = ("draft", "standard", "best")
 """Trade of time against quality by name; "standard" is the model's own and always there."""
 MAX_COLUMNS = 512
 """Of features that are sent in another representation than motion_135."""
-DEFAULT_MODEL = "starter"
+DEFAULT_MODEL = "starter-open"

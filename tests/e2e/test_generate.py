@@ -190,7 +190,7 @@ def test_starter_model_follows_the_readme(kinetype: Kinetype, tmp_path: Path) ->
 )
 def test_an_unknown_action_is_warned_about(kinetype: Kinetype) -> None:
     done = kinetype(
-        "generate", "the stock market collapses overnight", "--seconds", 2, "--out", "a.npz"
+        "generate", "a person juggles three balls", "--seconds", 2, "--out", "a.npz"
     )
     assert done.returncode == 0, done.stderr
     assert "warning:" in done.stderr

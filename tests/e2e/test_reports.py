@@ -19,11 +19,14 @@ def test_models_table(kinetype: Kinetype) -> None:
     assert header.split() == [
         "NAME", "READY", "SIZE", "LICENCE", "COMMERCIAL", "REPRESENTATION", "SECONDS",
     ]  # fmt: skip
-    assert rows[0].startswith("starter")
-    if rows[0].split()[1] == "yes":
-        assert "CC-BY-NC-4.0" in rows[0]
-    else:
-        assert "to do: " in done.stdout
+    table = {row.split()[0]: row for row in rows if row[:1].strip()}
+    assert rows[0].split()[:2] == ["starter-open", "yes"], "the default comes first"
+    for name, licence, commercial in (
+        ("starter-open", "CC-BY-4.0", "yes"),
+        ("starter", "CC-BY-NC-4.0", "no"),
+    ):
+        words = table[name].split()
+        assert words[words.index(licence) + 1] == commercial
 
 
 def test_models_json(kinetype: Kinetype) -> None:

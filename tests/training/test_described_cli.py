@@ -87,7 +87,7 @@ def test_its_judge_chooses_among_candidates(work: Path) -> None:
     model.reader = PromptReader(words, model.encoder)
     request = Request("a person walks", seconds=2.0, seed=5, samples=2)
     label = "walk"
-    looks = iter([0.1, 0.9, 0.8, 0.2, 0.1, 0.25])
+    looks = iter([0.01, 0.9, 0.8, 0.02, 0.01, 0.05])
 
     class Prefers(Judge):
         def probabilities(self, features: np.ndarray) -> dict[str, float]:

@@ -19,7 +19,7 @@ from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary
 
 SHOWN = 80
-LIKELY = 0.3
+LIKELY = 0.1
 """A motion that shows what was asked for less probably than this is doubted."""
 OFFERED = 2
 """So many other models are named."""
