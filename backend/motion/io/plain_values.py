@@ -72,7 +72,7 @@ class Packer:
 
     def _array(self, value: np.ndarray) -> object:
         at = self._arrays.tell()
-        np.ascontiguousarray(value).tofile(self._arrays)
+        self._arrays.write(memoryview(np.ascontiguousarray(value)))
         return {"": "array", "of": [at, value.dtype.str, list(value.shape)]}
 
 
