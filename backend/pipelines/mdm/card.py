@@ -20,6 +20,7 @@ _MODEL = replace(
     abilities=("generate", "edit", "continue"),
     size_bytes=72_000_000,
     memory_bytes=900_000_000,
+    speed="3.7 s for 9.8 s of motion, 25 steps, one CPU core",
 )
 
 
