@@ -23,6 +23,8 @@ SEED_KEY = "kinetype_seed"
 MODEL_KEY = "kinetype_model"
 PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
+MAX_PARAMS = 1_000_000
+"""Characters of that text; the longest list of constraints takes a tenth of them."""
 MADE_KEY = "kinetype_made"
 RATE_KEY = "kinetype_fps"
 CHARACTER_KEY = "kinetype_character"
@@ -343,7 +345,7 @@ def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        values = json.loads(text)
-    except ValueError:
+        values = json.loads(text) if len(text) <= MAX_PARAMS else None
+    except (ValueError, RecursionError):  # what a file says may be made to break its reader
         return None
     return values if isinstance(values, dict) else None

@@ -61,6 +61,24 @@ def test_joints_are_fitted_and_a_new_mannequin_is_made(addon, tmp_path: Path) ->
     assert rig is not None and reading.frames_of(rig) is not None
 
 
+def test_persons_of_a_video_are_chosen_and_what_was_assumed_is_told(
+    character, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    points = [motion135.joints(WALK.data[:count].astype(np.float64)) for count in (20, 12)]
+    motion = np.zeros((2, 22, 3, 20))
+    for number, one in enumerate(points):
+        motion[number, ..., : len(one)] = 1000.0 * one.transpose(1, 2, 0)
+    content = {"motion": motion, "lengths": np.array([20, 12])}
+    path = tmp_path / "results.npy"
+    np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
+    bpy.ops.kinetype.import_motion(filepath=str(path), fps=30.0, sample=1)
+    assert reading.frames_of(character) == (1, 12)
+    assert "millimetres" in capfd.readouterr().out  # Blender prints its reports
+    bpy.ops.kinetype.import_motion(filepath=str(path), fps=30.0)
+    assert reading.frames_of(character) == (1, 20)
+    assert "2 motions" in capfd.readouterr().out
+
+
 def test_a_file_that_is_none_is_refused(character, tmp_path: Path) -> None:
     (tmp_path / "no.npz").write_bytes(b"nothing")
     with pytest.raises(RuntimeError, match="no\\.npz"):

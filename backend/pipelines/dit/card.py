@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...wire.control import ModelInfo
+from ...wire.directing import TYPES
 from ..family import ASSETS, Family, Sampling
 
 _QUALITIES = {
@@ -16,7 +17,8 @@ _MODEL = ModelInfo(
     representation="smplrifke205",
     fps=20.0,
     text_encoder="MiniLM (installed with Kinetype)",
-    abilities=("generate", "edit", "continue"),
+    abilities=("generate", "edit", "continue", "constrain", "segments"),
+    constraints=TYPES,
     qualities=tuple(_QUALITIES),
     memory_bytes=700_000_000,
     speed="0.4 s for 5 s of motion, one CPU core",
