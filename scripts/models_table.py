@@ -1,7 +1,8 @@
-"""Print the table of models for docs/models.md, made of the family cards."""
+"""Put the table of models into docs/models.md, made of the family cards, and print it."""
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from backend.pipelines.family import families
 from backend.wire.control import ModelInfo
 from backend.wire.model_words import abilities_text, length_text, licence_text, size_text
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 COLUMNS = ("Model", "For", "Licence", "Download", "Memory", "Text", "Time", "Length", "Control")
 
 
@@ -63,4 +65,7 @@ def table() -> str:
 
 
 if __name__ == "__main__":
+    page = PAGE.read_text(encoding="utf-8")
+    page = re.sub(r"\| Model \| For (.*\n\|)+.*\n", lambda _: table(), page, count=1)
+    PAGE.write_text(page, encoding="utf-8")
     print(table(), end="")

@@ -107,4 +107,4 @@ def test_these_checks_see_something() -> None:
 def test_the_table_of_models_is_that_of_the_cards() -> None:
     made = runpy.run_path(str(REPO / "scripts" / "models_table.py"))["table"]()
     page = (REPO / "docs" / "models.md").read_text(encoding="utf-8")
-    assert made in page, "put in what scripts/models_table.py prints"
+    assert made in page, "run scripts/models_table.py"

@@ -61,6 +61,7 @@ _ABILITIES = {
     "in_between": "in-between",
     "describe": "says what happens",
     "constrain": "poses, hands, feet, path",
+    "segments": "several prompts",
     "estimate_length": "finds the length",
     "sample": "named actions",
 }
