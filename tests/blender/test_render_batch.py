@@ -399,7 +399,7 @@ def test_sigterm_leaves_no_half_made_video(tmp_path: Path, backend_python: str) 
     prompts = write(tmp_path / "p.txt", "walk\n")
     command = [
         sys.executable, str(SCRIPT), "--prompts", str(prompts), "--out", str(tmp_path / "out"),
-        "--model", "fake", "--seconds", "20", "--width", "32", "--height", "32",
+        "--model", "fake", "--seconds", "10", "--width", "32", "--height", "32",
         "--backend-command", f'"{backend_python}" "{FAKE_SERVER}"',
     ]  # fmt: skip
     running = subprocess.Popen(
