@@ -40,6 +40,7 @@ PREFERENCES = Fix("kinetype.open_preferences", "Open Preferences", "PREFERENCES"
 ONLINE = Fix("kinetype.open_network_preferences", "Online Access…", "INTERNET")
 JOINTS = Fix("kinetype.show_joints", "Choose Joints…", "BONE_DATA")
 NEW_MANNEQUIN = Fix("kinetype.use_new_mannequin", "Use a New Mannequin", "ARMATURE_DATA")
+DOWNLOAD = "kinetype.download_model"
 INSTALL = Fix("kinetype.install_environment", "Install Backend", "IMPORT")
 LOG = Fix("kinetype.show_log", "Show Log", "TEXT")
 
@@ -58,6 +59,8 @@ _TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
 
 def fixes_for(error: access.KinetypeError) -> tuple[Fix, ...]:
     """The buttons to show below an error; none when only the request itself can be changed."""
+    if isinstance(error, access.ModelAbsent) and error.detail:
+        return (Fix(DOWNLOAD, "Download…", "IMPORT", (("model", error.detail),)),)
     for kind, fixes in _TABLE:
         if isinstance(error, kind):
             return fixes

@@ -1,4 +1,4 @@
-"""Motions to .blend, .mp4 and PNG frames without a window.
+"""Motions to .blend, .fbx, .glb, .mp4 and PNG frames without a window.
 
 As a program, in any Python with bpy or in Blender itself::
 
@@ -51,7 +51,7 @@ from .backend_access import (
     retarget,
 )
 from .scene import armature as armatures
-from .scene import render, stage
+from .scene import exporting, render, stage
 from .scene.action import apply_motion, scene_fps
 from .scene.character import create_character
 from .scene.character_file import CharacterFile
@@ -71,12 +71,18 @@ class Outputs:
     """Files to write; those left None are not written. ``frames`` is a folder."""
 
     blend: Path | None = None
+    fbx: Path | None = None
+    glb: Path | None = None
     mp4: Path | None = None
     frames: Path | None = None
 
     def existing(self) -> list[Path]:
         """The outputs in the order they are written."""
-        return [path for path in (self.blend, self.mp4, self.frames) if path is not None]
+        return [
+            path
+            for path in (self.blend, self.fbx, self.glb, self.mp4, self.frames)
+            if path is not None
+        ]
 
 
 def export(
@@ -135,6 +141,10 @@ def export(
         report("saving the file", 0, 1)
         save_blend(outputs.blend)
         report("saving the file", 1, 1)
+    for path in filter(None, (outputs.fbx, outputs.glb)):
+        report("exporting", 0, 1)
+        exporting.write(bpy.context, bpy.context.object, path)
+        report("exporting", 1, 1)
     if outputs.mp4 or outputs.frames:
         if not _limit(scene, frames, clip):
             return {"frames": 0, "first": scene.frame_start, "of": total, "fps": scene_fps(scene)}
@@ -331,13 +341,15 @@ def _fail(emit: Callable[..., None], error: KinetypeError) -> int:
 def plan_outputs(options: argparse.Namespace) -> Outputs:
     """The outputs that ``--out`` (by suffix), ``--blend``, ``--mp4`` and ``--frames`` name."""
     chosen: dict[str, Path | None] = {
-        "blend": options.blend, "mp4": options.mp4, "frames": options.frames,
+        "blend": options.blend, "fbx": None, "glb": None, "mp4": options.mp4,
+        "frames": options.frames,
     }  # fmt: skip
     for path in options.out:
         kind = path.suffix.lower().removeprefix(".")
-        if kind not in ("blend", "mp4"):
+        if kind not in ("blend", "fbx", "glb", "mp4"):
             raise InvalidRequest(
-                f"{path} has no suffix that Blender writes.", "End it in .blend or .mp4."
+                f"{path} has no suffix that Blender writes.",
+                "End it in .blend, .fbx, .glb or .mp4.",
             )
         if chosen[kind] is not None:
             raise InvalidRequest(f"Two .{kind} files are asked for.", "Give one of each kind.")
@@ -352,7 +364,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="blender_addon.headless", description="Write a motion as .blend, .mp4 or PNG frames."
     )
     parser.add_argument("--motion", type=Path, help=".npz that Kinetype wrote")
-    parser.add_argument("--out", type=Path, action="append", default=[], help=".blend or .mp4")
+    parser.add_argument(
+        "--out", type=Path, action="append", default=[], help=".blend .fbx .glb or .mp4"
+    )
     parser.add_argument("--blend", type=Path, help="keyed character")
     parser.add_argument("--mp4", type=Path, help="rendered video")
     parser.add_argument("--frames", type=Path, help="folder for a PNG sequence")

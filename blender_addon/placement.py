@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import bpy
 
-from . import handlers
+from . import directing, handlers, mannequins
 from .backend_access import Motion, Result
+from .jobs import REQUEST_KEY
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
-from .scene import compat, controls, mapping
+from .scene import compat, controls, holding, keying, mapping
+from .scene.directed import Direction
+from .scene.lookup import by_uid
 from .scene.reading import Performance
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
@@ -34,6 +36,7 @@ class Placement:
         start_frame: frame of the first key.
         source: the Action of which the result is an edit.
         played: see :class:`Performance`.
+        direction: what is wanted besides words.
     """
 
     file: int
@@ -45,6 +48,16 @@ class Placement:
     always_new: bool = False
     source: int | None = None
     played: bool = False
+    direction: Direction | None = None
+
+    def of(self, performance: Performance) -> Placement:
+        """The place of an edit of a performance."""
+        return replace(
+            self,
+            start_frame=performance.start_frame,
+            source=performance.action.session_uid,
+            played=performance.played,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,12 +67,14 @@ class Placed:
     Attributes:
         message: says if it is not quite what was asked for.
         warning: why the person may see nothing of it, or what else it changed for them.
+        unseen: the warning is the former, which the person may end.
     """
 
     armature: bpy.types.Object
     takes: tuple[bpy.types.Action, ...]
     message: str = ""
     warning: str = ""
+    unseen: bool = False
 
 
 def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -74,24 +89,22 @@ def find_target(context: bpy.types.Context) -> bpy.types.Object | None:
 def find_character(context: bpy.types.Context) -> bpy.types.Object | None:
     """The armature that a person means: the active one, else the character of the settings.
 
-    An armature of another kind counts only while it is selected: deselecting all leaves it active.
+    An armature that is no body (a prop's, a car's) does not count. A character that lacks some
+    joints counts while it is selected: deselecting all leaves it active.
 
     Raises:
         ArmatureError: it cannot take a motion.
     """
     active = context.active_object
+    shown = active
     if active is not None and active.type == "MESH":
         # a body stands for the armature that it wears: never another target than what is shown
-        worn = active.find_armature() or active.parent
-        wears = worn is not None and worn.type == "ARMATURE"
-        if wears and (active.select_get() or mapping.is_body(worn)):
-            armatures.find_bones(worn)
-            return armatures.editable(worn)
-    if active is not None and active.type != "ARMATURE":
-        active = None
-    if active is not None and (active.select_get() or armatures.is_smpl_armature(active)):
-        armatures.find_bones(active)
-        return armatures.editable(active)
+        shown = active.find_armature() or active.parent
+    if active is not None and shown is not None and shown.type == "ARMATURE":
+        selected = active.select_get() and mapping.seems_body(shown)
+        if selected or mapping.is_body(shown):
+            armatures.find_bones(shown)
+            return armatures.editable(shown)
     character = settings_of(context.scene).character
     if character is not None and context.scene.objects.get(character.name) == character:
         armatures.find_bones(character)
@@ -125,19 +138,13 @@ def capture(context: bpy.types.Context, *, start_frame: int | None = None) -> Pl
     )
 
 
-def capture_edit(
-    context: bpy.types.Context,
-    armature: bpy.types.Object,
-    performance: Performance,
-) -> Placement:
-    """Where an edit of an armature's performance belongs."""
+def capture_edit(context: bpy.types.Context, armature: bpy.types.Object) -> Placement:
+    """Where an edit of what an armature performs belongs; see :meth:`Placement.of`."""
     return replace(
-        capture(context, start_frame=performance.start_frame),
+        capture(context),
         target=armature.session_uid,
         target_name=armature.name,
         always_new=False,
-        source=performance.action.session_uid,
-        played=performance.played,
     )
 
 
@@ -149,7 +156,7 @@ def reason_to_wait(context: bpy.types.Context, placement: Placement) -> str:
         return "Go back to Object Mode to receive the motion"
     if any(_is_transform(operator) for operator in _modal_operators(context)):
         return "Waiting for the transform to end"
-    scene = _by_uid(bpy.data.scenes, placement.scene)
+    scene = by_uid(bpy.data.scenes, placement.scene)
     if scene is not None and scene != context.scene and _alive_target(placement) is None:
         return f"Go back to the scene {placement.scene_name!r} to receive the motion"
     return ""
@@ -159,7 +166,7 @@ def reason_to_keep(placement: Placement) -> str:
     """Why only the person can say where the result belongs, or ''."""
     if placement.file != handlers.file_token():
         return "A motion was made for another file"
-    if _by_uid(bpy.data.scenes, placement.scene) is None:
+    if by_uid(bpy.data.scenes, placement.scene) is None:
         return f"The scene {placement.scene_name!r} is gone"
     return ""
 
@@ -183,10 +190,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     Raises:
         ArmatureError: the target lost its bones. FormatError: broken motion data.
     """
-    # the mannequin's geometry is built when it is first needed, not when the add-on is enabled
-    from .scene.character import create_character
-
-    scene = _by_uid(bpy.data.scenes, placement.scene) or context.scene
+    scene = by_uid(bpy.data.scenes, placement.scene) or context.scene
     settings = settings_of(scene)
     armature = _alive_target(placement)
     if placement.target is None and not placement.always_new:
@@ -196,40 +200,66 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
         message = f"{placement.target_name!r} is gone: the motion is on a new mannequin"
     with _all_or_nothing(armature):
         if armature is None:
-            armature = create_character(context)
+            armature = mannequins.create(context)
         before = controls.unkeyed_switches(armature)
+        held = holding.told(armature, armatures.find_rig(armature))
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
+        for take in takes[1:]:  # of the same moment: the list keeps the order of the samples
+            take[actions.MADE_KEY] = takes[0][actions.MADE_KEY]
     settings.character = armature
     settings.take = takes[0]
-    warning = armatures.why_unseen(armature) or controls.left_behind(before, takes[0])
-    return Placed(armature, tuple(takes), message, warning)
+    if placement.direction is not None:
+        directing.record(armature, placement.direction.uids, takes[0])
+    unseen = armatures.why_unseen(armature)
+    warning = unseen or controls.left_behind(before, takes[0]) or held
+    return Placed(armature, tuple(takes), message, warning, bool(unseen))
 
 
 def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
 ) -> bpy.types.Action:
-    where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
     settings = settings_of(scene)
-    feet = settings.feet
+    finish = motion.meta.get("finish")
+    finish = finish if isinstance(finish, dict) else {}
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
-        source = _by_uid(bpy.data.actions, placement.source)
+        source = by_uid(bpy.data.actions, placement.source)
+    direction = placement.direction
     # at another rate than it was read at, what was kept would no longer fit the rest
-    if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
-        return actions.apply_edit(
-            armature, motion, source, played=placement.played, feet=feet, **where
-        )
-    return actions.apply_motion(
-        armature, motion, feet=feet, here=source is None, twists=settings.twists, **where
+    fitting = math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5)
+    if direction is None and not fitting:
+        source = None
+    how = keying.Keying(
+        scene,
+        placement.start_frame,
+        # a body in place moves its standing feet, which a foot lock would hold
+        0.0 if finish.get("in_place") else settings.feet,
+        settings.twists,
+        placement.played,
+        _constraints_of(motion),
+        direction,
     )
+    take = keying.key(armature, motion, source, how)
+    if "loop" in finish:  # the frame after the last is the first again
+        first, last = take.curve_frame_range
+        take.use_frame_range = take.use_cyclic = True
+        take.frame_start, take.frame_end = first, last + 1.0
+    return take
+
+
+def _constraints_of(motion: Motion) -> Sequence[Mapping[str, object]]:
+    """What was asked of a motion besides words."""
+    request = motion.meta.get(REQUEST_KEY)
+    found = request.get("constraints", ()) if isinstance(request, dict) else ()
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:
     if placement.target is None:
         return None
-    found = _by_uid(bpy.data.objects, placement.target)
+    found = by_uid(bpy.data.objects, placement.target)
     # a deleted object that something still refers to stays in the file, but in no scene
     return found if found is not None and found.users_scene else None
 
@@ -240,10 +270,6 @@ def _made_meanwhile(scene: bpy.types.Scene) -> bpy.types.Object | None:
     if character is None or scene not in character.users_scene:
         return None
     return character if armatures.is_smpl_armature(character) and character.is_editable else None
-
-
-def _by_uid(collection: Iterable[bpy.types.ID], uid: int) -> bpy.types.ID | None:
-    return next((item for item in collection if item.session_uid == uid), None)
 
 
 @contextmanager

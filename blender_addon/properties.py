@@ -2,6 +2,8 @@
 
 import atexit
 import zlib
+from types import SimpleNamespace
+from typing import cast
 
 import bpy
 from bpy.props import (
@@ -16,6 +18,7 @@ from bpy.props import (
 from . import model_list
 from .backend_access import limits
 from .scene import armature as armatures
+from .shape_settings import ShapeSettings
 
 SCENE_PROPERTY = "kinetype"
 EXAMPLE_PROMPT = "a person walks forward"
@@ -79,7 +82,7 @@ def _choose_take(settings: bpy.types.PropertyGroup, index: int) -> None:
     settings.take = bpy.data.actions[index] if 0 <= index < len(bpy.data.actions) else None
 
 
-class KinetypeSettings(bpy.types.PropertyGroup):
+class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
     """What the panel edits; read once when Generate is clicked."""
 
     prompt: StringProperty(
@@ -193,15 +196,15 @@ class KinetypeSettings(bpy.types.PropertyGroup):
             (
                 "AUTO",
                 "Character",
-                "The selected armature if it has a body's bones, else the character below, else a"
-                " new one",
+                "The selected character, else the one below, else a new mannequin. Armatures that"
+                " are no body (props, vehicles) may stay selected",
             ),
-            ("NEW", "New Mannequin", "Always create a new armature with a mannequin body"),
+            ("NEW", "New Mannequin", "Every motion gets a mannequin of its own, beside the others"),
         ],
     )
     character: PointerProperty(
         name="Character",
-        description="Receives the motion when no armature is active; empty creates a mannequin",
+        description="Receives the motion when no character is selected; empty makes a mannequin",
         type=bpy.types.Object,
         poll=_can_be_character,
     )
@@ -238,6 +241,10 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         description="What of the body is made anew; the rest keeps its keys",
         items=EDIT_PARTS,
     )
+    takes_all: BoolProperty(
+        name="All Characters", description="List the takes of all characters, not of this one only"
+    )
+    takes_starred: BoolProperty(name="Starred", description="List only takes with a star")
     take: PointerProperty(
         name="Take", description="The take highlighted in the list", type=bpy.types.Action
     )
@@ -271,3 +278,13 @@ def detach() -> None:
 def settings_of(scene: bpy.types.Scene) -> KinetypeSettings:
     """The settings of a scene."""
     return getattr(scene, SCENE_PROPERTY)
+
+
+def frozen(settings: KinetypeSettings) -> KinetypeSettings:
+    """The values of now, which later changes do not reach; without pointers to other data."""
+    values = {
+        name: getattr(settings, name)
+        for name, about in settings.bl_rna.properties.items()
+        if about.type != "POINTER"
+    }
+    return cast(KinetypeSettings, SimpleNamespace(**values))

@@ -12,11 +12,13 @@ from contextlib import AbstractContextManager
 
 import bpy
 
-from . import installing, placement
+from . import doctoring, installing, placement, preparing
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
 INTERVAL = 0.1
+PREPARING_INTERVAL = 0.01
+"""Reading a rig works in slices: Blender draws in between."""
 WAIT_INTERVAL = 0.02
 REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 """Area type to the type of its region that shows what the board holds."""
@@ -38,18 +40,34 @@ def stop() -> None:
 def tick() -> float | None:
     """Take over all events and place what is finished; seconds until the next call, or None."""
     changed = board.drain()
-    changed = installing.drain() or changed
+    changed = installing.drain() or doctoring.running() or changed
+    changed = _prepare() or changed
     changed = _place_finished() or changed
     if changed:
         redraw()
-    return INTERVAL if board.busy or installing.running() else None
+    if preparing.current() is not None:
+        return PREPARING_INTERVAL
+    watching = board.busy or installing.running() or doctoring.running()
+    return INTERVAL if watching else None
+
+
+def _prepare() -> bool:
+    if preparing.current() is None:
+        return False
+    with bpy.context.temp_override(window=_some_window()):
+        return preparing.advance()
+
+
+def _under_way() -> bool:
+    working = installing.running() or doctoring.running() or preparing.current() is not None
+    return bool(board.jobs or board.chores or working)
 
 
 def wait(timeout: float | None = None) -> bool:
     """Tick until no job is under way; for scripts only. False when the time ran out first."""
     deadline = None if timeout is None else time.monotonic() + timeout
     tick()
-    while board.jobs or installing.running():
+    while _under_way():
         if deadline is not None and time.monotonic() > deadline:
             return False
         time.sleep(WAIT_INTERVAL)
@@ -82,12 +100,18 @@ def _window_context(where: placement.Placement) -> AbstractContextManager[object
 
     Of several windows one that shows the scene of the result is taken.
     """
-    windows = list(bpy.context.window_manager.windows)
-    if bpy.context.window is not None:
-        windows.insert(0, bpy.context.window)
-    fitting = (window for window in windows if window.scene.session_uid == where.scene)
-    window = next(fitting, windows[0] if windows else None)
+    window = next((w for w in _windows() if w.scene.session_uid == where.scene), _some_window())
     return bpy.context.temp_override(window=window)
+
+
+def _windows() -> list[bpy.types.Window]:
+    """All windows, first the one in which something was clicked."""
+    windows = list(bpy.context.window_manager.windows)
+    return windows if bpy.context.window is None else [bpy.context.window, *windows]
+
+
+def _some_window() -> bpy.types.Window | None:
+    return next(iter(_windows()), None)
 
 
 def _place(context: bpy.types.Context, item: Finished) -> None:
@@ -116,9 +140,12 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
         _keep(item, problem)
         return False
     board.finished.remove(item)
+    board.taken = placed.takes[0].session_uid
     board.message = placed.message or _success(placed, item.result.seconds_taken)
     if placed.warning:
         board.warnings = (*board.warnings, placed.warning)
+        if placed.unseen:
+            board.unseen[placed.warning] = placed.armature.session_uid
     bpy.ops.ed.undo_push(message="Generate Motion")
     return True
 

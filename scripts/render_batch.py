@@ -255,7 +255,7 @@ def _open_session(options: argparse.Namespace) -> Session:
     if options.backend_command:
         return ProcessSession(shlex.split(options.backend_command))
     if options.backend_python is None and find_spec("torch") is not None:
-        return InProcessSession(local_files_only=options.offline)
+        return InProcessSession()
     # its working folder is ours: a model may be named by a relative path
     command = default_command(options.backend_python, offline=options.offline, cwd=Path.cwd())
     return ProcessSession(*command)

@@ -9,13 +9,9 @@ about on Blender's error output fails the run.
 
 Usage::
 
-    python scripts/build_extension.py
-    KINETYPE_BLENDER=blender python scripts/window_pictures.py [--kit DIR] [--out DIR] [--keep DIR]
+    python scripts/window_pictures.py [--kit DIR] [--out DIR] [--keep DIR]
 
-``KINETYPE_BLENDER`` is the command of Blender 4.2 or later (the bpy module has no window). It may
-have arguments, and be a wrapper, for instance one that enters a chroot of Debian trixie in which
-``apt-get install blender libegl1 libgl1-mesa-dri python3-numpy`` ran; it must see these files and
-the folder for temporary files under the same paths. Needs Xvfb and Pillow; no graphics card.
+Which Blender that is, and what is needed for it, says ``blender_window.py`` beside this file.
 """
 
 from __future__ import annotations
@@ -23,8 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +27,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import blender_window
 
 ROOT = Path(__file__).resolve().parent.parent
 MOTION = ROOT / "tests" / "motion" / "files" / "01_tpose.bvh"
@@ -44,17 +40,6 @@ MARK = "WINDOW"
 PANELS = ("joints", "takes", "edit", "clean_up", "advanced")
 WHOLE, INCOMPLETE, LOST = "mpfb_mixamo", "quaternius_man", "left_knee"
 """A skeleton with all joints, one with some; the second loses the bones from this joint on."""
-PREFERENCES = """
-import bpy
-bpy.context.preferences.view.show_splash = False
-bpy.context.preferences.system.use_region_overlap = False
-bpy.ops.wm.save_userpref()
-"""
-COMPLAINTS = ("Traceback", "Error:", "unknown operator", "property not found", "not registered")
-NO_BLENDER = (
-    "KINETYPE_BLENDER is not set. It is the command of Blender 4.2 or later: of a download from"
-    " blender.org, or of a package (Debian trixie has 4.3; `apt-get install blender`)."
-)
 
 
 # outside of Blender
@@ -65,71 +50,49 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Pictures of the list of joints.")
     default = os.environ.get("KINETYPE_KIT", str(ROOT.parent / "shared" / "kit"))
     parser.add_argument("--kit", type=Path, default=Path(default))
-    parser.add_argument("--extension", type=Path, help="the zip; by default the newest in dist/")
+    parser.add_argument("--extension", type=Path, help="the zip; by default one that is built now")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument("--keep", type=Path, help="also keep every screen, whole, in this folder")
     options = parser.parse_args()
-    command = shlex.split(os.environ.get("KINETYPE_BLENDER", ""))
-    if not command or shutil.which(command[0]) is None:
-        parser.error(NO_BLENDER)
-    if shutil.which("Xvfb") is None:
-        parser.error("Xvfb is missing (`apt-get install xvfb`).")
-    found = sorted((ROOT / "dist").glob("kinetype-*.zip"), key=lambda path: path.stat().st_mtime)
-    extension = options.extension or (found[-1] if found else None)
-    if extension is None or not extension.is_file():
-        parser.error("No extension: run scripts/build_extension.py first.")
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "BLENDER_USER_RESOURCES": str(Path(folder, "user"))}
-        install = ["--command", "extension", "install-file", "-r", "user_default", "-e"]
-        subprocess.run([*command, *install, str(extension.resolve())], env=environment, check=True)
-        # a script runs too late to keep the splash screen away
-        plain = ["--background", "--python-expr", PREFERENCES]
-        subprocess.run([*command, *plain], env=environment, check=True, stdout=subprocess.DEVNULL)
-        return _photograph(command, environment, Path(folder), options)
+    try:
+        command = blender_window.blender()
+        zipped = blender_window.extension(options.extension)
+        with tempfile.TemporaryDirectory() as folder:
+            environment = blender_window.install(command, zipped, Path(folder, "user"))
+            return _photograph(command, environment, Path(folder), options)
+    except blender_window.WindowError as error:
+        parser.error(str(error))
 
 
 def _photograph(
     command: list[str], environment: dict[str, str], folder: Path, options: argparse.Namespace
 ) -> int:
     """Run Blender on a display of its own; a picture at every line that it asks for one with."""
-    display, server = _display(folder)
-    try:
-        script = ["--window-geometry", "0", "0", str(WIDTH), str(HEIGHT), "--python", __file__]
-        complaints = folder / "stderr.txt"
-        with complaints.open("wb") as errors:
-            window = subprocess.Popen(
-                [*command, *script, "--", str(options.kit.resolve())],
-                env={**environment, "DISPLAY": display},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-            assert window.stdout is not None and window.stdin is not None
-            done = _follow(window.stdout, window.stdin, folder, options)
-            code = window.wait(timeout=60)
-    finally:
-        server.terminate()
-        server.wait()
+    complaints = folder / "stderr.txt"
+    with blender_window.screen(WIDTH, HEIGHT) as screen, complaints.open("wb") as errors:
+        script = blender_window.script("window_pictures", WIDTH, HEIGHT)
+        window = subprocess.Popen(
+            [*command, *script, "--", str(options.kit.resolve())],
+            env={**environment, "DISPLAY": screen.name},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert window.stdout is not None and window.stdin is not None
+        done = _follow(window.stdout, window.stdin, screen, options)
+        code = window.wait(timeout=60)
     said = complaints.read_text(errors="replace")
-    bad = [line for line in said.splitlines() if any(word in line for word in COMPLAINTS)]
+    bad = blender_window.complaints(said)
     if bad:
         print(said, file=sys.stderr)
     print(f"Blender ended with {code}; {len(bad)} complaints on its error output")
     return 0 if done and not code and not bad else 1
 
 
-def _display(folder: Path) -> tuple[str, subprocess.Popen]:
-    """A virtual screen whose pixels are a file in the folder."""
-    reader, writer = os.pipe()
-    screen = ["-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", str(folder), "-nolisten", "tcp"]
-    server = subprocess.Popen(["Xvfb", "-displayfd", str(writer), *screen], pass_fds=(writer,))
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        return f":{number.readline().strip()}", server
-
-
-def _follow(lines: IO[str], answers: IO[str], folder: Path, options: argparse.Namespace) -> bool:
+def _follow(
+    lines: IO[str], answers: IO[str], screen: blender_window.Screen, options: argparse.Namespace
+) -> bool:
     """Do what Blender's lines ask for; whether it came to its end."""
     for line in lines:
         kind, _, rest = line.strip().partition(" ")
@@ -140,29 +103,17 @@ def _follow(lines: IO[str], answers: IO[str], folder: Path, options: argparse.Na
         if "done" in message:
             return True
         time.sleep(SETTLE_S)
-        screen = _screen(folder / "Xvfb_screen0")
+        picture = screen.picture()
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
-            screen.save(options.keep / f"{message['name']}.png")
+            picture.save(options.keep / f"{message['name']}.png")
         if message["area"]:
-            cut = _trimmed(screen.crop(message["area"])).quantize(128)
+            cut = _trimmed(picture.crop(message["area"])).quantize(128)
             options.out.mkdir(parents=True, exist_ok=True)
             cut.save(options.out / f"{message['name']}.png", optimize=True)
         answers.write("\n")
         answers.flush()
     return False
-
-
-def _screen(path: Path) -> Any:
-    """The picture in a framebuffer file of Xvfb (X window dump: 32 bits per pixel)."""
-    from PIL import Image
-
-    data = path.read_bytes()
-    words = [int.from_bytes(data[i : i + 4], "big") for i in range(0, 100, 4)]
-    width, height, stride, colours = words[4], words[5], words[12], words[19]
-    start = words[0] + 12 * colours
-    order = "BGRX" if words[7] == 0 else "XRGB"
-    return Image.frombuffer("RGB", (width, height), data[start:], "raw", order, stride, 1)
 
 
 def _trimmed(picture: Any) -> Any:
@@ -177,11 +128,11 @@ def _trimmed(picture: Any) -> Any:
 # inside of Blender
 
 
-def inside(kit: Path) -> None:
+def inside() -> None:
     """Show one thing after the other; the timer leaves Blender time to draw each."""
     import bpy
 
-    steps = tour(kit)
+    steps = tour(Path(sys.argv[sys.argv.index("--") + 1]))
 
     def step() -> float | None:
         try:
@@ -339,7 +290,4 @@ def make_rig(kit: Path, name: str, lost: str) -> Any:
 
 
 if __name__ == "__main__":
-    if "bpy" in sys.modules:
-        inside(Path(sys.argv[sys.argv.index("--") + 1]))
-    else:
-        raise SystemExit(main())
+    raise SystemExit(main())

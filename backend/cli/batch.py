@@ -181,7 +181,7 @@ def _planned(options: argparse.Namespace) -> tuple[float, Planned]:
     from ..batch import chain
     from ..pipelines import registry
 
-    info = registry.find_info(options.model)
+    info = registry.find_info(options.model, local_files_only=True)
     if info.fps <= 0:
         raise InvalidRequest(
             f"The model {options.model!r} does not say its frame rate.",

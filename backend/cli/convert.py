@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import console
+from .motion_options import add_bvh_unit
 
 if TYPE_CHECKING:
     from ..batch.conversion_settings import ConversionSettings
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: bool = True) -> N
     )
     parser.add_argument("--format", help="npz, npy or bvh (default: OUT's suffix, or the usual)")
     parser.add_argument("--bvh-style", default="kinetype", help="kinetype or motionstreamer")
+    add_bvh_unit(parser)
     parser.add_argument("--mean", type=Path, help=".npy the inputs were normalised with")
     parser.add_argument("--std", type=Path, help=".npy the inputs were normalised with")
     add_ik(parser, default="clean")
@@ -72,7 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: bool = True) -> N
         "--force", action="store_true", help="read also what does not look like a body"
     )
     parser.add_argument(
-        "--ground", action="store_true", help="put the lowest contact on the floor (motion135)"
+        "--ground", action="store_true", help="put standing feet on the floor (motion135, joints)"
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="K",
+        help="which motion of a file that holds several, from 0 (default: the first; all of them "
+        "where OUT is a folder)",
     )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
     parser.add_argument(
@@ -116,8 +125,9 @@ def run(options: argparse.Namespace, workers: Workers | None = None) -> int:
     settings = _settings(options)
     if options.output.suffix.lower() in formats.of_blender():
         return _through_blender(options, settings)
-    folder = options.output if options.input.is_dir() else None
     jobs = conversion.plan(options.input, options.output, settings)
+    many = options.input.is_dir() or len(jobs) > 1
+    folder = options.output if many else None
     if folder:
         # outputs are about as large as their inputs
         preflight.check_space(folder, sum(job.source.stat().st_size for job in jobs))
@@ -155,9 +165,9 @@ def _through_blender(options: argparse.Namespace, settings: ConversionSettings) 
     blender.find()
     checked = settings.validated()
     read = conversion.read_clip(options.input, checked)
-    for text in read.warnings:
+    made = conversion.convert_clip(read, checked, str(options.input))
+    for text in made.warnings:
         console.warning(text)
-    made = conversion.convert_clip(read, checked)
     meta = {"source": options.input.name, "lossy_steps": [s.name for s in made.lossy_steps]}
     motion = Motion(made.data.astype("float32"), made.fps, meta)
     write_motions([(motion, planned[0])], quiet=options.quiet)
@@ -193,6 +203,8 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         ground=options.ground,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,
+        bvh_unit=options.bvh_unit,
+        sample=options.sample,
     ).validated()
 
 

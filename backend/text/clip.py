@@ -20,7 +20,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import ArtifactError, KinetypeError, MissingDependency
+from ..errors import (
+    ArtifactError,
+    Cancelled,
+    KinetypeError,
+    MissingDependency,
+    ModelAbsent,
+)
 from ..motion.io import torch_file
 from ..motion.io.atomic import atomic_path
 from ..store import hub
@@ -79,7 +85,8 @@ class ClipTextEncoder:
             half: see :meth:`half`.
 
         Raises:
-            MissingDependency: the files are nowhere on this computer and may not be fetched.
+            ModelAbsent: the files are nowhere on this computer, and none shall be fetched.
+            MissingDependency: they cannot be fetched.
             ArtifactError: a file is damaged or the weights are no CLIP text encoder.
         """
         place = None if folder is None else Path(folder).expanduser()
@@ -269,6 +276,8 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
         for wanted in _choices(files):
             try:
                 found = hub.resolve(name, (), optional=wanted, local_files_only=only_local)
+            except Cancelled:
+                raise
             except KinetypeError as error:
                 problem = f"{error.message} {error.hint}"
                 _log.info("%s is not available from the hub: %s", name, error)
@@ -276,9 +285,15 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
             complete = ClipTokens.found_in(found) if what == "vocabulary" else has_weights(found)
             if complete:
                 return found
-    raise MissingDependency(
+    needed = (
         f"This model needs the {what} of the CLIP text encoder {name}. {lacking} is not in the "
-        "download cache" + (" (offline)." if local_files_only else " and cannot be downloaded."),
+    )
+    if local_files_only:
+        raise ModelAbsent(
+            f"{needed}download cache.", "Download it first (600 MB, MIT licence of OpenAI).", name
+        )
+    raise MissingDependency(
+        f"{needed}download cache and cannot be downloaded.",
         _install_hint(name, what, folder),
         problem,
     )

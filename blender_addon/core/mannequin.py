@@ -6,6 +6,7 @@ lengths below are metres on the neutral body and scale with leg length.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from .surfaces import Axis, Section, Shape, Surface, loft, sphere
 
 SHELL, JOINT, LEFT, RIGHT = range(4)
 """Material slots."""
+_SAME = 1e-5
+"""Joints that differ by less (of a metre) wear the same body."""
 
 _UP = np.array([0.0, 1.0, 0.0])
 _FORWARD = np.array([0.0, 0.0, 1.0])
@@ -42,6 +45,30 @@ class _Part:
     surface: Surface
     material: int
     weights: np.ndarray  # [V, 22]
+
+
+class Wardrobe:
+    """The body that was asked for last, so that a thread can make it before it is needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heads: np.ndarray | None = None
+        self._made: Mannequin | None = None
+
+    def fitting(self, heads: np.ndarray) -> Mannequin:
+        """As :func:`build`; at once if it was made before."""
+        with self._lock:
+            if self._made is None or not self._is_for(heads):
+                self._heads, self._made = heads, build(heads)
+            return self._made
+
+    def _is_for(self, heads: np.ndarray) -> bool:
+        if self._heads is None:
+            return False
+        return np.abs(self._heads - heads).max() < _SAME * retarget.body_scale(heads)
+
+
+wardrobe = Wardrobe()
 
 
 class _Builder:

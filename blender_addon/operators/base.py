@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..asking import asked_now
 from ..backend_access import KinetypeError
 from ..jobs import board
 
@@ -42,5 +43,5 @@ class KinetypeOperator(bpy.types.Operator):
 
     def fail(self, error: KinetypeError) -> set[str]:
         """Show an error in the panel with its buttons, and to a script as an exception."""
-        board.report(error)
+        board.report(error, asked_now(bpy.context))
         return self.refuse(str(error))

@@ -2,8 +2,8 @@
 
 import bpy
 
+from .. import mannequins
 from ..jobs import board
-from ..properties import settings_of
 from .base import KinetypeOperator
 
 
@@ -19,28 +19,20 @@ class KINETYPE_OT_add_mannequin(KinetypeOperator):
         return "" if context.mode == "OBJECT" else "Go back to Object Mode first"
 
     def run(self, context: bpy.types.Context) -> None:
-        # loads the mannequin's geometry, which enabling the add-on does not wait for
-        from ..scene.character import create_character
-
-        settings = settings_of(context.scene)
-        settings.character, settings.target = create_character(context), "AUTO"
-        # an armature that stays active would receive the next motion instead
-        for thing in context.selected_objects:
-            thing.select_set(False)
-        if settings.character.name in context.view_layer.objects:
-            settings.character.select_set(True)
-        context.view_layer.objects.active = settings.character
+        mannequins.create_chosen(context)
 
 
 class KINETYPE_OT_use_new_mannequin(KinetypeOperator):
-    """Let the next motion create a mannequin of its own"""
+    """Add a mannequin beside what is there, select it, and let it receive the next motion"""
 
     bl_idname = "kinetype.use_new_mannequin"
     bl_label = "Use a New Mannequin"
     bl_options = {"INTERNAL", "UNDO"}
 
     def run(self, context: bpy.types.Context) -> None:
-        settings_of(context.scene).target = "NEW"
+        if context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        mannequins.create_chosen(context)
         board.dismiss()
 
 

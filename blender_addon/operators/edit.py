@@ -5,12 +5,15 @@ from dataclasses import replace
 import bpy
 from bpy.props import EnumProperty
 
-from .. import model_list, placement, takes
+from .. import model_list, placement, preparing, pump, takes
 from ..backend_access import Edit, InvalidRequest, KinetypeError, Motion, limits
-from ..properties import KinetypeSettings, settings_of
+from ..properties import KinetypeSettings, frozen, settings_of
 from ..scene import reading
 from .base import KinetypeOperator
 from .generate import WaitOperator, model_of, new_seed, request_from, submit
+
+READING = "Reading the rig"
+"""What the bar says while an Action is read."""
 
 
 def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
@@ -36,9 +39,22 @@ def _ability(settings: KinetypeSettings) -> str:
 
 
 def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edit:
-    """What the panel asks to be made anew of a motion that begins at ``start_frame``."""
+    """What the panel asks to be made anew of a motion that begins at ``start_frame``.
+
+    Raises:
+        InvalidRequest: the motion is too long, or would be.
+    """
+    more = None
     if settings.edit_frames == "AFTER":
-        return Edit(motion, more=max(1, round(settings.edit_seconds * motion.fps)))
+        more = max(1, round(settings.edit_seconds * motion.fps))
+    seconds = motion.seconds + (more or 0) / motion.fps
+    if seconds > limits.MAX_SECONDS:
+        raise InvalidRequest(
+            f"The motion lasts {seconds:.0f} seconds; edits reach to {limits.MAX_SECONDS:.0f}.",
+            "Put a shorter part of it into an Action of its own and edit that.",
+        )
+    if more is not None:
+        return Edit(motion, more=more)
     frames = None
     if settings.edit_frames == "RANGE":
         frames = (settings.edit_first - start_frame, settings.edit_last + 1 - start_frame)
@@ -46,10 +62,11 @@ def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edi
     return Edit(motion, frames, joints)
 
 
-def _origin(action: bpy.types.Action) -> dict[str, object]:
-    """What an edit tells of the motion that it began with."""
-    info = takes.info_of(action)
-    return {} if info is None else {"prompt": info.prompt, "seed": info.seed}
+def with_origin(performance: reading.Performance) -> Motion:
+    """The motion, which tells what the take was made from."""
+    info = takes.info_of(performance.action)
+    meta = {} if info is None else {"prompt": info.prompt, "seed": info.seed}
+    return replace(performance.motion, meta=meta)
 
 
 class KINETYPE_OT_edit_motion(WaitOperator):
@@ -82,19 +99,17 @@ class KINETYPE_OT_edit_motion(WaitOperator):
         armature = placement.find_character(context)
         if armature is None:
             raise InvalidRequest("No character is selected.", "Select the one to change.")
-        performance = reading.read_performance(armature, context.scene)
-        motion = replace(performance.motion, meta=_origin(performance.action))
-        edit = edit_of(settings, motion, performance.start_frame)
-        seconds = motion.seconds + (edit.more or 0) / motion.fps
-        if seconds > limits.MAX_SECONDS:
-            raise InvalidRequest(
-                f"The motion lasts {seconds:.0f} seconds; edits reach to {limits.MAX_SECONDS:.0f}.",
-                "Put a shorter part of it into an Action of its own and edit that.",
-            )
         if not settings.lock_seed:
             settings.seed = new_seed(settings.samples)
-        where = placement.capture_edit(context, armature, performance)
-        submit(context, request_from(settings, edit=edit), where)
+        asked, where = frozen(settings), placement.capture_edit(context, armature)
+
+        def ask(performance: reading.Performance) -> None:
+            edit = edit_of(asked, with_origin(performance), performance.start_frame)
+            submit(bpy.context, request_from(asked, edit=edit), where.of(performance))
+
+        steps = reading.performance_steps(armature, context.scene)
+        preparing.start(READING, steps, ask)
+        pump.start()
         return self.waited()
 
 

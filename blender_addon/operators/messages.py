@@ -57,6 +57,7 @@ class KINETYPE_OT_discard_result(KinetypeOperator):
         item = kept()
         if item is not None:
             board.finished.remove(item)
+            board.error = None  # it may say why this very motion found no place
 
 
 class KINETYPE_OT_dismiss(KinetypeOperator):

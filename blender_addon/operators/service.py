@@ -50,13 +50,34 @@ class KINETYPE_OT_refresh_models(KinetypeOperator):
 
     def run(self, context: bpy.types.Context) -> None:
         model_list.forget()
-        if board.session is not None and board.session.state in {"ready", "busy"}:
-            board.session.list_models()
-            pump.start()
+        board.ask_models()
+        pump.start()
+
+
+def _text_editors(context: bpy.types.Context) -> list[bpy.types.Area]:
+    windows = context.window_manager.windows
+    areas = [area for window in windows for area in window.screen.areas]
+    return [area for area in areas if area.type == "TEXT_EDITOR"]
+
+
+def _new_editor() -> list[bpy.types.Area]:
+    """A Text Editor in a window of its own; nothing where no window can be opened."""
+    if bpy.app.background:
+        return []
+    before = set(bpy.context.window_manager.windows)
+    bpy.ops.wm.window_new()
+    opened = [w for w in bpy.context.window_manager.windows if w not in before]
+    areas = [window.screen.areas[0] for window in opened]
+    for area in areas:
+        area.type = "TEXT_EDITOR"
+    return areas
 
 
 class KINETYPE_OT_show_log(KinetypeOperator):
-    """Put the backend's last lines and the details of the last error into a text, and show it"""
+    """Put the backend's last lines and the details of the last error into a text, and show it
+
+    In the Text Editors that are open, else in a window of its own
+    """
 
     bl_idname = "kinetype.show_log"
     bl_label = "Show Log"
@@ -67,10 +88,12 @@ class KINETYPE_OT_show_log(KinetypeOperator):
         text = bpy.data.texts.get(LOG_TEXT) or bpy.data.texts.new(LOG_TEXT)
         text.clear()
         text.write("\n".join(lines) or "The backend has not said anything yet.")
-        for area in context.window.screen.areas if context.window else ():
-            if area.type == "TEXT_EDITOR":
-                area.spaces.active.text = text
-        self.report({"INFO"}, f"See the text {LOG_TEXT!r} in a Text Editor")
+        text.cursor_set(max(len(text.lines) - 1, 0))
+        editors = _text_editors(context) or _new_editor()
+        for area in editors:
+            area.spaces.active.text = text
+        if not editors:  # without windows (background mode)
+            self.report({"INFO"}, f"See the text {LOG_TEXT!r} in a Text Editor")
 
 
 class KINETYPE_OT_open_preferences(KinetypeOperator):

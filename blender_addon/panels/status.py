@@ -7,16 +7,20 @@ from collections.abc import Iterable
 
 import bpy
 
-from .. import installing, told
-from ..backend_access import KinetypeError
+from .. import installing, preparing, told
+from ..asking import asked_now
+from ..backend_access import BYTE_STAGES, KinetypeError, model_words
 from ..backend_settings import preferences_of
 from ..fixes import Fix
-from ..jobs import Board, Job, Notice, board
+from ..jobs import Board, Job, Notice, Pace, board
 from ..properties import settings_of
+from ..scene import armature as armatures
+from ..scene.lookup import by_uid
 
 PIXELS_PER_CHARACTER = 7.6
 MIN_LINE_CHARS = 24
-MAX_LINES = 8
+MAX_LINES, LAST_LINES = 24, 8
+"""Of a longer text lines in the middle are left out: its end says what to do."""
 STATES = {
     "starting": ("Starting the backend", "SORTTIME"),
     "ready": ("Backend ready", "CHECKMARK"),
@@ -37,27 +41,66 @@ def line_width(context: bpy.types.Context) -> int:
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """All that the board has to say."""
     draw_installation(layout)
+    reading = preparing.current()
+    if reading is not None:
+        layout.progress(factor=reading.fraction, text=reading.text)
     if board.current is not None:
         _draw_job(layout, board, board.current)
     _draw_kept(layout, context, board)
-    if board.error is not None:
-        draw_notice(layout, context, board.error)
+    error = standing_error(context)
+    if error is not None:
+        draw_notice(layout, context, error)
     elif board.backend_dead and board.session is not None and board.session.error is not None:
         draw_notice(layout, context, Notice.of(board.session.error), dismissable=False)
+    if board.taken is not None and by_uid(bpy.data.actions, board.taken) is None:
+        return  # what is left to say is about a take that was deleted or undone
     if board.told:
         _draw_told(layout, context, board)
-    for text in board.warnings:
-        draw_text(layout, context, text, "INFO")
+    _draw_warnings(layout, context, [text for text in board.warnings if _stands(text)])
     if board.message:
         draw_text(layout, context, board.message, "CHECKMARK")
 
 
-def progress_text(job: Job) -> str:
-    """For example "Sampling 12/50, 3 s left"."""
+def standing_error(context: bpy.types.Context) -> Notice | None:
+    """The last error while what it is about is still as it was."""
+    error = board.error
+    return error if error is not None and error.stands(asked_now(context)) else None
+
+
+def _stands(warning: str) -> bool:
+    """Whether a warning is still true; that of an armature is asked for anew."""
+    target = board.unseen.get(warning)
+    if target is None:
+        return True
+    armature = by_uid(bpy.data.objects, target)
+    if armature is None:
+        return False
+    try:
+        return armatures.why_unseen(armature) == warning
+    except KinetypeError:
+        return False
+
+
+def _draw_warnings(
+    layout: bpy.types.UILayout, context: bpy.types.Context, warnings: list[str]
+) -> None:
+    for number, text in enumerate(warnings):
+        row = layout.row(align=True)
+        draw_text(row, context, text, "INFO")
+        if number == 0:
+            row.operator("kinetype.dismiss", text="", icon="X", emboss=False)
+
+
+def progress_text(job: Pace) -> str:
+    """For example "Sampling 12/50, 3 s left", or "Downloading 12 of 72 MB, 3 MB a second"."""
     if job.cancelling:
         return "Cancelling"
     text = job.stage.capitalize()
-    if job.total > 0:
+    if job.total > 0 and job.stage in BYTE_STAGES:
+        text += f" {model_words.size_text(job.step)} of {model_words.size_text(job.total)}"
+        if job.per_second:
+            text += f", {model_words.size_text(job.per_second)}/s"
+    elif job.total > 0:
         text += f" {job.step}/{job.total}"
     if job.seconds_left is not None:
         text += f", {format_seconds(job.seconds_left)} left"
@@ -161,7 +204,9 @@ def _draw_fixes(layout: bpy.types.UILayout, fixes: Iterable[Fix]) -> None:
 def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
     """Wrapped; the icon stands before the first line."""
     column = layout.column(align=True)
-    lines = textwrap.wrap(text, line_width(context), max_lines=MAX_LINES, placeholder=" …")
+    lines = textwrap.wrap(text, line_width(context))
+    if len(lines) > MAX_LINES:
+        lines[MAX_LINES - LAST_LINES : -LAST_LINES] = ["…"]
     for number, line in enumerate(lines):
         row = column.row()
         if number:

@@ -10,7 +10,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS, ArmatureError, retarget
-from . import compat, controls, mapping
+from . import compat, controls, holding, mapping
 
 Rig = retarget.Rig
 
@@ -110,10 +110,11 @@ def _overruled(armature: bpy.types.Object) -> str:
     rig = find_rig(armature)
     bones = rig.bones.values()
     posed = [bone for bone in map(armature.pose.bones.get, bones) if bone is not None]
+    keyed = {curve.data_path for curve in compat.active_curves(armature)}
     held = [
         bone.name
-        for bone in posed
-        if any(not constraint.mute and constraint.influence > 0 for constraint in bone.constraints)
+        for bone, constraint in holding.holding(armature, bones)
+        if holding.mute_path(bone, constraint) not in keyed
     ]
     if held:
         return (
@@ -130,7 +131,6 @@ def _overruled(armature: bpy.types.Object) -> str:
             f"Drivers of {armature.name!r} set {', '.join(driven)} instead of the take: mute them "
             "in the Drivers editor."
         )
-    keyed = {curve.data_path for curve in compat.active_curves(armature)}
     still = [bone for bone in map(armature.pose.bones.get, rig.still) if bone is not None]
     left = [bone.name for bone in (*posed, *still) if _is_moved(bone, keyed)]
     if left:
@@ -205,7 +205,7 @@ def create_armature(
         collection: where to link it; when omitted the active collection, or the scene's own where
             the active one belongs to another file.
     """
-    metre = _metre(context.scene)
+    metre = metre_of(context.scene)
     heads = metre * retarget.smpl_to_blender(retarget.rest_heads())
     tails = metre * retarget.smpl_to_blender(_rest_tails())
     data = bpy.data.armatures.new(name)
@@ -228,7 +228,7 @@ def create_armature(
     return armature
 
 
-def _metre(scene: bpy.types.Scene) -> float:
+def metre_of(scene: bpy.types.Scene) -> float:
     """Blender units that are one metre in a scene."""
     units = scene.unit_settings
     return 1.0 if units.system == "NONE" else 1.0 / units.scale_length

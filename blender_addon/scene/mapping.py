@@ -20,6 +20,8 @@ MAP_KEY = "kinetype_joints"
 """Custom property of the armature's data: the map that a person made or loaded, as JSON."""
 KNOWN_RIGS = "SMPL, Mixamo, Unreal, VRoid, Rigify or any other body"
 _KEPT = 24
+_FEW_MISSING = 5
+"""Of the joints that are needed; an armature that lacks more of them is no character."""
 _cache: OrderedDict[tuple, tuple[retarget.Rig, retarget.JointMap]] = OrderedDict()
 
 
@@ -173,6 +175,13 @@ def is_body(candidate: bpy.types.Object | None) -> bool:
     if rig.mover:
         return not rig.lacks(candidate.data.bones.keys())
     return not joints.missing
+
+
+def seems_body(armature: bpy.types.Object) -> bool:
+    """Whether an armature is a body, or would be with a few more joints: not a prop."""
+    rig, joints = _found(armature)
+    by_hand = stored_map(armature) is not None
+    return bool(rig.mover) or by_hand or len(joints.missing) <= _FEW_MISSING
 
 
 def _found(armature: bpy.types.Object) -> tuple[retarget.Rig, retarget.JointMap]:

@@ -65,22 +65,28 @@ class Shown:
         self._undone = [bones[name].matrix_local.inverted() for name in self._wanted]
         self._carried = carrier is not None
 
-    def turns(self) -> tuple[np.ndarray, np.ndarray]:
+    def turns(
+        self, posed: bpy.types.bpy_prop_collection | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Turns ``[J, 4]`` away from rest and the pelvis' place ``[3]``, in the armature's space.
 
         Turns are of the 22 joints in a control rig, else of the bones that are keyed.
+
+        Args:
+            posed: the evaluated pose bones, where they are not those of the scene that is shown.
         """
-        away = self._away()
+        away = self._away(posed)
         count = len(self._names)
         base = away[-1].inverted_safe() if self._carried else Matrix()
         away = [base @ turn for turn in away]
         place = np.array(away[count]) @ np.append(self._place, 1.0)
         return np.array([turn.to_quaternion() for turn in away[:count]]), place[:3]
 
-    def _away(self) -> list[Matrix]:
+    def _away(self, posed: bpy.types.bpy_prop_collection | None = None) -> list[Matrix]:
         """What moves each bone away from rest, in the armature's space."""
-        graph = bpy.context.evaluated_depsgraph_get()
-        posed = self._armature.evaluated_get(graph).pose.bones
+        if posed is None:
+            graph = bpy.context.evaluated_depsgraph_get()
+            posed = self._armature.evaluated_get(graph).pose.bones
         matrices = [posed[name].matrix for name in self._wanted]
         return [m @ rest for m, rest in zip(matrices, self._undone, strict=True)]
 

@@ -6,6 +6,7 @@ Only where other controls than the keyed ones move a control rig (IK), it must b
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -13,9 +14,9 @@ import numpy as np
 
 from ..backend_access import InvalidRequest, Motion, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, playing
 from .action import rotation_path, scene_fps
-from .posing import Shown
+from .lookup import by_uid
 
 _CHANNELS = {"rotation_quaternion": 4, "rotation_axis_angle": 4, "rotation_euler": 3, "location": 3}
 
@@ -44,8 +45,39 @@ def frames_of(armature: bpy.types.Object) -> tuple[int, int] | None:
     return (math.floor(first), math.ceil(last)) if last > first else None
 
 
+def keyed_frames(armature: bpy.types.Object, *, selected: bool = False) -> set[int]:
+    """Frames on which the active Action has keys of bones, or selected ones of them."""
+    found: set[int] = set()
+    for curve in compat.active_curves(armature):
+        if not curve.data_path.startswith("pose.bones["):
+            continue
+        points = curve.keyframe_points
+        at = np.empty(2 * len(points), np.float32)
+        points.foreach_get("co", at)
+        chosen = np.ones(len(points), bool)
+        if selected:
+            points.foreach_get("select_control_point", chosen)
+        found.update(np.round(at[::2][chosen]).astype(int).tolist())
+    return found
+
+
 def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Performance:
+    """The active Action of an armature as a motion, at once; see :func:`performance_steps`."""
+    steps = performance_steps(armature, scene)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+def performance_steps(
+    armature: bpy.types.Object, scene: bpy.types.Scene
+) -> Generator[playing.Step, None, Performance]:
     """The active Action of an armature with SMPL bones as motion_135 at the scene's rate.
+
+    A generator that returns it. Only where the rig must be played it yields: after each frame, so
+    that the caller can let Blender draw, or close it, meanwhile.
 
     F-curves are evaluated with their modifiers; a channel that has none keeps its present value.
     Constraints, drivers and NLA strips are not part of it. A control rig that is in another state
@@ -53,8 +85,9 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     as Blender shows it. Nothing of the scene is changed.
 
     Raises:
-        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`.
-        InvalidRequest: there is no Action, or it does not move the bones.
+        ArmatureError: see :func:`armatures.find_bones` and :func:`armatures.body_of`; deleted
+            meanwhile.
+        InvalidRequest: there is no Action, or it does not move the bones; meanwhile it changed.
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
@@ -75,18 +108,20 @@ def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Perf
     if frames is None or not placed:
         raise _nothing(armature)
     at = range(frames[0], frames[1] + 1)
-    played = controls.is_unlike_takes(armature, rig, curves, at)
-    if played:
-        data = _played(Shown(armature), scene, at)
-    elif keyed:
-        rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
+    fps, action = scene_fps(scene), armature.animation_data.action
+    if controls.is_unlike_takes(armature, rig, curves, at):
+        uid = action.session_uid
+        data = yield from playing.play(armature, scene, at)
+        # Blender may have built everything anew meanwhile (undo)
+        action = by_uid(bpy.data.actions, uid)
+        return Performance(Motion(data, fps), frames[0], action, played=True)
+    if keyed:
+        rotations = np.stack([rotations_of(bone, curves, at) for bone in chosen], axis=1)
         moved = chosen[body.root]
-        locations = {moved.name: _values(moved, "location", curves, at)}
+        locations = {moved.name: values_of(moved, "location", curves, at)}
         data = retarget.to_motion(body, rotations, locations)
-    else:
-        raise _nothing(armature)
-    action = armature.animation_data.action
-    return Performance(Motion(data, scene_fps(scene)), frames[0], action, played)
+        return Performance(Motion(data, fps), frames[0], action)
+    raise _nothing(armature)
 
 
 def _nothing(armature: bpy.types.Object) -> InvalidRequest:
@@ -96,27 +131,12 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
     )
 
 
-def _played(shown: Shown, scene: bpy.types.Scene, at: range) -> np.ndarray:
-    """motion_135 of an armature on some frames, as Blender evaluates it there."""
-    turns, places = [], []
-    frame, part = scene.frame_current, scene.frame_subframe
-    try:
-        for now in at:
-            scene.frame_set(now)
-            turn, place = shown.turns()
-            turns.append(turn)
-            places.append(place)
-    finally:
-        scene.frame_set(frame, subframe=part)
-    return shown.motion(np.array(turns), np.array(places))
-
-
-def _rotation(
-    bone: bpy.types.PoseBone, curves: dict[tuple[str, int], bpy.types.FCurve], at: range
+def rotations_of(
+    bone: bpy.types.PoseBone, curves: dict[tuple[str, int], bpy.types.FCurve], at: Sequence[int]
 ) -> np.ndarray:
     """Quaternions ``[T, 4]`` of a bone, whatever its rotation mode."""
     path = rotation_path(bone)
-    values = _values(bone, path, curves, at)
+    values = values_of(bone, path, curves, at)
     if path == "rotation_quaternion":
         return quaternions.normalise(values)
     if path == "rotation_axis_angle":
@@ -124,11 +144,11 @@ def _rotation(
     return quaternions.from_euler(values, bone.rotation_mode)
 
 
-def _values(
+def values_of(
     bone: bpy.types.PoseBone,
     name: str,
     curves: dict[tuple[str, int], bpy.types.FCurve],
-    at: range,
+    at: Sequence[int],
 ) -> np.ndarray:
     """``[T, C]`` of a property of a bone."""
     path = bone.path_from_id(name)

@@ -11,7 +11,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from backend.errors import InternalError, ServiceError  # noqa: E402
+from backend.errors import InternalError, InvalidRequest, ModelNotFound, ServiceError  # noqa: E402
 from backend.wire.control import ModelInfo  # noqa: E402
 from backend.wire.messages import Motion, Progress, Request, Result  # noqa: E402
 
@@ -125,7 +125,7 @@ def test_progress_names_stage_step_and_time_left(addon: SimpleNamespace) -> None
     assert "bpy.ops.kinetype.cancel" in main_panel()
     running_job(addon)
     assert "1 more waiting" in main_panel()
-    job.cancelling = True
+    job.cancelled_at = 0.0
     assert status.progress_text(job) == "Cancelling"
 
 
@@ -178,6 +178,75 @@ def test_warnings_and_messages_are_wrapped_not_cut(addon: SimpleNamespace) -> No
         assert word in tree
 
 
+def test_a_long_warning_keeps_its_last_sentence(addon: SimpleNamespace) -> None:
+    addon.board.warnings = (" ".join(f"Word{number}" for number in range(400)) + " Do this.",)
+    said = drawing.words(main_panel())
+    assert "Word0 " in said and "Do this." in said and "Word200 " not in said
+    assert "bpy.ops.kinetype.dismiss(" in main_panel()
+
+
+def test_an_error_goes_when_its_cause_is_gone(addon: SimpleNamespace) -> None:
+    """Each kind with a change that ends it, and one that does not."""
+    from blender_addon.asking import asked_now
+    from blender_addon.core.errors import ArmatureError
+    from blender_addon.fixes import EnvironmentMissing
+
+    addon.preferences.backend = "IN_PROCESS"
+    settings = addon.settings()
+
+    def other_prompt() -> None:
+        settings.prompt += " and bows"
+
+    def other_model() -> None:
+        settings.custom_model = "someone/else"
+
+    def other_backend() -> None:
+        addon.preferences.device = "cpu"
+
+    def other_character() -> None:
+        bpy.ops.kinetype.add_mannequin()
+
+    for error, keeps, ends in (
+        (InvalidRequest("Too long."), None, other_prompt),
+        (ModelNotFound("No such model."), other_prompt, other_model),
+        (EnvironmentMissing("Not installed."), other_prompt, other_backend),
+        (ArmatureError("It lacks a leg."), other_prompt, other_character),
+        (ServiceError("It died."), other_prompt, None),
+    ):
+        addon.board.report(error, asked_now(bpy.context))
+        if keeps is not None:
+            keeps()
+        assert error.message in drawing.words(main_panel())
+        if ends is not None:
+            ends()
+            assert error.message not in drawing.words(main_panel()), error.message
+
+
+def test_what_was_said_about_a_take_goes_with_it(addon: SimpleNamespace) -> None:
+    take = bpy.data.actions.new("Take")
+    addon.board.message, addon.board.warnings = "1 take in 3 s", ("Far from what it knows.",)
+    addon.board.taken = take.session_uid
+    assert "1 take" in drawing.words(main_panel())
+    bpy.data.actions.remove(take)
+    said = drawing.words(main_panel())
+    assert "1 take" not in said and "Far from" not in said
+
+
+def test_a_hidden_character_is_told_until_it_is_shown(addon: SimpleNamespace) -> None:
+    from blender_addon.scene import armature as armatures
+
+    bpy.ops.kinetype.add_mannequin()
+    character = addon.settings().character
+    character.name = "A character whose long name is wrapped"
+    character.data.pose_position = "REST"
+    warning = armatures.why_unseen(character)
+    addon.board.warnings = (warning,)
+    addon.board.unseen = {warning: character.session_uid}
+    assert "rest position" in drawing.words(main_panel())
+    character.data.pose_position = "POSE"
+    assert "rest position" not in drawing.words(main_panel())
+
+
 def test_a_kept_result_can_be_placed_or_thrown_away(addon: SimpleNamespace) -> None:
     from blender_addon.jobs import Finished
 
@@ -191,12 +260,13 @@ def test_a_kept_result_can_be_placed_or_thrown_away(addon: SimpleNamespace) -> N
 
 def test_a_foreign_armature_is_refused_with_a_way_out(addon: SimpleNamespace) -> None:
     # introspect() cannot read a label that ends with a quote, hence a name that wraps
-    armature = bpy.data.objects.new(
-        "A robot of another kind", bpy.data.armatures.new("A robot of another kind")
-    )
-    bpy.context.scene.collection.objects.link(armature)
-    armature.select_set(True)
-    bpy.context.view_layer.objects.active = armature
+    bpy.ops.kinetype.add_mannequin()
+    armature = bpy.context.active_object
+    armature.name = "A robot of another kind"
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in ("left_knee", "left_ankle", "left_foot"):
+        armature.data.edit_bones.remove(armature.data.edit_bones[bone])
+    bpy.ops.object.mode_set(mode="OBJECT")
     tree = main_panel()
     assert "robot" in tree and "joints" in tree
     assert "bpy.ops.kinetype.use_new_mannequin(" in tree

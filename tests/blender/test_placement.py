@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -24,9 +25,85 @@ def robot() -> bpy.types.Object:
     return found
 
 
-def test_deselecting_a_foreign_armature_is_enough(addon, fake_backend) -> None:
+def incomplete() -> bpy.types.Object:
+    """A character without its left shin, selected and active."""
+    bpy.ops.kinetype.add_mannequin()
+    found = bpy.context.active_object
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in ("left_knee", "left_ankle", "left_foot"):
+        found.data.edit_bones.remove(found.data.edit_bones[bone])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.context.scene.kinetype.character = None
+    return found
+
+
+def test_a_selected_prop_does_not_stand_in_the_way(addon, fake_backend) -> None:
+    """The motion goes to the character, else to a new one; the prop stays selected."""
+    prop = robot()
+    assert placement.find_target(bpy.context) is None
+    generate()
+    character = addon.settings().character
+    assert prop.animation_data is None and character != prop
+    assert bpy.context.selected_objects == [prop]
+    assert placement.find_target(bpy.context) == character
+
+
+def test_what_is_selected_comes_before_the_character_of_the_field(addon, fake_backend) -> None:
+    bpy.ops.kinetype.add_mannequin()
+    first = addon.settings().character
+    bpy.ops.kinetype.add_mannequin()
+    for thing in (first, addon.settings().character):
+        bpy.ops.object.select_all(action="DESELECT")
+        thing.select_set(True)
+        bpy.context.view_layer.objects.active = thing
+        assert placement.find_target(bpy.context) == thing
+
+
+def test_a_new_mannequin_is_used_once(addon, fake_backend) -> None:
+    """The button makes one, beside what is there; the next motions go to it."""
+    incomplete()
+    assert bpy.ops.kinetype.use_new_mannequin() == {"FINISHED"}
+    made = addon.settings().character
+    assert addon.settings().target == "AUTO"
+    generate()
+    generate()
+    assert addon.settings().character == made and len(armatures()) == 2
+
+
+def test_new_mannequins_stand_beside_what_is_there(addon, fake_backend) -> None:
+    bpy.ops.mesh.primitive_cube_add(size=2.0)
+    bpy.ops.mesh.primitive_plane_add(size=40.0)
+    addon.settings().target = "NEW"
+    for _ in range(3):
+        generate()
+    places = sorted(round(thing.location.x) for thing in armatures())
+    assert len(set(places)) == 3 and min(map(abs, places)) >= 2
+    assert min(b - a for a, b in pairwise(places)) >= 1
+    assert all(tuple(thing.location[1:]) == (0.0, 0.0) for thing in armatures())
+
+
+@pytest.mark.parametrize(
+    ("things", "place"),
+    [
+        ([], 0.0),
+        ([((0, 0, 0), (1, 1, 1))], 2.0),
+        ([((0, 0, 0), (40, 40, 3))], 0.0),  # a room, in which it stands
+        ([((0, 0, 0), (3, 3, 0.01))], 0.0),  # a carpet
+        ([((0, 0, 5), (1, 1, 1))], 0.0),  # above its head
+        ([((0, 0, 0), (1, 1, 1)), ((2, 0, 0), (0.5, 0.5, 1))], -2.0),
+    ],
+)
+def test_where_there_is_room(addon, things: list, place: float) -> None:
+    from blender_addon.scene import room
+
+    for where, size in things:
+        bpy.ops.mesh.primitive_cube_add(size=2.0, location=where, scale=size)
+    assert tuple(room.free_place(bpy.context.scene, 1.0)) == (place, 0.0, 0.0)
+
+
+def test_deselecting_an_incomplete_character_is_enough(addon, fake_backend) -> None:
     """As the message says: Blender leaves it active."""
-    foreign = robot()
+    foreign = incomplete()
     with pytest.raises(ArmatureError, match="deselect"):
         placement.find_target(bpy.context)
     bpy.ops.object.select_all(action="DESELECT")

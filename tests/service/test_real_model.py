@@ -30,7 +30,7 @@ def model() -> str:
 def test_both_sessions_make_the_same_motion_and_cancel(model: str) -> None:
     request = Request("a person walks forward", 1.5, seed=4, steps=3, model=model)
     endless = Request("a person walks forward", 4.0, steps=1000, sampler="ddpm", model=model)
-    local = InProcessSession(device="cpu", threads=1, local_files_only=True)
+    local = InProcessSession(device="cpu", threads=1)
     served = ProcessSession(*default_command(device="cpu", threads=1, offline=True))
     try:
         results = []

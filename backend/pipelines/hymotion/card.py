@@ -17,6 +17,7 @@ _MODEL = ModelInfo(
     name="",
     title="",
     licence=LICENCE,
+    excluded_regions=("the European Union", "the United Kingdom", "South Korea"),
     representation="hymotion201",
     fps=30.0,
     min_seconds=20 / 30,

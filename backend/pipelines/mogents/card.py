@@ -43,6 +43,7 @@ CARD = Family(
             title="MoGenTS",
             description="Spatial-temporal joint tokens and masked transformers (Yuan et al. 2024).",
             hub_id="ZeyuLing/hftrainer-mogents-humanml3d",
+            encoder_bytes=605_000_000,
         ),
     ),
     companions=".folder:load_encoder",
