@@ -102,3 +102,12 @@ def test_these_checks_see_something() -> None:
     assert slug("How reliable is FD on 10 x 64 samples") == "how-reliable-is-fd-on-10-x-64-samples"
     shown = [len(re.findall(r"kinetype [a-z-]+ .*--\w", p.read_text("utf-8"))) for p in PAGES]
     assert sum(shown) > 40
+
+
+def test_every_fault_of_the_table_has_its_test() -> None:
+    page = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| test |" not in line]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows]
+    assert len(rows) > 40 and all(named)
+    for file, test in sum(named, []):
+        assert f"def {test}(" in (REPO / file).read_text(encoding="utf-8"), f"{file}::{test}"
