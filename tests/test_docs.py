@@ -111,3 +111,9 @@ def test_every_fault_of_the_table_has_its_test() -> None:
     assert len(rows) > 40 and all(named)
     for file, test in [pair for row in named for pair in row]:
         assert f"def {test}(" in (REPO / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
+def test_the_table_of_models_is_that_of_the_cards() -> None:
+    made = runpy.run_path(str(REPO / "scripts" / "models_table.py"))["table"]()
+    page = (REPO / "docs" / "models.md").read_text(encoding="utf-8")
+    assert made in page, "run scripts/models_table.py"
