@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .fbx .glb .mp4);"
-        " repeatable",
+        help=f"file to write; the suffix picks the format ({motion_options.written()}); repeatable",
     )
     parser.add_argument(
         "--seconds",

@@ -129,6 +129,15 @@ def _read(path: Path) -> tuple[Motion, bool]:
     return _found(path, read_arrays(path), Reading())[:2]
 
 
+def read_notes(path: str | Path) -> dict[str, object]:
+    """What Kinetype wrote into an npz besides the motion; nothing of other makers' files.
+
+    Raises:
+        FormatError: no npz, or notes that are none.
+    """
+    return _meta(Path(path), read_arrays(path))
+
+
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in an ``.npz`` file; see :func:`backend.motion.io.load.read_clip`."""
     from ..steps import Clip
