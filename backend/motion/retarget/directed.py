@@ -138,10 +138,16 @@ def pinned(body: Body, pose: Pose, pins: Sequence[Pin], fps: float) -> Pose:
     goals = {c: pose.places[:, c[2]] + shifts.get(c, 0.0) for c in (*legs, *shifts)}
     active = np.any([np.abs(shift).max(-1) > 0 for shift in shifts.values()], axis=0)
     pelvis = body.of_joint["pelvis"]
+    upright = pose.places[:, pelvis]
+    most = _MOST_LEAN * max(limb_length(body, chain) for chain in shifts)
     for _ in range(_ROUNDS):
         lean = _lean(body, pose, {c: goals[c] for c in shifts}, active, fps)
         if np.any(lean):
-            pose = Pose(pose.turns, carried(body, pose.turns, pose.places[:, pelvis] + lean))
+            # who stands too far away is told so: the feet do not come along
+            lean = pose.places[:, pelvis] - upright + lean
+            far = np.linalg.norm(lean, axis=-1, keepdims=True)
+            lean = lean * np.minimum(1.0, most / np.maximum(far, 1e-9))
+            pose = Pose(pose.turns, carried(body, pose.turns, upright + lean))
         turns = pose.turns.copy()
         for chain, goal in goals.items():
             ahead = 1.0 if chain in legs else -1.0
