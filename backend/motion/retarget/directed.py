@@ -39,13 +39,11 @@ class Pin:
         limb: one of :data:`LIMBS`.
         first: row of the first place.
         places: ``[N, 3]`` in SMPL axes and the skeleton's unit, one a row.
-        strength: share of the way, 0 to 1.
     """
 
     limb: str
     first: int
     places: np.ndarray
-    strength: float = 1.0
 
 
 def chain_of(body: Body, limb: str) -> Chain | None:
@@ -69,7 +67,6 @@ def held(
     rows: Sequence[int],
     wanted: Pose,
     fps: float,
-    strengths: Sequence[float] | None = None,
     *,
     through: bool = False,
 ) -> Pose:
@@ -77,15 +74,12 @@ def held(
 
     Args:
         rows: ascending, inside the pose. wanted: one row for each.
-        strengths: shares of the way, 1 for all when None.
         through: what is amiss on two rows is amiss between them, too; else it fades away.
     """
     at, pelvis = np.asarray(rows, int), body.of_joint["pelvis"]
     turns, places = pose.turns.copy(), pose.places[:, pelvis].copy()
-    share = np.ones(len(at)) if strengths is None else np.asarray(strengths, np.float64)
     turn = quaternions.multiply(wanted.turns, quaternions.conjugate(pose.turns[at]))
-    turn = quaternions.power(turn, share[:, None, None])
-    shift = share[:, None] * (wanted.places[:, pelvis] - places[at])
+    shift = wanted.places[:, pelvis] - places[at]
     turns[at] = quaternions.multiply(turn, turns[at])
     places[at] += shift
     bounds = [-1, *rows, len(turns)]
@@ -165,7 +159,7 @@ def _shift(places: np.ndarray, pin: Pin, fps: float, scale: float) -> np.ndarray
     if not inside.any():
         return out
     rows = rows[inside]
-    out[rows] = pin.strength * (pin.places[inside] - places[rows])
+    out[rows] = pin.places[inside] - places[rows]
     for edge, way in ((rows[0], -1), (rows[-1], 1)):
         distance = float(np.linalg.norm(out[edge])) / scale
         steps = max(1, round(max(_EASE, 1.5 * distance / _LIMB_SPEED) * fps))
