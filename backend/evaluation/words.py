@@ -51,9 +51,6 @@ _GLOVE_HINT = (
     " of github.com/EricGuo5513/HumanML3D and of MDM)."
 )
 
-DIMENSIONS = 300
-"""Of a word's vector."""
-
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -81,7 +78,7 @@ class Vocabulary:
             raise ArtifactError(
                 f"The word vectors in {folder} cannot be read: {error}.", _GLOVE_HINT
             ) from error
-        fits = vectors.ndim == 2 and vectors.shape[1] == DIMENSIONS and "unk" in rows
+        fits = vectors.ndim == 2 and "unk" in rows
         if not fits or not 0 <= min(rows.values()) <= max(rows.values()) < len(vectors):
             raise ArtifactError(
                 f"{folder} holds {list(vectors.shape)} vectors for {len(rows)} words.", _GLOVE_HINT

@@ -61,6 +61,7 @@ def apply_motion(
     feet: float = 0.0,
     here: bool = False,
     twists: bool = False,
+    hands: float = 0.0,
     shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
@@ -77,6 +78,7 @@ def apply_motion(
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
         twists: let twist bones of the arms take their share of the roll.
+        hands: how firmly hands that touch the body in the motion touch it here, 0 to 1.
         shape: what becomes of the pose before it is keyed.
 
     Returns:
@@ -91,7 +93,7 @@ def apply_motion(
     body = armatures.body_of(armature, rig, twists=twists)
     fps = scene_fps(scene)
     pose = retarget.performed(
-        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here
+        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here, hands=hands
     )
     keys = retarget.keys_of(body, shape(body, pose), fps)
     start = scene.frame_current if start_frame is None else start_frame

@@ -295,20 +295,23 @@ def _interruptible() -> Iterator[threading.Event]:
     if not bpy.app.background or threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
-    before = {
-        number: signal.signal(number, lambda *_: interrupted.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    came: list[int] = []
+
+    def note(number: int, *_: object) -> None:
+        came.append(number)
+        interrupted.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupted
     finally:
         for number, handler in before.items():
             # None: Blender's own handler, which Python cannot name
             signal.signal(number, handler or _DEFAULT[number])
-    if interrupted.is_set():
-        ask = before[signal.SIGINT]
-        if callable(ask):  # a program may want to hear of it only once
-            ask(signal.SIGINT, None)
+    if came:
+        ask = before[signal.Signals(came[0])]
+        if callable(ask):  # the program tells its ends apart, and may want to hear of one only
+            ask(came[0], None)
         raise KeyboardInterrupt
 
 

@@ -8,6 +8,7 @@ was asked for a while, and takes the folder with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -26,6 +27,9 @@ from .restricted_pickle import Refused
 VALUES, ARRAYS, READY = "values.json", "arrays.bin", "ready"
 KINDS = {TooMuch: "too_much", Refused: "refused"}
 _MEMORY = ("reading it takes far more memory than its size explains.", "Get it from its authors.")
+
+
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def main() -> NoReturn:
@@ -73,7 +77,8 @@ def _answer(request: dict[str, object], folder: Path) -> dict[str, object]:
     except MemoryError:
         return {"kind": "too_much", "message": _MEMORY[0], "hint": _MEMORY[1]}
     except OSError as error:
-        return {"kind": "os", "message": error.strerror or str(error), "hint": "Check the path."}
+        hint = "Free some space for temporary files." if error.errno in _FULL else "Check the path."
+        return {"kind": "os", "message": error.strerror or str(error), "hint": hint}
     except Exception as error:  # what a damaged file raises depends on where the damage is
         said = f"it is not a readable file of its kind ({type(error).__name__}: {error})."
         return {"kind": "format", "message": said[:500], "hint": "Get it again."}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Packer:
 
     def _array(self, value: np.ndarray) -> object:
         at = self._arrays.tell()
-        np.ascontiguousarray(value).tofile(self._arrays)
+        self._arrays.write(np.ascontiguousarray(value).data)
         return {"": "array", "of": [at, value.dtype.str, list(value.shape)]}
 
 
@@ -100,7 +100,7 @@ def unpack(value: object, arrays: np.ndarray, place: Place) -> object:
     if kind in ("dict", "namespace"):
         found = {name: unpack(part, arrays, place) for name, part in inner.items()}
         return found if kind == "dict" else argparse.Namespace(**found)
-    parts = [unpack(part, arrays, place) for part in inner]
+    parts: list[Any] = [unpack(part, arrays, place) for part in inner]
     if kind == "pairs":
-        return dict(map(tuple, parts))
+        return {key: part for key, part in parts}  # noqa: C416 (JSON has lists, not pairs)
     return {"tuple": tuple, "set": set, "frozenset": frozenset}[kind](parts)

@@ -134,8 +134,13 @@ def _ask(request: dict[str, object], seconds: float) -> tuple[Any, np.ndarray]:
         raise TooMuch("it ended the process that read it.", _HINT)
     if answer:
         raise _error(answer)
-    text = (_child.folder / VALUES).read_text(encoding="utf-8")
-    return json.loads(text), np.fromfile(_child.folder / ARRAYS, np.uint8)
+    try:
+        text = (_child.folder / VALUES).read_text(encoding="utf-8")
+        return json.loads(text), np.fromfile(_child.folder / ARRAYS, np.uint8)
+    except OSError as error:
+        raise FormatError(
+            f"what was found in it is gone ({error.strerror}).", "Read it again."
+        ) from error
 
 
 def _error(answer: dict[str, str]) -> FormatError:
@@ -153,7 +158,13 @@ class _Child:
     """The process, and its folder."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="kinetype-open-"))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="kinetype-open-"))
+        except OSError as error:
+            raise FormatError(
+                f"there is no place for temporary files ({error.strerror}).",
+                "Free some space, or set TMPDIR to a folder that you can write to.",
+            ) from error
         self._owner = os.getpid()
         self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = self._started()

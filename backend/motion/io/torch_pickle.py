@@ -133,7 +133,7 @@ def _typed(make: object, kind: object, arguments: object, state: object) -> obje
     """A tensor of a class of its own: as the plain tensor that it is."""
     if make not in (_tensor_2, _tensor_3, _parameter) or not isinstance(arguments, tuple):
         raise ValueError("a tensor that is made in another way")
-    return make(*arguments)  # type: ignore[operator]
+    return make(*arguments)
 
 
 def _other_tensor(*arguments: object) -> object:
@@ -159,9 +159,9 @@ def _members(values: object = ()) -> set[object]:
 
 
 def _complex(real: object = 0, imaginary: object = 0) -> complex:
-    if not all(isinstance(part, int | float) for part in (real, imaginary)):
+    if not isinstance(real, int | float) or not isinstance(imaginary, int | float):
         raise ValueError("a complex number of other things")
-    return complex(real, imaginary)  # type: ignore[arg-type]
+    return complex(real, imaginary)
 
 
 _NAMES: dict[str, object] = {

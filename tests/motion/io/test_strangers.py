@@ -116,6 +116,34 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
             strangers.read_arrays(tmp_path / "pipe.pkl")
 
 
+def _run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[3],
+        timeout=300,
+    )
+
+
+@posix
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    large = _pickled(tmp_path / "large.pkl", {"a": np.zeros(2**17)})
+    script = (
+        "import resource, sys\n"
+        "from backend.errors import FormatError\n"
+        "from backend.motion.io import strangers\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))  # as where nothing is left\n"
+        "try:\n"
+        "    strangers.read_arrays(sys.argv[1])\n"
+        "except FormatError as error:\n"
+        "    print(error)\n"
+    )
+    done = _run(script, large)
+    assert "it cannot be read: File too large. Free some space" in done.stdout, done.stderr
+
+
 @posix
 def test_a_killed_program_leaves_no_reader_behind(good: Path) -> None:
     script = (
@@ -125,13 +153,6 @@ def test_a_killed_program_leaves_no_reader_behind(good: Path) -> None:
         "print(strangers._child.folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(good)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).resolve().parents[3],
-        timeout=300,
-    )
+    done = _run(script, good)
     assert done.returncode == -signal.SIGKILL and done.stdout.strip(), done.stderr
     assert _gone(Path(done.stdout.strip()))
