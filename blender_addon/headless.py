@@ -93,6 +93,7 @@ def export(
     fps: float | None = None,
     character: CharacterFile | None = None,
     frames: tuple[int, int] | None = None,
+    clip: bool = False,
     on_progress: OnProgress | None = None,
     on_warning: character_scene.Warn = lambda _: None,
 ) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def export(
             when None.
         character: whose file is opened.
         frames: the first and the last to render, by the numbers of the scene; all when None.
+        clip: that the motion has none of them is no error.
 
     Returns:
         ``{"frames": rendered, "first": its number, "of": in all, "fps": fps, "seconds": s}``.
@@ -144,7 +146,8 @@ def export(
         exporting.write(bpy.context, bpy.context.object, path)
         report("exporting", 1, 1)
     if outputs.mp4 or outputs.frames:
-        _limit(scene, frames)
+        if not _limit(scene, frames, clip):
+            return {"frames": 0, "first": scene.frame_start, "of": total, "fps": scene_fps(scene)}
         if render.engine_of(scene) == "eevee":
             report("compiling shaders for the first frame", 0, 1)
     if outputs.mp4 is not None:
@@ -160,17 +163,20 @@ def export(
     }
 
 
-def _limit(scene: bpy.types.Scene, frames: tuple[int, int] | None) -> None:
-    """Render only these frames; the saved file has all of them."""
+def _limit(scene: bpy.types.Scene, frames: tuple[int, int] | None, clip: bool) -> bool:
+    """Render only these frames; the saved file has all of them. False where there are none."""
     if frames is None:
-        return
+        return True
     first, last = max(frames[0], scene.frame_start), min(frames[1], scene.frame_end)
+    if first > last and clip:
+        return False
     if first > last:
         raise InvalidRequest(
             f"The motion has no frames {frames[0]} to {frames[1]}.",
             f"Its frames are {scene.frame_start} to {scene.frame_end}.",
         )
     scene.frame_start, scene.frame_end = first, last
+    return True
 
 
 def check_settings(settings: render.RenderSettings, fps: float | None) -> None:
@@ -315,6 +321,7 @@ def _export(
         fps=options.fps,
         character=character,
         frames=tuple(options.range) if options.range else None,
+        clip=options.clip,
         on_progress=lambda stage, step, total: emit(
             "progress", stage=stage, step=step, total=total
         ),
@@ -368,6 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--armature", help="its armature, where it has several")
     parser.add_argument("--camera", help="one of its cameras, or 'stage'")
     parser.add_argument("--range", type=int, nargs=2, metavar="N", help="frames to render")
+    parser.add_argument("--clip", action="store_true", help="a range without frames is no error")
     parser.add_argument("--check", type=Path, help="JSON list of what to try instead")
     parser.add_argument("--follow-stdin", action="store_true", help="end when the input ends")
     add_render_options(parser)

@@ -26,7 +26,7 @@ from .backend_access import (
 )
 from .causes import Asked
 from .client.session import Session
-from .fixes import Fix, fixes_for
+from .fixes import Fix, fixes_for, hint_of
 from .told import Told, told_of
 
 STOP_SECONDS = 3.0
@@ -56,7 +56,7 @@ class Notice:
     @classmethod
     def of(cls, error: KinetypeError, asked: Asked | None = None) -> Notice:
         """The notice of an error, with its buttons, and in which circumstances it came up."""
-        message, hint, detail = error.message, error.hint, error.detail
+        message, hint, detail = error.message, hint_of(error), error.detail
         return cls(message, hint, fixes_for(error), detail, type(error), asked)
 
     def stands(self, now: Asked) -> bool:

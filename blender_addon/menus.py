@@ -9,9 +9,10 @@ from __future__ import annotations
 import bpy
 
 from . import placement, prompt_history
+from .backend_access import load_motion
 from .operators import CLASSES as OPERATORS
 
-LABEL = "Kinetype Motion (.npz, .bvh, .npy)"
+LABEL = "Kinetype Motion (.npz, .bvh, .npy, .pkl)"
 MENU = "KINETYPE_MT_main"
 _SHOWN_CHARS = 60
 
@@ -158,7 +159,7 @@ class KINETYPE_FH_motion(bpy.types.FileHandler):
     bl_idname = "KINETYPE_FH_motion"
     bl_label = "Kinetype Motion"
     bl_import_operator = "kinetype.import_motion"
-    bl_file_extensions = ".npz;.npy;.bvh"
+    bl_file_extensions = ";".join(load_motion("io.formats").readable())
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

@@ -240,6 +240,7 @@ def _keyed(
         placement.played,
         _constraints_of(motion),
         direction,
+        settings.hands,
     )
     take = keying.key(armature, motion, source, how)
     if "loop" in finish:  # the frame after the last is the first again

@@ -183,6 +183,15 @@ class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    hands: FloatProperty(
+        name="Hand Contact",
+        description="How firmly hands that touch the body in the motion (on the hips, on the head,"
+        " each other) touch it on this body; 0 leaves them where the length of its arms puts them",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     twists: BoolProperty(
         name="Twist Bones",
         description="Twist bones of the arms take their share of the roll; off leaves them to the"

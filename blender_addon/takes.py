@@ -11,7 +11,9 @@ from typing import Any
 
 import bpy
 
+from . import model_list
 from .backend_access import InvalidRequest, Request, limits
+from .client.replies import drawable, kept_notes
 from .jobs import REQUEST_KEY
 from .properties import KinetypeSettings, settings_of
 from .scene import action as actions
@@ -182,9 +184,10 @@ def _plays(strips: Iterable[bpy.types.NlaStrip], action: bpy.types.Action) -> bo
 
 def info_of(action: bpy.types.Action) -> TakeInfo | None:
     """What is stored on an Action; None if Kinetype did not make it or it was tampered with."""
-    meta = actions.read_description(action)
-    if meta is None:
+    stored = actions.read_description(action)
+    if stored is None:
         return None
+    meta = kept_notes(stored)  # the file may be anybody's
     seed = meta.get("seed")
     return TakeInfo(
         prompt=str(meta.get("prompt", "")),
@@ -231,6 +234,15 @@ def request_of(action: bpy.types.Action) -> Request:
         sampler=params.get("sampler"),
         cleanup=bool(info.meta.get("cleanup", True)),
     ).validated()
+
+
+def foreign_model(action: bpy.types.Action) -> str:
+    """The model of a take that is in no list: a hub id or path out of a file; '' for others."""
+    info = info_of(action)
+    stored = info.meta.get(REQUEST_KEY) if info is not None else None
+    named = stored.get("model") if isinstance(stored, dict) else info.model if info else ""
+    name = str(named or "")
+    return "" if not name or model_list.find(name) else drawable(name, 200)
 
 
 def summary(action: bpy.types.Action) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InternalError, KinetypeError, NoMotion
+from ..errors import InternalError, KinetypeError, NoMotion, OutputError
 from ..motion import cleanup, convert
 from ..motion.io import body_checks, bvh_motionstreamer, formats, load
 from ..motion.io.atomic import atomic_path, remove_leftovers
@@ -140,6 +140,10 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
                 job.destination.unlink(missing_ok=True)
                 journal.append(log, record)
         return record
+    except OutputError as error:
+        cause = error.__cause__
+        why = (cause.strerror if isinstance(cause, OSError) else None) or error.message
+        failure: KinetypeError = OutputError(f"{job.name} cannot be written: {why}", error.hint)
     except KinetypeError as error:
         failure = error
     except Exception as error:

@@ -12,6 +12,7 @@ from .motion_options import add_bvh_unit
 
 if TYPE_CHECKING:
     from ..batch.conversion_settings import ConversionSettings
+    from ..batch.workers import Workers
 
 HELP = "convert motion files between representations"
 SUMMARY = "convert_summary.json"
@@ -21,8 +22,8 @@ _ALIASES = {"bvh": ("motion135", "bvh"), "amass": ("motion135", "npz")}
 """Targets that name a file format; both hold motion_135."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+def add_arguments(parser: argparse.ArgumentParser, *, workers: bool = True) -> None:
+    """Options of the command; those of who does the work are added here or by ``batch``."""
     parser.add_argument("input", type=Path, metavar="IN", help="file, or folder of files")
     parser.add_argument("output", type=Path, metavar="OUT", help="file, or folder")
     parser.add_argument(
@@ -86,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-existing", action="store_true", help="go on where an earlier run ended"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    if workers:
+        parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -112,9 +114,9 @@ def add_ik(parser: argparse.ArgumentParser, *, default: str) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, workers: Workers | None = None) -> int:
     """Convert, print the summary as JSON; 1 when a file failed."""
-    from ..batch import conversion, journal
+    from ..batch import conversion, journal, preflight
     from ..batch.workers import Workers
     from ..motion.io import formats
     from ..wire.messages import Progress
@@ -126,13 +128,16 @@ def run(options: argparse.Namespace) -> int:
     jobs = conversion.plan(options.input, options.output, settings)
     many = options.input.is_dir() or len(jobs) > 1
     folder = options.output if many else None
+    if folder:
+        # outputs are about as large as their inputs
+        preflight.check_space(folder, sum(job.source.stat().st_size for job in jobs))
     with console.ProgressBars(quiet=options.quiet) as bars:
         records = conversion.run(
             jobs,
             settings,
             log=folder / journal.NAME if folder else None,
             skip_existing=options.skip_existing,
-            workers=Workers(count=options.workers, here=True),
+            workers=workers or Workers(count=options.workers, here=True),
             on_done=lambda done, total: bars.update(Progress("", "converting", done, total)),
         )
     summary = conversion.summarise(records, settings)

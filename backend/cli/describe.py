@@ -19,7 +19,11 @@ HELP = "say in words what happens in motion files"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="motion file (.npz .bvh .npy)"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help=f"motion file ({motion_options.readable()})",
     )
     parser.add_argument(
         "--model",

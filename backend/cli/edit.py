@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import motion_options
+from . import directing, motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Motion, Request
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joints to make anew, the rest stays: upper, lower, arms, left_arm, head, ...",
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
+    directing.add_arguments(parser)
     motion_options.add_sampling(parser, sampler="ddpm")
     motion_options.add_quality(parser)
     parser.add_argument(
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         blender.find()
     request = _request(options, motion_options.read_motion(options.input, options.fps))
     [edited] = motion_options.ask(options, request).motions
+    directing.tell([edited])
     motion_options.write_motions([(edited, planned)], quiet=options.quiet, bvh_unit=unit)
     return 0
 
@@ -155,4 +157,6 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         steps=options.steps,
         sampler=options.sampler,
         cleanup=not options.no_cleanup,
+        constraints=directing.read(options, motion.fps),
+        correct=not options.no_correct,
     ).validated()

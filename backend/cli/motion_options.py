@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest, KinetypeError, ModelAbsent
+from ..motion.io import formats
 from ..wire import limits
 from . import console
 
@@ -21,16 +22,26 @@ MIN_FPS, MAX_FPS = 1, 240
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """The motion that goes in and the files that come out."""
-    parser.add_argument("input", type=Path, metavar="IN", help="motion file (.npz .bvh .npy)")
+    parser.add_argument("input", type=Path, metavar="IN", help=f"motion file ({readable()})")
     parser.add_argument(
         "--out",
         type=Path,
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write (.npz .bvh .npy .blend .fbx .glb .mp4); repeatable",
+        help=f"file to write ({written()}); repeatable",
     )
     add_bvh_unit(parser)
+
+
+def readable() -> str:
+    """Suffixes of files that are read, for help texts."""
+    return " ".join(formats.readable())
+
+
+def written() -> str:
+    """Suffixes of files that are written, for help texts."""
+    return " ".join((*formats.writable(), *formats.of_blender()))
 
 
 def add_bvh_unit(parser: argparse.ArgumentParser) -> None:
@@ -170,7 +181,7 @@ def read_motion(path: Path, fps: float | None) -> Motion:
         for step in clip.lossy_steps:
             console.note(f"{path.name}: {step.name} loses {step.loses}")
     # what an edit tells of the motion that it began with
-    told = npz.read_at_own_rate(path).meta if path.suffix.lower() == ".npz" else {}
+    told = npz.read_notes(path) if path.suffix.lower() == ".npz" else {}
     return Motion(clip.data, clip.fps, {**told, "source": path.name})
 
 

@@ -203,7 +203,9 @@ def find_info(
     if release is not None:
         path = str(Path(name_or_path).expanduser())
         about = replace(release.model, name=str(name_or_path), path=path, family=release.name)
-        return replace(about, abilities=("sample",), options=("steps", "sampler"), size_bytes=0)
+        return replace(
+            about, abilities=("sample",), constraints=(), options=("steps", "sampler"), size_bytes=0
+        )
     check(name_or_path)
     entry = _entries().get(str(name_or_path))
     if entry is not None and entry.loader is not None:
@@ -338,6 +340,7 @@ def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
             family=family.name,
             abilities=about.abilities,
             options=about.options,
+            constraints=about.constraints,
             qualities=about.qualities,
             commercial_use=info.commercial_use or str(values.get("commercial_use") or ""),
             excluded_regions=info.excluded_regions or about.excluded_regions,

@@ -90,10 +90,8 @@ class Engine:
                 result = verbs.answer(loaded, info, request, report)
         except KinetypeError:
             raise
-        except MemoryError as error:
-            raise _out_of_memory(error) from error
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":
+            if _is_out_of_memory(error):
                 raise _out_of_memory(error) from error
             package = missing_package(error)
             if package:
@@ -139,10 +137,16 @@ class Engine:
             return
         try:
             import torch
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingDependency(
                 "PyTorch is not installed in this Python.",
                 "Install it (pip install torch), or choose another backend in the preferences.",
+                str(error),
+            ) from error
+        except (ImportError, OSError) as error:  # it is there, and the system cannot load it
+            raise MissingDependency(
+                f"PyTorch is installed, but cannot be loaded: {error}.",
+                "Close other programs, or install it again.",
                 str(error),
             ) from error
         self._device = choose_device(self._device)
@@ -177,6 +181,16 @@ def default_threads() -> int | None:
     else:
         cores = os.cpu_count() or 1
     return max(1, min(cores, MAX_THREADS))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Of Python, of a GPU, or of PyTorch's own memory on the CPU, which is a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(
+        part in text for part in ("can't allocate memory", "not enough memory", "out of memory")
+    )
 
 
 def _check_memory(info: ModelInfo) -> None:

@@ -44,8 +44,14 @@ def check(request: Request) -> ModelInfo:
         edit_requests.check(request)
     info = registry.find_info(request.model, local_files_only=True, as_released=verb == "sample")
     info.check_able(verb, registry.list_models())
+    if request.constraints or request.segments:
+        from . import directing
+
+        directing.check_time(request)
     if request.constraints:
-        info.check_able("constrain", registry.list_models())
+        directing.check(request, info, registry.list_models())
+    if request.segments:
+        info.check_able("segments", registry.list_models())
     if request.estimate_length:
         info.check_able("estimate_length", registry.list_models())
     elif verb == "generate" and registry.model_info(request.model) is not None:
@@ -71,7 +77,12 @@ def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress
     found = _checked(_made(loaded.pipeline, request, info, report), request)
     if request.cleanup and request.edit is None:  # an edit locks the feet of what it made
         report(Progress(request.id, "cleaning up"))
-        found = [_cleaned(motion) for motion in found]
+        found = [_cleaned(motion, request) for motion in found]
+    if request.constraints:
+        from . import directing
+
+        report(Progress(request.id, "correcting" if request.correct else "measuring"))
+        found = [directing.directed(motion, request) for motion in found]
     found = stamped(found, request, info, loaded.fingerprint, unread)
     report(Progress(request.id, "scoring"))
     # scored before: a foot that stands slides in place, and that is right
@@ -134,10 +145,15 @@ def _checked(motions: Iterable[Motion], request: Request) -> list[Motion]:
     return found
 
 
-def _cleaned(motion: Motion) -> Motion:
+def _cleaned(motion: Motion, request: Request) -> Motion:
     from ..motion import cleanup
 
-    data = cleanup.default_cleanup(motion.data, fps=motion.fps)
+    if motion.meta.get("cleanup"):  # masked sampling has locked the feet around what is kept
+        return motion
+    if request.constraints:  # these stand on the floor of the room
+        data = cleanup.lock_feet(cleanup.smooth(motion.data, fps=motion.fps), fps=motion.fps)
+    else:
+        data = cleanup.default_cleanup(motion.data, fps=motion.fps)
     return Motion(data, motion.fps, {**motion.meta, "cleanup": True})
 
 

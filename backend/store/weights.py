@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ArtifactError
 from ..motion.io.atomic import atomic_path
+from ..motion.io.bounds import MAX_HEADER_BYTES
 from . import watch
-from .bounds import MAX_HEADER_BYTES
 from .config_files import COPY_HINT
 
 Network = TypeVar("Network", bound=nn.Module)

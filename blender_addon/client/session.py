@@ -28,6 +28,7 @@ from ..backend_access import (
     codec,
     control,
 )
+from . import replies
 from .logfile import LogFile
 
 State = Literal["stopped", "starting", "ready", "busy", "dead"]
@@ -37,6 +38,8 @@ itself, not about one request."""
 
 RESTART_HINT = "Press Restart."
 STOP_SECONDS = 3.0
+MAX_EVENTS = 1000
+"""Progress and other news that wait to be looked at; more of it is left out."""
 
 
 class Link(Protocol):
@@ -66,6 +69,7 @@ class Session(ABC):
         self._link: Link | None = None
         self._ready = False
         self._error: KinetypeError | None = None
+        self._asked: dict[str, Request | ModelTask] = {}
         self._cancelling: dict[str, bool] = {}
 
     @property
@@ -120,7 +124,7 @@ class Session(ABC):
             if job.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
             self._live_link().send(job)
-            self._cancelling[job.id] = False
+            self._asked[job.id], self._cancelling[job.id] = job, False
         return job.id
 
     def cancel(self, request_id: str) -> None:
@@ -203,6 +207,7 @@ class Session(ABC):
         with self._lock:
             if link is not self._link:
                 return
+            message = replies.bounded(message)
             if isinstance(message, control.Ready):
                 self._ready = True
             elif isinstance(message, control.Log):
@@ -214,12 +219,19 @@ class Session(ABC):
                 if message.id not in self._cancelling:
                     return
                 cancelled = self._cancelling.pop(message.id)
+                asked = self._asked.pop(message.id)
                 if cancelled and isinstance(message, Result):
                     # it was finished when the cancel arrived; the person does not want it
                     message = Failure(message.id, "cancelled", "Cancelled.")
+                elif isinstance(message, Result):
+                    message = replies.checked(message, asked)
+                self._events.put(message)
+                return
             elif not isinstance(message, Models):
                 return
-            self._events.put(message)
+            # a backend that floods must not fill the memory; what ends a request is never lost
+            if self._events.qsize() < MAX_EVENTS:
+                self._events.put(message)
 
     def _ended(self, link: Link, error: KinetypeError) -> None:
         """The backend is gone although nobody stopped it, on a thread of the link."""
@@ -235,6 +247,7 @@ class Session(ABC):
         for request_id in self._cancelling:
             self._events.put(Failure(request_id, code, message, hint, detail))
         self._cancelling.clear()
+        self._asked.clear()
 
 
 def internal_error(error: Exception) -> InternalError:

@@ -13,7 +13,7 @@ from ..scene import action as actions
 from ..scene import cleaning, comparing, compat, retiming
 from .base import KinetypeOperator
 from .generate import new_seed, submit
-from .takes import TakeOperator, assign, character_of
+from .takes import AgainOperator, TakeOperator, assign, character_of
 
 
 class KINETYPE_OT_take_star(TakeOperator):
@@ -28,7 +28,7 @@ class KINETYPE_OT_take_star(TakeOperator):
         takes.set_star(action, not takes.has_star(action))
 
 
-class KINETYPE_OT_take_reseed(TakeOperator):
+class KINETYPE_OT_take_reseed(AgainOperator):
     """Make this take again with another seed and the same prompt and settings, as a new take"""
 
     bl_idname = "kinetype.take_reseed"
@@ -37,7 +37,7 @@ class KINETYPE_OT_take_reseed(TakeOperator):
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         takes.refuse_edit(action)
-        request = takes.request_of(action)
+        request = self.request(action)
         request = replace(request, id=messages.new_id(), seed=new_seed(request.samples))
         start = round(action.curve_frame_range[0])
         submit(context, request, placement.capture(context, start_frame=start))

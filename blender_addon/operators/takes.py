@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import model_list, placement, shape_settings, takes
 from ..backend_access import InvalidRequest, KinetypeError, Request, messages
@@ -180,7 +180,41 @@ class KINETYPE_OT_take_delete(TakeOperator):
         takes.delete(context.scene, [action])
 
 
-class KINETYPE_OT_take_regenerate(TakeOperator):
+class AgainOperator(TakeOperator):
+    """Shared by the operators that use what a take was made from: a file may be a stranger's, and
+    the hub id or path of a model that it names is asked about before anything loads it.
+    """
+
+    trusted: BoolProperty(
+        name="Trust the Model",
+        description="Use a model in no list, which the file names by hub id or path",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        action = self.chosen(context)
+        model = takes.foreign_model(action) if action is not None else ""
+        if not model:
+            return self.execute(context)
+        self.trusted = True
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            message=f"This file names the model {model!r}, which is in no list. Use it?",
+        )
+
+    def request(self, action: bpy.types.Action) -> Request:
+        """What made the take; :class:`InvalidRequest` where its model must be trusted first."""
+        model = takes.foreign_model(action)
+        if model and not self.trusted:
+            raise InvalidRequest(
+                f"{action.name!r} names the model {model!r}, which is in no list.",
+                "Press the button and confirm it, or say trusted=True in a script.",
+            )
+        return takes.request_of(action)
+
+
+class KINETYPE_OT_take_regenerate(AgainOperator):
     """Make this take again with its prompt, seed and settings, as a new take"""
 
     bl_idname = "kinetype.take_regenerate"
@@ -190,11 +224,11 @@ class KINETYPE_OT_take_regenerate(TakeOperator):
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
         takes.refuse_edit(action)
         start = round(action.curve_frame_range[0])
-        request = replace(takes.request_of(action), id=messages.new_id())
+        request = replace(self.request(action), id=messages.new_id())
         submit(context, request, placement.capture(context, start_frame=start))
 
 
-class KINETYPE_OT_take_recall(TakeOperator):
+class KINETYPE_OT_take_recall(AgainOperator):
     """Copy this take's prompt, seed and settings into the panel"""
 
     bl_idname = "kinetype.take_recall"
@@ -202,7 +236,7 @@ class KINETYPE_OT_take_recall(TakeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        request = takes.request_of(action)
+        request = self.request(action)
         recall(settings_of(context.scene), request)
 
 

@@ -23,6 +23,8 @@ SEED_KEY = "kinetype_seed"
 MODEL_KEY = "kinetype_model"
 PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
+MAX_PARAMS = 1_000_000
+"""Characters of that text; the longest list of constraints takes a tenth of them."""
 MADE_KEY = "kinetype_made"
 RATE_KEY = "kinetype_fps"
 CHARACTER_KEY = "kinetype_character"
@@ -59,6 +61,7 @@ def apply_motion(
     feet: float = 0.0,
     here: bool = False,
     twists: bool = False,
+    hands: float = 0.0,
     shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
@@ -75,6 +78,7 @@ def apply_motion(
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
         twists: let twist bones of the arms take their share of the roll.
+        hands: how firmly hands that touch the body in the motion touch it here, 0 to 1.
         shape: what becomes of the pose before it is keyed.
 
     Returns:
@@ -89,7 +93,7 @@ def apply_motion(
     body = armatures.body_of(armature, rig, twists=twists)
     fps = scene_fps(scene)
     pose = retarget.performed(
-        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here
+        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here, hands=hands
     )
     keys = retarget.keys_of(body, shape(body, pose), fps)
     start = scene.frame_current if start_frame is None else start_frame
@@ -343,7 +347,7 @@ def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        values = json.loads(text)
-    except ValueError:
+        values = json.loads(text) if len(text) <= MAX_PARAMS else None
+    except (ValueError, RecursionError):  # what a file says may be made to break its reader
         return None
     return values if isinstance(values, dict) else None

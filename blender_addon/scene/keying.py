@@ -23,7 +23,7 @@ class Keying:
     """How results are keyed.
 
     Attributes:
-        feet, twists: see :func:`actions.apply_motion`.
+        feet, twists, hands: see :func:`actions.apply_motion`.
         played: see :class:`.reading.Performance`.
         wanted: the constraints of the request.
     """
@@ -35,6 +35,7 @@ class Keying:
     played: bool = False
     wanted: Sequence[Mapping[str, Any]] = ()
     direction: Direction | None = None
+    hands: float = 0.0
 
 
 def key(
@@ -87,6 +88,7 @@ def key(
             feet=how.feet,
             here=not how.wanted,
             twists=how.twists,
+            hands=how.hands,
             shape=shape,
         )
     else:

@@ -105,7 +105,7 @@ def check(clip: Clip, what: str, *, force: bool = False) -> Clip:
     if far and not force:
         raise FormatError(
             f"{what} was read, and is no motion of a person: {_said(far[0], clip.checks[far[0]])}",
-            "If it is one all the same, read it by force (--force).",
+            "If it is one all the same, read it by force: kinetype convert IN OUT --force.",
         )
     return replace(clip, warnings=(*clip.warnings, *doubts(clip.checks)))
 
@@ -120,7 +120,7 @@ def check_fit(error_mm: float, what: str, *, force: bool = False) -> tuple[str, 
     if _above(checks, "ik_error_mm", 1) and not force:
         raise FormatError(
             f"{what}: no pose of a person fits its joints, the best is {error_mm:.0f} mm away.",
-            "If they are those of a person all the same, read them by force (--force).",
+            "If they are a person's all the same, read them by force: kinetype convert --force.",
         )
     return doubts(checks)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import FormatError
-from .pickle_scan import MAX_BYTES, Node, TooMuch, scan
+from .bounds import MAX_JOBLIB_BYTES, MAX_PICKLE_BYTES
+from .pickle_scan import Node, TooMuch, scan
 
 WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 _CLASS = WRAPPER.rpartition(".")[2].encode()
-_MAX_UNPACKED = 2**30
 _COMPRESSED = {b"\x78": "", b"\x1f\x8b": "", b"BZh": "bzip2", b"\xfd7z": "xz", b"\x5d\0\0": "lzma",
                b"\x04\x22\x4d\x18": "lz4"}  # fmt: skip
 """First bytes; those with a name are not read."""
@@ -39,8 +39,8 @@ def read(source: Path | bytes, start: int = 0) -> tuple[bytes, list[bytes]]:
         OSError: of reading the file.
     """
     size = source.stat().st_size if isinstance(source, Path) else len(source)
-    if size > MAX_BYTES:
-        raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
+    if size > MAX_PICKLE_BYTES:
+        raise TooMuch(f"it is larger than {MAX_PICKLE_BYTES // 2**30} GB.", _HINT)
     whole = source.read_bytes() if isinstance(source, Path) else source
     data = _unpacked(whole[start:])
     if _CLASS not in data:
@@ -57,9 +57,9 @@ def _unpacked(data: bytes) -> bytes:
         raise FormatError(f"it is compressed with {method}, which is not read.", _HINT)
     try:
         unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
-        out = unpacker.decompress(data, _MAX_UNPACKED)
+        out = unpacker.decompress(data, MAX_JOBLIB_BYTES)
         if unpacker.unconsumed_tail:
-            raise TooMuch(f"it unpacks to more than {_MAX_UNPACKED // 2**30} GB.", _HINT)
+            raise TooMuch(f"it unpacks to more than {MAX_JOBLIB_BYTES // 2**30} GB.", _HINT)
     except zlib.error as error:
         raise FormatError(f"it cannot be unpacked ({error}).", "It may be truncated.") from error
     return out

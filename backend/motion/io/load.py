@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import FormatError, InvalidRequest
+from .. import resample
 from ..convert import SPECS, Clip
 from ..representations import motion135
 from . import body_checks, formats
@@ -52,7 +53,8 @@ def read_clip(
 
     Raises:
         FormatError: unreadable, not what ``source`` says, or no body, also by the second limits of
-            :data:`.body_checks.LIMITS`; the message says what was expected or measured.
+            :data:`.body_checks.LIMITS`, or a rate or length that no motion has; the message says
+            what was expected or measured.
         InvalidRequest: an unknown ``source`` or ``up``.
     """
     path = Path(path)
@@ -76,6 +78,11 @@ def read_clip(
             f"Expected a .npy of shape [T, {SPECS[source].dim}].",
         )
     clip = row.read(path, Reading(source, fps, up, prefer, force, sample))
+    try:
+        resample.check_rate(clip.fps)
+        resample.check_frames(len(clip.data))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
     clip = body_checks.checked(clip)
     if source != AUTO and array:
         return clip  # as the person says; models may put a body anywhere

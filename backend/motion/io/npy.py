@@ -14,13 +14,12 @@ from ...wire.messages import Motion
 from ...wire.skeleton import NUM_JOINTS
 from ..convert import SPECS, Clip
 from ..representations import joints
-from . import named, pkl, smpl_params
+from . import bounds, named, smpl_params, strangers
 from .array_layouts import batched
 from .atomic import atomic_path
 from .formats import Reading
 from .pointers import refuse_pointer
 
-MAX_BYTES = 2 * 2**30
 BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
 EXPECTED = (
     "Expected an array of shape "
@@ -35,7 +34,7 @@ def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.npy`` file; see :func:`backend.motion.io.load.read_clip`."""
     start = _pickle_at(path) if reading.source in ("auto", joints.SPEC.name) else None
     if start is not None:
-        return named.read(pkl.read_content(path, start), path, reading)
+        return named.read(strangers.read_content(path, start), path, reading)
     data = read_array(path)
     name = reading.source
     if name == "auto" and _are_turns(data):
@@ -77,7 +76,7 @@ def count(path: Path) -> int:
     """How many motions a file holds: those of a sampler's results, or of a batch of joints."""
     start = _pickle_at(path)
     if start is not None:
-        return max(len(named.motions_of(pkl.read_content(path, start))), 1)
+        return max(len(named.motions_of(strangers.read_content(path, start))), 1)
     try:
         return batched(np.load(path, mmap_mode="r", allow_pickle=False).shape)
     except (OSError, EOFError, ValueError, OverflowError, AttributeError):
@@ -132,7 +131,7 @@ def read_array(path: str | Path) -> np.ndarray:
     path = Path(path)
     refuse_pointer(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.stat().st_size > bounds.MAX_ARRAY_BYTES:
             raise FormatError(f"{path} is far too large for a motion.", EXPECTED)
         data = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:

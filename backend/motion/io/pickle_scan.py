@@ -14,22 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from ...errors import FormatError
-
-MAX_BYTES = 2**31
-"""Largest pickle that is read; the body models are below 1 GB."""
-
-_PER_BYTE, _FREE = 8, 2**26
-"""What may be made of a file: a multiple of its size (a digit can become a float64), and 64 MB
-more (a sparse joint regressor is 5 MB when dense)."""
-
-_DEEPEST = 64
-"""Dimensions of an array of NumPy."""
-
-MAX_KEY_PARTS = 64
-"""Parts of a tuple that is a key, those of the tuples in it included."""
-MAX_OTHER_KEYS = 10_000
-"""Keys of a file that are no texts: even if all collide, that is a second. Hashes of texts are
-random, so their number is not limited."""
+from . import bounds
 
 _TEXTS = frozenset(
     ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
@@ -40,8 +25,6 @@ _HOLDING = frozenset(
     ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "LIST", "DICT", "FROZENSET", "REDUCE", "NEWOBJ",
      "NEWOBJ_EX", "OBJ", "INST", "PERSID", "BINPERSID")
 )  # fmt: skip
-_WALK, _FREE_WALK = 20, 100_000
-"""Parts that a walk through the content may meet: so many an opcode, and some more."""
 
 _SHORT = 64
 """Characters of the texts whose value is kept, where values are asked for."""
@@ -57,7 +40,7 @@ class Budget:
     """Bytes that may still be made of a file of ``size`` bytes."""
 
     def __init__(self, size: int) -> None:
-        self.left = _PER_BYTE * size + _FREE
+        self.left = bounds.PICKLE_TIMES * size + bounds.PICKLE_FREE
 
     def spend(self, count: int) -> None:
         """Charge ``count`` bytes; :class:`TooMuch` when they are not there."""
@@ -80,7 +63,7 @@ def _expanded(value: object, known: dict[int, int | None], depth: int) -> int | 
     """How many numbers nested lists stand for; None with other things. Each list is seen once."""
     if not isinstance(value, list | tuple):
         return 1 if isinstance(value, bool | int | float) else None
-    if depth > _DEEPEST:
+    if depth > bounds.MAX_DEPTH:
         raise TooMuch("lists of it are nested too deeply, or hold themselves.", _HINT)
     if id(value) not in known:
         parts = [_expanded(part, known, depth + 1) for part in value]
@@ -94,10 +77,10 @@ def check_key(key: object) -> None:
     while waiting:
         value = waiting.pop()
         parts += 1
-        if parts > MAX_KEY_PARTS:
+        if parts > bounds.MAX_KEY_PARTS:
             raise _too_deep()
         if isinstance(value, tuple):
-            waiting.extend(value[: MAX_KEY_PARTS + 1])
+            waiting.extend(value[: bounds.MAX_KEY_PARTS + 1])
 
 
 def _too_deep() -> TooMuch:
@@ -150,6 +133,8 @@ class Scan:
         """Take one step; ``IndexError`` where the stack does not hold what it needs."""
         name = opcode.name
         self.steps += 1
+        if self.steps > bounds.MAX_OPERATIONS:
+            raise TooMuch(f"it has more than {bounds.MAX_OPERATIONS} operations.", _HINT)
         if name == "MARK":
             self._marks.append(len(self._stack))
         elif name == "POP" and self._marks and self._marks[-1] == len(self._stack):
@@ -190,7 +175,7 @@ class Scan:
         elif name.startswith("TUPLE"):
             parts = 1 + sum(max(1, part.parts) for part in taken)
             # it could grow to 2^operations
-            self._stack.append(Node(min(parts, MAX_KEY_PARTS + 1), taken))
+            self._stack.append(Node(min(parts, bounds.MAX_KEY_PARTS + 1), taken))
         elif name in _HOLDING:
             self._stack.append(Node(1, taken))
         elif self._values and len(opcode.stack_after) == 1:
@@ -199,11 +184,11 @@ class Scan:
             self._stack += [_TEXT if name in _TEXTS else _ATOM] * len(opcode.stack_after)
 
     def _hash(self, keys: Sequence[Node]) -> None:
-        if any(key.parts > MAX_KEY_PARTS for key in keys):
+        if any(key.parts > bounds.MAX_KEY_PARTS for key in keys):
             raise _too_deep()
         self._others += sum(key.parts > 0 for key in keys)
-        if self._others > MAX_OTHER_KEYS:
-            raise TooMuch(f"more than {MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
+        if self._others > bounds.MAX_OTHER_KEYS:
+            raise TooMuch(f"more than {bounds.MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
 
     def check_tree(self) -> None:
         """Raise :class:`TooMuch` where walking through the content would not end soon.
@@ -221,9 +206,9 @@ class Scan:
                 open_.discard(id(node))
                 sizes[id(node)] = 1 + sum(sizes[id(n)] for n in node.inner)
                 depths[id(node)] = 1 + max((depths[id(n)] for n in node.inner), default=0)
-                if sizes[id(node)] > _FREE_WALK + _WALK * self.steps:
+                if sizes[id(node)] > bounds.WALK_FREE + bounds.WALK_TIMES * self.steps:
                     raise TooMuch("a few parts of it are named far too often.", _HINT)
-                if depths[id(node)] > _DEEPEST:
+                if depths[id(node)] > bounds.MAX_DEPTH:
                     raise TooMuch("its parts are nested too deeply.", _HINT)
             elif id(node) in open_:
                 raise TooMuch("a part of it holds itself.", _HINT)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FormatError
+from . import pickled_tensors
 from .pickle_scan import Budget, TooMuch
 
 HINT = (
@@ -82,6 +83,14 @@ class _Encoded(Passive):
     """``_codecs.encode(text, "latin1")``: how Python 3 writes bytes for Python 2."""
 
 
+class _Tensor(Passive):
+    """PyTorch's tensor: storage, offset, size, stride and more."""
+
+
+class _Stored(Passive):
+    """The storage of a tensor: the bytes of a file."""
+
+
 class _Made(Passive):
     """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
 
@@ -97,6 +106,8 @@ KNOWN: dict[str, type] = {
     "copyreg._reconstructor": _Made,
     "__builtin__.object": Passive,
     "builtins.object": Passive,
+    pickled_tensors.REBUILD: _Tensor,
+    pickled_tensors.BYTES: _Stored,
     "chumpy.ch.Ch": _Chumpy,
     "chumpy.Ch": _Chumpy,
     "chumpy.reordering.Select": _Chumpy,
@@ -241,6 +252,14 @@ def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
     return dense if isinstance(value, _Csr) else np.ascontiguousarray(dense.T)
 
 
+def _from_tensor(value: _Tensor, budget: Budget) -> np.ndarray | None:
+    storage, offset, size, stride = value.arguments[:4]
+    if not isinstance(storage, _Stored):
+        raise TypeError("a tensor without numbers")
+    raw = _bytes(storage.arguments[0])
+    return pickled_tensors.array_of(raw, offset, size, stride, budget)
+
+
 def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
     state = value.state
     if "x" in state:
@@ -260,4 +279,5 @@ _CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {
     _Sparse: _from_sparse,
     _Csr: _from_sparse,
     _Chumpy: _from_chumpy,
+    _Tensor: _from_tensor,
 }

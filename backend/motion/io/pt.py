@@ -1,11 +1,10 @@
 """PyTorch files of tensors: GVHMR's results, and others with SMPL's rotations by name.
 
-Only tensors and plain containers are read (``torch.load(weights_only=True)``).
+Only tensors and plain containers are read (:mod:`.torch_file`).
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,11 +14,6 @@ from ...errors import FormatError, MissingDependency
 from ..convert import Clip
 from . import named
 from .formats import Reading
-
-MAX_BYTES = 2**30
-"""What a file may unpack to: an hour of a body's rotations is a tenth of it."""
-
-_HINT = "Expected tensors by name: global_orient, body_pose and transl, or poses and trans."
 
 
 def read_clip(path: Path, reading: Reading) -> Clip:
@@ -35,22 +29,9 @@ def _load(path: Path) -> object:
             f"{path.name} needs PyTorch to be read.", "Read it where the backend is installed."
         ) from error
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-        else:
-            size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(f"it unpacks to {size / 2**30:.1f} GiB.", _HINT)
         return torch_file.load(path)
-    except FileNotFoundError as error:
-        raise FormatError(f"There is no file {path}.", "Check the path.") from error
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
-    except Exception as error:  # what a damaged or refused file raises has many kinds
-        raise FormatError(
-            f"{path} is damaged, or holds more than tensors ({type(error).__name__}).", _HINT
-        ) from error
 
 
 def _plain(value: object) -> object:

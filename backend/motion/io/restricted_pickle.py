@@ -1,5 +1,7 @@
 """Arrays out of a pickle without running anything that the pickle names.
 
+For the process that reads pickles (:mod:`.pickle_child`); everybody else asks :mod:`.strangers`.
+
 SMPL's official files are pickles, and a pickle is a program: it may name any function and call it.
 Here every name resolves to a passive class of :mod:`.pickled_arrays` or to an error; nothing is
 imported. The classes collect what NumPy, SciPy, chumpy and joblib would have been given, and plain
@@ -23,11 +25,9 @@ import numpy as np
 
 from ...errors import FormatError
 from . import joblib_file
+from .bounds import MAX_DEPTH
 from .pickle_scan import Budget, TooMuch, check_key
 from .pickled_arrays import ENTRY, HINT, KNOWN, ArrayPart, Passive, Wrapped, to_array, to_list
-
-_DEEPEST = 32
-"""Parts within parts of a file that is read whole."""
 
 
 def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
@@ -90,7 +90,7 @@ def read_content(source: Path | bytes, start: int = 0) -> object:
 
 
 def _to_content(value: object, budget: Budget, depth: int) -> object:
-    if depth > _DEEPEST:
+    if depth > MAX_DEPTH // 2:
         raise TooMuch("its parts are nested too deeply.", HINT)
     budget.spend(ENTRY)
     state = value.state if isinstance(value, ArrayPart) else None
@@ -161,25 +161,20 @@ def _load(source: Path | bytes, start: int = 0) -> tuple[object, Budget]:
     """The content of a pickle, in passive classes, and what may be made of it."""
     data, raw = joblib_file.read(source, start)
     budget = Budget(len(data) + sum(map(len, raw)))
-    try:
-        return _Restricted(io.BytesIO(data), budget, raw).load(), budget
-    # what a damaged pickle raises depends on where the damage is
-    except (
-        pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
-        AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
-    ) as error:  # fmt: skip
-        raise FormatError(
-            f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
-        ) from error
+    return Restricted(io.BytesIO(data), budget, raw).content(), budget
 
 
-class _Ordered:
-    """``OrderedDict``: makes plain dictionaries; nothing can be set on it."""
+class Ordered:
+    """``OrderedDict``: makes plain dictionaries; nothing can be set on it.
 
-    __slots__ = ("_budget",)
+    Args:
+        kind: of dictionaries.
+    """
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    __slots__ = ("_budget", "_kind")
+
+    def __init__(self, budget: Budget, kind: type[dict[str, object]] = dict) -> None:
+        self._budget, self._kind = budget, kind
 
     def __call__(
         self, items: Mapping[str, object] | Collection[tuple[str, object]] = ()
@@ -188,7 +183,7 @@ class _Ordered:
         pairs = list(items.items() if isinstance(items, Mapping) else items)
         for key, _ in pairs:
             check_key(key)
-        return dict(pairs)
+        return self._kind(pairs)
 
     def __setstate__(self, state: object) -> None:
         raise ValueError("a state for a class")
@@ -214,26 +209,51 @@ _DICTIONARIES = (
 """Names of those, and of what a ``defaultdict`` would fill itself with."""
 
 
-class _Restricted(pickle.Unpickler):
+class Refused(FormatError):
+    """A pickle names what could run code; ``named`` is the name."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(
+            f"it names {named}, which could run code; it was refused and nothing was run.", HINT
+        )
+        self.named = named
+
+
+class Restricted(pickle.Unpickler):
+    """An unpickler to which every name is a passive class, or an error."""
+
     def __init__(self, file: io.BytesIO, budget: Budget, raw: Sequence[bytes] = ()) -> None:
         super().__init__(file, encoding="latin1")
-        self._ordered = _Ordered(budget)
+        self.ordered = Ordered(budget)
         self._wrapped = type("_Placed", (Wrapped,), {"waiting": iter(raw)})
+
+    def content(self) -> object:
+        """What the pickle holds, in passive classes.
+
+        Raises:
+            FormatError: damaged. Refused: it names what could run code.
+        """
+        try:
+            return self.load()
+        # what a damaged pickle raises depends on where the damage is
+        except (
+            pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
+            AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
+        ) as error:  # fmt: skip
+            raise FormatError(
+                f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
+            ) from error
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
-            return self._ordered
+            return self.ordered
         if f"{module}.{name}" in _DICTIONARIES:
             return _EMPTY
         if f"{module}.{name}" == joblib_file.WRAPPER:
             return self._wrapped
         made = KNOWN.get(f"{module}.{name}")
         if made is None:
-            raise FormatError(
-                f"it names {module}.{name}, which could run code; it was refused and nothing "
-                "was run.",
-                HINT,
-            )
+            raise Refused(f"{module}.{name}")
         return made
 
     def persistent_load(self, pid: object) -> object:

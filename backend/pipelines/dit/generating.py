@@ -20,6 +20,7 @@ from ...wire.skeleton import MOTION_FPS
 from ..calls import Stages, cut_warning, meta_of
 from ..editing.prompt_parts import split_prompt
 from .candidates import Seen, chosen, looked_at, seeds_of
+from .directing import directed
 from .finishing import finished
 from .notices import doubts_of, notices_of
 from .script import Limits, Script, script_of
@@ -36,9 +37,11 @@ def generate(
 ) -> list[Motion]:
     """The motions of a request: see :meth:`.pipeline.DiTPipeline.generate`."""
     request = request.validated()
+    tell = Stages(request, on_step)
+    if request.constraints or request.segments:
+        return directed(model, request, tell)
     if is_timeline(request.prompt):
         return timeline_motions(model, request, on_step)
-    tell = Stages(request, on_step)
     if isinstance(model.reader, PromptReader):
         return _read(model, model.reader, request, tell)
     return _plain(model, request, tell)

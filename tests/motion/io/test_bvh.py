@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError, OutputError
-from backend.motion.io import bvh
+from backend.motion.io import bounds, bvh
 from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
@@ -101,6 +101,9 @@ def test_windows_line_ends_and_lower_case(mixed: Path) -> None:
         ("MOTION", "", 35, "unexpected 'Frames: 2'"),
         ("Frames: 2", "Frames: two", 35, "Frames"),
         ("0.04", "0", 36, "frame time"),
+        ("0.04", "1e-9", 36, "frame time of 1e-09 seconds"),
+        ("0.04", "1e6", 36, "frame time"),
+        ("Frames: 2", "Frames: " + "9" * 5000, 35, "Frames"),
         ("45 30 0 0 0 8", "45 30 0 0 0", 38, "10 finite numbers"),
         ("45 30 0 0 0 8", "45 nan 0 0 0 8", 38, "10 finite numbers"),
         ("3 1 2 90", "3 1 2 9o", 37, "not numbers"),
@@ -130,6 +133,28 @@ def test_what_is_a_little_wrong_is_read_and_told(mixed: Path) -> None:
         clip = bvh.read(mixed)
         kept = min(int(announced), 2)
         assert len(clip.local_rotations) == kept and "frames are announced" in clip.warnings[0]
+
+
+def test_a_frame_time_in_milliseconds_is_taken_so_and_told(mixed: Path) -> None:
+    mixed.write_text(MIXED.replace("0.04", "40"))
+    clip = bvh.read(mixed)
+    assert clip.fps == 25.0 and clip.warnings == ("The frame time 40 was read as milliseconds.",)
+
+
+def test_no_file_becomes_far_more_than_it_is(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joints without channels take no bytes of a frame, yet a place in it."""
+    bone = "    JOINT b{n}\n{{\nOFFSET 0 1 0\n}}\n"
+    joints = "".join(bone.format(n=n) for n in range(900))
+    head = "HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 1 Xposition\n"
+    mixed.write_text(head + joints + "}\nMOTION\nFrames: 2000\nFrame Time: 0.04\n" + "0\n" * 2000)
+    with pytest.raises(FormatError, match="901 joints in 2000 frames, most of them without"):
+        bvh.read(mixed)
+    mixed.write_text(head + joints * 2 + "}\nMOTION\nFrames: 1\nFrame Time: 0.04\n0\n")
+    with pytest.raises(FormatError, match="more than 1000 joints"):
+        bvh.read(mixed)
+    monkeypatch.setattr(bounds, "MAX_BVH_BYTES", 100)
+    with pytest.raises(FormatError, match="is larger than"):
+        bvh.read(mixed)
 
 
 def test_truncated_anywhere_is_a_format_error(mixed: Path) -> None:

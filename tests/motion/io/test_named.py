@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend.errors import FormatError
 from backend.motion.io import formats
@@ -195,3 +197,30 @@ def test_batches_of_joints(tmp_path: Path, clip: np.ndarray) -> None:
         assert count(path) == 2, name
         assert "2 motions" in " ".join(read_clip(path).warnings)
         np.testing.assert_allclose(read_clip(path, sample=1).data, both[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".pkl"])
+def test_tensors_in_ordinary_pickles(
+    tmp_path: Path, clip: np.ndarray, params: tuple[np.ndarray, np.ndarray], suffix: str
+) -> None:
+    """As TRAM saves its tracks: a dictionary of PyTorch's tensors, pickled by NumPy."""
+    poses, trans = params
+    turns = torch.from_numpy(axis_angle_to_matrix(poses.reshape(-1, 24, 3)))
+    wide = torch.cat([turns, turns], dim=1).float()
+    content = {
+        "pred_rotmat": wide[:, :24],  # a view, so that strides count
+        "pred_trans": torch.from_numpy(trans)[:, None].float(),
+        "pred_shape": torch.zeros(len(poses), 10, dtype=torch.float16),
+        "frame": torch.arange(len(poses)),
+    }
+    path = tmp_path / f"hps_track_0{suffix}"
+    if suffix == ".npy":
+        np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
+    else:
+        path.write_bytes(pickle.dumps(content))
+    np.testing.assert_allclose(read_clip(path, fps=30.0).data, clip, atol=2e-5)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"K\x18K\x03K\x03", b"K\x7fK\x7fK\x03"))  # a larger tensor
+    assert path.read_bytes() != whole
+    with pytest.raises(FormatError, match="damaged"):
+        read_clip(path, fps=30.0)
