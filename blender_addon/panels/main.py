@@ -12,6 +12,7 @@ from ..backend_settings import backend_settings
 from ..jobs import Notice, board
 from ..operators.generate import model_of, problem_with
 from ..properties import KinetypeSettings, settings_of
+from ..translating import said
 from . import models, status
 from .presets_panel import KINETYPE_PT_presets
 
@@ -98,7 +99,13 @@ def _draw_prompt(
     if len(settings.prompt) > limits.MAX_PROMPT_CHARS:
         warning = column.row()
         warning.alert = True
-        warning.label(text=f"{len(settings.prompt)} of {limits.MAX_PROMPT_CHARS} characters")
+        warning.label(
+            text=said(
+                "{count} of {most} characters",
+                count=len(settings.prompt),
+                most=limits.MAX_PROMPT_CHARS,
+            )
+        )
 
 
 def _draw_seed(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
