@@ -82,7 +82,19 @@ def main() -> int:
     counts = {part: max(options.files // len(FORMATS), 1) for part in FORMATS}
     counts["frames"] = options.frames
     rows = [child(part, counts.get(part, 0), options.seed) for part in PARTS]
-    heads = "input tries read refused escapes ran crashes longest CPU growth limit".split()
+    heads = [
+        "input",
+        "tries",
+        "read",
+        "refused",
+        "escapes",
+        "ran",
+        "crashes",
+        "longest",
+        "CPU",
+        "growth",
+        "limit",
+    ]
     print(f"| {' | '.join(heads)} |")
     print(f"|{'---|' * 11}")
     for row in rows:
