@@ -17,8 +17,9 @@ from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
 INTERVAL = 0.1
-PREPARING_INTERVAL = 0.01
-"""Reading a rig works in slices: Blender draws in between."""
+SHORT_INTERVAL = 0.01
+"""While a rig is read in slices, and Blender draws in between; and while a person waits for the end
+of what was cancelled."""
 WAIT_INTERVAL = 0.02
 REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 """Area type to the type of its region that shows what the board holds."""
@@ -45,8 +46,8 @@ def tick() -> float | None:
     changed = _place_finished() or changed
     if changed:
         redraw()
-    if preparing.current() is not None:
-        return PREPARING_INTERVAL
+    if preparing.current() is not None or board.cancelling:
+        return SHORT_INTERVAL
     return INTERVAL if board.busy or installing.running() else None
 
 
