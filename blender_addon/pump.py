@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import bpy
 
@@ -62,12 +62,18 @@ def wait(timeout: float | None = None) -> bool:
     """Tick until no job is under way; for scripts only. False when the time ran out first."""
     deadline = None if timeout is None else time.monotonic() + timeout
     tick()
-    while board.jobs or installing.running() or preparing.current() is not None:
+    while _expected():
         if deadline is not None and time.monotonic() > deadline:
             return False
         time.sleep(WAIT_INTERVAL)
         tick()
     return True
+
+
+def _expected() -> bool:
+    """Whether something goes on that needs nobody."""
+    placeable = any(not item.kept and not item.reason for item in board.finished)
+    return bool(board.jobs) or placeable or installing.running() or preparing.current() is not None
 
 
 def redraw() -> None:
@@ -115,8 +121,15 @@ def _place(context: bpy.types.Context, item: Finished) -> None:
         item.reason, item.kept = keep, True
         return
     item.reason = placement.reason_to_wait(context, item.placement)
-    if not item.reason:
-        place_now(context, item)
+    if item.reason:
+        return
+    ready = item.placement
+    with suppress(Exception):  # it fails again, and is told, where the motion is placed
+        ready = placement.with_mannequin(context, item.placement)
+    if ready is not item.placement:  # enough for one call: the motion comes with the next one
+        item.placement = ready
+        return
+    place_now(context, item)
 
 
 def place_now(context: bpy.types.Context, item: Finished) -> bool:

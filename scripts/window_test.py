@@ -148,6 +148,8 @@ class _Tour:
         action = rig.animation_data.action
         self._check("as long as asked", abs(action.frame_range[1] - 1 - 4.0 * 24) <= 1.5)
         self._check("the current frame is as before", bpy.context.scene.frame_current == frame)
+        seen = self._mouse().area_of("VIEW_3D").spaces[0].region_3d
+        seen.view_location, seen.view_distance = (*rig.location[:2], 0.8), 7.0
         bpy.context.scene.frame_set(40)
         yield 1.0
         self._picture("generated")
