@@ -43,6 +43,15 @@ class ModelNotFound(KinetypeError):
     code = "model_not_found"
 
 
+class ModelAbsent(ModelNotFound):
+    """A model that could be downloaded, and is not: nothing is fetched unasked.
+
+    ``detail`` is what to download, a name of the list of models or a hub id.
+    """
+
+    code = "model_absent"
+
+
 class ArtifactError(KinetypeError):
     """A model file is missing, truncated, corrupt or of the wrong shape."""
 
@@ -53,6 +62,12 @@ class FormatError(KinetypeError):
     """A motion or data file is not of the expected format."""
 
     code = "format"
+
+
+class NoMotion(FormatError):
+    """A file is whole and something else than a motion: a body's shape, an animal, a pointer."""
+
+    code = "no_motion"
 
 
 class ArmatureError(KinetypeError):

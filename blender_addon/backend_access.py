@@ -20,25 +20,69 @@ if TYPE_CHECKING:
     from backend import errors
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
-    from backend.wire import codec, control, framing, limits, messages, skeleton
+    from backend.store import own_models
+    from backend.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 elif find_spec(".backend", __package__) is not None:
     from . import backend as _backend
     from .backend import errors
     from .backend.motion import quaternions, retarget
     from .backend.motion.io import atomic
-    from .backend.wire import codec, control, framing, limits, messages, skeleton
+    from .backend.store import own_models
+    from .backend.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 elif (Path(__file__).resolve().parents[1] / "backend" / "import_name.py").is_file():
     import backend as _backend
     from backend import errors
     from backend.motion import quaternions, retarget
     from backend.motion.io import atomic
-    from backend.wire import codec, control, framing, limits, messages, skeleton
+    from backend.store import own_models
+    from backend.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 else:
     import kinetype as _backend
     from kinetype import errors
     from kinetype.motion import quaternions, retarget
     from kinetype.motion.io import atomic
-    from kinetype.wire import codec, control, framing, limits, messages, skeleton
+    from kinetype.store import own_models
+    from kinetype.wire import (
+        codec,
+        control,
+        directing,
+        framing,
+        limits,
+        messages,
+        model_words,
+        skeleton,
+        tasks,
+    )
 
 VERSION: str = _backend.__version__
 
@@ -50,6 +94,7 @@ ServiceError = errors.ServiceError
 InvalidRequest = errors.InvalidRequest
 MissingDependency = errors.MissingDependency
 InternalError = errors.InternalError
+ModelAbsent = errors.ModelAbsent
 Cancelled = errors.Cancelled
 
 JOINT_NAMES = skeleton.JOINT_NAMES
@@ -71,11 +116,16 @@ Result = messages.Result
 Failure = messages.Failure
 ABILITIES = control.ABILITIES
 OPTIONS = control.OPTIONS
+BYTE_STAGES = control.BYTE_STAGES
+REMOVABLE = control.REMOVABLE
 ModelInfo = control.ModelInfo
 Models = control.Models
+ModelTask = tasks.ModelTask
+TaskDone = tasks.TaskDone
 
 __all__ = [
     "ABILITIES",
+    "BYTE_STAGES",
     "HAND_OFFSETS",
     "JOINT_NAMES",
     "MOTION_DIM",
@@ -83,6 +133,7 @@ __all__ = [
     "NUM_JOINTS",
     "OPTIONS",
     "PARENTS",
+    "REMOVABLE",
     "REST_OFFSETS",
     "ROOT_COLUMNS",
     "ROT6D_COLUMNS",
@@ -97,7 +148,9 @@ __all__ = [
     "InvalidRequest",
     "KinetypeError",
     "MissingDependency",
+    "ModelAbsent",
     "ModelInfo",
+    "ModelTask",
     "Models",
     "Motion",
     "MotionFiles",
@@ -107,17 +160,22 @@ __all__ = [
     "Result",
     "Service",
     "ServiceError",
+    "TaskDone",
     "atomic",
     "codec",
     "control",
+    "directing",
     "errors",
     "framing",
     "limits",
+    "load_families",
     "load_files",
     "load_motion",
     "load_registry",
     "load_service",
     "messages",
+    "model_words",
+    "own_models",
     "package_folder",
     "package_root",
     "quaternions",
@@ -142,17 +200,24 @@ class Service:
 
     engine: ModuleType
     jobs: ModuleType
+    library: ModuleType
     registry: ModuleType
 
 
 def load_service() -> Service:
     """Engine, job queue and registry of models, for a worker thread: requests import torch."""
-    return Service(_load(".service.engine"), _load(".service.jobs"), load_registry())
+    parts = (_load(f".service.{name}") for name in ("engine", "jobs", "library"))
+    return Service(*parts, load_registry())
 
 
 def load_registry() -> ModuleType:
     """``backend.pipelines.registry``: which models there are; cheap, without torch."""
     return _load(".pipelines.registry")
+
+
+def load_families() -> ModuleType:
+    """``backend.pipelines.family``: the cards of all families; cheap, without torch."""
+    return _load(".pipelines.family")
 
 
 @dataclass(frozen=True)

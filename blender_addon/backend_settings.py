@@ -11,7 +11,7 @@ import bpy
 
 from . import environment
 from .backend_access import ServiceError
-from .folders import PACKAGE, environment_folder, expand_home, log_folder
+from .folders import PACKAGE, environment_folder, expand_home, log_folder, user_folder
 
 DEFAULT_COMMAND = "kinetype serve"
 LOG_NAME = "backend.log"
@@ -27,6 +27,8 @@ class BackendSettings:
     offline: bool
     environment: Path
     log: Path
+    home: Path
+    proxy: str = ""
 
 
 def preferences_of(context: bpy.types.Context) -> bpy.types.AddonPreferences:
@@ -57,6 +59,8 @@ def backend_settings(context: bpy.types.Context) -> BackendSettings:
         offline=not bpy.app.online_access,
         environment=environment_folder(),
         log=log_folder(preferences) / LOG_NAME,
+        home=user_folder(create=False),
+        proxy=preferences.proxy.strip(),
     )
 
 

@@ -57,6 +57,7 @@ def build(
         _add_stage(scene, armature, joints, body.scale)
     else:
         scene.camera = opened.camera
+    bpy.context.view_layer.objects.active = armature  # what exporters take
     unseen = armatures.why_unseen(armature)
     if unseen:
         warn(unseen)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import bpy
 from bpy.app.handlers import persistent
 
+from . import directing
 from .properties import settings_of
 
 _files_loaded = 0
@@ -29,6 +30,9 @@ def _on_change(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     """Let go of a character that was deleted: the settings' pointer would keep it in the file."""
     if not (depsgraph.id_type_updated("SCENE") or depsgraph.id_type_updated("COLLECTION")):
         return
+    for thing in scene.objects:
+        if thing.type == "ARMATURE" and len(directing.of(thing).wishes):
+            directing.release(thing)
     settings = settings_of(scene)
     if settings.character is not None and not settings.character.users_scene:
         settings.character = None

@@ -1,4 +1,4 @@
-"""Motions to .blend, .mp4 and PNG frames without a window.
+"""Motions to .blend, .fbx, .glb, .mp4 and PNG frames without a window.
 
 As a program, in any Python with bpy or in Blender itself::
 
@@ -51,7 +51,7 @@ from .backend_access import (
     retarget,
 )
 from .scene import armature as armatures
-from .scene import render, stage
+from .scene import exporting, render, stage
 from .scene.action import apply_motion, scene_fps
 from .scene.character import create_character
 from .scene.character_file import CharacterFile
@@ -71,12 +71,18 @@ class Outputs:
     """Files to write; those left None are not written. ``frames`` is a folder."""
 
     blend: Path | None = None
+    fbx: Path | None = None
+    glb: Path | None = None
     mp4: Path | None = None
     frames: Path | None = None
 
     def existing(self) -> list[Path]:
         """The outputs in the order they are written."""
-        return [path for path in (self.blend, self.mp4, self.frames) if path is not None]
+        return [
+            path
+            for path in (self.blend, self.fbx, self.glb, self.mp4, self.frames)
+            if path is not None
+        ]
 
 
 def export(
@@ -87,6 +93,7 @@ def export(
     fps: float | None = None,
     character: CharacterFile | None = None,
     frames: tuple[int, int] | None = None,
+    clip: bool = False,
     on_progress: OnProgress | None = None,
     on_warning: character_scene.Warn = lambda _: None,
 ) -> dict[str, Any]:
@@ -103,6 +110,7 @@ def export(
             when None.
         character: whose file is opened.
         frames: the first and the last to render, by the numbers of the scene; all when None.
+        clip: that the motion has none of them is no error.
 
     Returns:
         ``{"frames": rendered, "first": its number, "of": in all, "fps": fps, "seconds": s}``.
@@ -133,8 +141,13 @@ def export(
         report("saving the file", 0, 1)
         save_blend(outputs.blend)
         report("saving the file", 1, 1)
+    for path in filter(None, (outputs.fbx, outputs.glb)):
+        report("exporting", 0, 1)
+        exporting.write(bpy.context, bpy.context.object, path)
+        report("exporting", 1, 1)
     if outputs.mp4 or outputs.frames:
-        _limit(scene, frames)
+        if not _limit(scene, frames, clip):
+            return {"frames": 0, "first": scene.frame_start, "of": total, "fps": scene_fps(scene)}
         if render.engine_of(scene) == "eevee":
             report("compiling shaders for the first frame", 0, 1)
     if outputs.mp4 is not None:
@@ -150,17 +163,20 @@ def export(
     }
 
 
-def _limit(scene: bpy.types.Scene, frames: tuple[int, int] | None) -> None:
-    """Render only these frames; the saved file has all of them."""
+def _limit(scene: bpy.types.Scene, frames: tuple[int, int] | None, clip: bool) -> bool:
+    """Render only these frames; the saved file has all of them. False where there are none."""
     if frames is None:
-        return
+        return True
     first, last = max(frames[0], scene.frame_start), min(frames[1], scene.frame_end)
+    if first > last and clip:
+        return False
     if first > last:
         raise InvalidRequest(
             f"The motion has no frames {frames[0]} to {frames[1]}.",
             f"Its frames are {scene.frame_start} to {scene.frame_end}.",
         )
     scene.frame_start, scene.frame_end = first, last
+    return True
 
 
 def check_settings(settings: render.RenderSettings, fps: float | None) -> None:
@@ -305,6 +321,7 @@ def _export(
         fps=options.fps,
         character=character,
         frames=tuple(options.range) if options.range else None,
+        clip=options.clip,
         on_progress=lambda stage, step, total: emit(
             "progress", stage=stage, step=step, total=total
         ),
@@ -324,13 +341,15 @@ def _fail(emit: Callable[..., None], error: KinetypeError) -> int:
 def plan_outputs(options: argparse.Namespace) -> Outputs:
     """The outputs that ``--out`` (by suffix), ``--blend``, ``--mp4`` and ``--frames`` name."""
     chosen: dict[str, Path | None] = {
-        "blend": options.blend, "mp4": options.mp4, "frames": options.frames,
+        "blend": options.blend, "fbx": None, "glb": None, "mp4": options.mp4,
+        "frames": options.frames,
     }  # fmt: skip
     for path in options.out:
         kind = path.suffix.lower().removeprefix(".")
-        if kind not in ("blend", "mp4"):
+        if kind not in ("blend", "fbx", "glb", "mp4"):
             raise InvalidRequest(
-                f"{path} has no suffix that Blender writes.", "End it in .blend or .mp4."
+                f"{path} has no suffix that Blender writes.",
+                "End it in .blend, .fbx, .glb or .mp4.",
             )
         if chosen[kind] is not None:
             raise InvalidRequest(f"Two .{kind} files are asked for.", "Give one of each kind.")
@@ -345,7 +364,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="blender_addon.headless", description="Write a motion as .blend, .mp4 or PNG frames."
     )
     parser.add_argument("--motion", type=Path, help=".npz that Kinetype wrote")
-    parser.add_argument("--out", type=Path, action="append", default=[], help=".blend or .mp4")
+    parser.add_argument(
+        "--out", type=Path, action="append", default=[], help=".blend .fbx .glb or .mp4"
+    )
     parser.add_argument("--blend", type=Path, help="keyed character")
     parser.add_argument("--mp4", type=Path, help="rendered video")
     parser.add_argument("--frames", type=Path, help="folder for a PNG sequence")
@@ -354,6 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--armature", help="its armature, where it has several")
     parser.add_argument("--camera", help="one of its cameras, or 'stage'")
     parser.add_argument("--range", type=int, nargs=2, metavar="N", help="frames to render")
+    parser.add_argument("--clip", action="store_true", help="a range without frames is no error")
     parser.add_argument("--check", type=Path, help="JSON list of what to try instead")
     parser.add_argument("--follow-stdin", action="store_true", help="end when the input ends")
     add_render_options(parser)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .backend_access import Cancelled
-from .environment import Installation, Plan
+from .install_plan import Plan
+from .installation import Installation
 from .jobs import Notice, board
 
 STOP_SECONDS = 5.0

@@ -17,14 +17,16 @@ from .backend_access import (
     Failure,
     KinetypeError,
     Models,
+    ModelTask,
     Progress,
     Request,
     Result,
+    TaskDone,
     control,
 )
 from .causes import Asked
 from .client.session import Session
-from .fixes import Fix, fixes_for
+from .fixes import Fix, fixes_for, hint_of
 from .told import Told, told_of
 
 STOP_SECONDS = 3.0
@@ -52,7 +54,7 @@ class Notice:
     @classmethod
     def of(cls, error: KinetypeError, asked: Asked | None = None) -> Notice:
         """The notice of an error, with its buttons, and in which circumstances it came up."""
-        message, hint, detail = error.message, error.hint, error.detail
+        message, hint, detail = error.message, hint_of(error), error.detail
         return cls(message, hint, fixes_for(error), detail, type(error), asked)
 
     def stands(self, now: Asked) -> bool:
@@ -60,13 +62,10 @@ class Notice:
         return self.asked is None or not self.asked.differs(now, self.kind)
 
 
-@dataclass
-class Job:
-    """One request on its way, and where its result belongs (opaque to this module)."""
+@dataclass(kw_only=True)
+class Pace:
+    """How far something is that reports its progress."""
 
-    request: Request
-    placement: Any
-    asked: Asked | None = None
     stage: str = "waiting"
     step: int = 0
     total: int = 0
@@ -74,6 +73,7 @@ class Job:
     stage_started: float = 0.0
     stage_first_step: int = 0
     seconds_left: float | None = None
+    per_second: float | None = None
 
     @property
     def cancelling(self) -> bool:
@@ -98,10 +98,28 @@ class Job:
             self.stage_first_step = progress.step
         self.step, self.total = progress.step, progress.total
         done = progress.step - self.stage_first_step
-        self.seconds_left = None
+        self.seconds_left = self.per_second = None
         if done > 0 and progress.total >= progress.step:
             pace = (now - self.stage_started) / done
             self.seconds_left = pace * (progress.total - progress.step)
+            self.per_second = 1.0 / pace if pace > 0.0 else None
+
+
+@dataclass
+class Job(Pace):
+    """One request on its way, and where its result belongs (opaque to this module)."""
+
+    request: Request
+    placement: Any
+    asked: Asked | None = None
+
+
+@dataclass
+class Chore(Pace):
+    """Something on its way that is done with a model's files, and the model's title."""
+
+    task: ModelTask
+    title: str
 
 
 @dataclass
@@ -129,6 +147,7 @@ class Board:
 
     clock: Callable[[], float] = time.monotonic
     jobs: dict[str, Job] = field(default_factory=dict)
+    chores: dict[str, Chore] = field(default_factory=dict)
     finished: list[Finished] = field(default_factory=list)
     error: Notice | None = None
     warnings: tuple[str, ...] = ()
@@ -139,6 +158,8 @@ class Board:
     session: Session | None = None
     _opened_with: object = None
     _stale: bool = False
+    _asked: set[str] = field(default_factory=set)
+    """Ids of lists of models that have not come."""
 
     @property
     def current(self) -> Job | None:
@@ -149,7 +170,8 @@ class Board:
     @property
     def busy(self) -> bool:
         """Whether the pump has something to watch."""
-        return bool(self.jobs) or any(not item.kept for item in self.finished)
+        kept = all(item.kept for item in self.finished)
+        return bool(self.jobs or self.chores or self._asked) or not kept
 
     @property
     def cancelling(self) -> bool:
@@ -190,15 +212,41 @@ class Board:
         fresh = session.state == "stopped"
         session.submit(request)
         if fresh:
-            session.list_models()
+            self.ask_models()
         job = self.jobs[request.id] = Job(request, placement, asked, stage_started=self.clock())
         self.dismiss()
         return job
 
+    def submit_task(
+        self,
+        task: ModelTask,
+        title: str,
+        settings: Any,
+        open_session: Callable[[Any], Session],
+    ) -> Chore:
+        """Have something done with a model's files; the person has agreed.
+
+        Raises:
+            KinetypeError: bad values, or no environment; nothing has changed then.
+        """
+        session = self._session_for(settings, open_session)
+        if session.state == "dead":
+            session.restart()
+        session.submit_task(task)
+        chore = self.chores[task.id] = Chore(task, title, stage_started=self.clock())
+        self.dismiss()
+        return chore
+
+    def ask_models(self) -> None:
+        """Have the list of models told anew by a backend that runs."""
+        if self.session is not None and self.session.state not in ("stopped", "dead"):
+            self._asked.add(self.session.list_models())
+
     def _session_for(self, settings: object, open_session: Callable[[object], Session]) -> Session:
         changed = self._stale or settings != self._opened_with
         # what is being cancelled is no reason to stay with a backend that may never answer
-        wanted = any(not job.cancelling for job in self.jobs.values())
+        under_way = (*self.jobs.values(), *self.chores.values())
+        wanted = any(not job.cancelling for job in under_way)
         if self.session is not None and (not changed or wanted):
             return self.session
         session = open_session(settings)
@@ -212,7 +260,7 @@ class Board:
 
     def cancel(self, request_id: str) -> None:
         """Ask to stop one job; its end arrives as an event."""
-        job = self.jobs.get(request_id)
+        job = self.jobs.get(request_id) or self.chores.get(request_id)
         if job is not None and self.session is not None and not job.cancelling:
             job.cancelled_at = self.clock()
             self.session.cancel(request_id)
@@ -230,6 +278,8 @@ class Board:
         if self.session is None:
             return False
         events = self.session.events()
+        if self.session.state in ("stopped", "dead"):
+            self._asked.clear()
         for event in events:
             self._take(event)
         return self._end_if_hung() or bool(events)
@@ -243,18 +293,24 @@ class Board:
         wanted = {id_: job for id_, job in self.jobs.items() if not job.cancelling}
         for id_ in wanted:
             del self.jobs[id_]
+        chores = {id_: chore for id_, chore in self.chores.items() if not chore.cancelling}
+        self.chores.clear()
         self.session.abandon()
         self.drain()
         self.message = HUNG
         for id_, job in wanted.items():
             self.session.submit(job.request)
             self.jobs[id_] = replace(job, stage="waiting", step=0, total=0, seconds_left=None)
+        for id_, chore in chores.items():  # downloads go on where they were
+            self.session.submit_task(chore.task)
+            self.chores[id_] = replace(chore, stage="waiting", step=0, total=0, seconds_left=None)
         return True
 
     def _take(self, event: object) -> None:
         if isinstance(event, Progress):
-            if event.id in self.jobs:
-                self.jobs[event.id].advance(event, self.clock())
+            moving = self.jobs.get(event.id) or self.chores.get(event.id)
+            if moving is not None:
+                moving.advance(event, self.clock())
         elif isinstance(event, Result):
             job = self.jobs.pop(event.id, None)
             if job is not None:
@@ -262,20 +318,30 @@ class Board:
                 self.told = told_of(event.motions)
                 texts = {told.text for told in self.told}
                 self.warnings = tuple(text for text in event.warnings if text not in texts)
+        elif isinstance(event, TaskDone):
+            if self.chores.pop(event.id, None) is not None:
+                self.message = event.text
+                self.ask_models()
         elif isinstance(event, Failure):
             self._fail(event)
         elif isinstance(event, Models):
+            self._asked.discard(event.id)
             model_list.replace(event.models)
         elif isinstance(event, control.Log) and event.level == "error":
             self.warnings = (*self.warnings, event.text)
 
     def _fail(self, failure: Failure) -> None:
         job = self.jobs.pop(failure.id, None)
-        if failure.id and job is None:
+        chore = self.chores.pop(failure.id, None)
+        if failure.id and job is None and chore is None:
             return
         error = failure.to_error()
+        if chore is not None:
+            self.ask_models()
         if isinstance(error, Cancelled):
             self.message = error.message
+            if chore is not None and chore.task.verb == "download":
+                self.message = "The download was stopped. What has arrived is kept."
             return
         notice = Notice.of(error, job.asked if job is not None else None)
         if not notice.detail and self.session is not None:
@@ -300,7 +366,8 @@ class Board:
             self.stop_session()
             self.session, self._opened_with, self._stale = fresh, settings, False
             fresh.start()
-        self.session.list_models()
+        self._asked.clear()
+        self.ask_models()
         self.error = None
 
     def stop_session(self) -> None:
@@ -308,6 +375,7 @@ class Board:
         if self.session is not None:
             self.session.stop(timeout=0.0)
             self.drain()
+        self._asked.clear()
 
     def log_lines(self) -> list[str]:
         """Details of the last error, then the last lines that the backend printed."""
@@ -321,6 +389,8 @@ class Board:
         if session is not None:
             session.stop(timeout)
         self.jobs.clear()
+        self.chores.clear()
+        self._asked.clear()
         self.finished.clear()
         self.dismiss()
         self._opened_with, self._stale = None, False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-LABEL = "Kinetype Motion (.npz, .bvh, .npy)"
+from .backend_access import load_motion
+
+LABEL = "Kinetype Motion (.npz, .bvh, .npy, .pkl)"
 
 
 def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -23,7 +25,7 @@ class KINETYPE_FH_motion(bpy.types.FileHandler):
     bl_idname = "KINETYPE_FH_motion"
     bl_label = "Kinetype Motion"
     bl_import_operator = "kinetype.import_motion"
-    bl_file_extensions = ".npz;.npy;.bvh"
+    bl_file_extensions = ";".join(load_motion("io.formats").readable())
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

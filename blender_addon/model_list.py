@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .backend_access import ABILITIES, ModelInfo, limits, load_registry
+from .backend_access import (
+    ABILITIES,
+    ModelInfo,
+    directing,
+    limits,
+    load_families,
+    load_registry,
+)
 
 _cache: list[ModelInfo] = []
+_shown: list[str] = []
 
 
 def models() -> list[ModelInfo]:
@@ -28,7 +36,22 @@ def chosen(name: str) -> ModelInfo:
 
     The backend looks at those before it loads them.
     """
-    return find(name) or ModelInfo(name, name, abilities=tuple(ABILITIES))
+    return find(name) or ModelInfo(
+        name,
+        name,
+        abilities=tuple(ABILITIES),
+        constraints=directing.TYPES,
+        qualities=limits.QUALITIES,
+    )
+
+
+def convertible() -> list[tuple[str, str]]:
+    """Families whose releases can be converted: name and title."""
+    return [
+        (name, family.models[0].title if family.models else name)
+        for name, family in load_families().families().items()
+        if family.converter
+    ]
 
 
 def replace(found: Iterable[ModelInfo]) -> None:
@@ -41,3 +64,17 @@ def replace(found: Iterable[ModelInfo]) -> None:
 def forget() -> None:
     """Read the list anew on next use."""
     _cache.clear()
+
+
+def show(name: str) -> None:
+    """Have the list of models tell more of this one."""
+    _shown[:] = [name]
+
+
+def shown(fallback: str) -> ModelInfo | None:
+    """The model that the list tells more of: the one last shown, else ``fallback``, else any."""
+    for name in (*_shown, fallback):
+        info = find(name)
+        if info is not None:
+            return info
+    return next(iter(models()), None)

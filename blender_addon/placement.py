@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import bpy
 
-from . import handlers, mannequins
+from . import directing, handlers, mannequins
 from .backend_access import Motion, Result
+from .jobs import REQUEST_KEY
 from .properties import settings_of
 from .scene import action as actions
 from .scene import armature as armatures
-from .scene import compat, controls, mapping
+from .scene import compat, controls, holding, keying, mapping
+from .scene.directed import Direction
 from .scene.lookup import by_uid
 from .scene.reading import Performance
 
@@ -36,6 +37,7 @@ class Placement:
         source: the Action of which the result is an edit.
         played: see :class:`Performance`.
         made: session number of the mannequin that :func:`with_mannequin` made for it.
+        direction: what is wanted besides words.
     """
 
     file: int
@@ -48,6 +50,7 @@ class Placement:
     source: int | None = None
     played: bool = False
     made: int | None = None
+    direction: Direction | None = None
 
     def of(self, performance: Performance) -> Placement:
         """The place of an edit of a performance."""
@@ -219,33 +222,59 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     with _all_or_nothing(armature, made):
         armature = armature or made or mannequins.create(context)
         before = controls.unkeyed_switches(armature)
+        held = holding.told(armature, armatures.find_rig(armature))
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
+        for take in takes[1:]:  # of the same moment: the list keeps the order of the samples
+            take[actions.MADE_KEY] = takes[0][actions.MADE_KEY]
     settings.character = armature
     settings.take = takes[0]
+    if placement.direction is not None:
+        directing.record(armature, placement.direction.uids, takes[0])
     unseen = armatures.why_unseen(armature)
-    warning = unseen or controls.left_behind(before, takes[0])
+    warning = unseen or controls.left_behind(before, takes[0]) or held
     return Placed(armature, tuple(takes), message, warning, bool(unseen))
 
 
 def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
 ) -> bpy.types.Action:
-    where: dict[str, Any] = {"scene": scene, "start_frame": placement.start_frame}
     settings = settings_of(scene)
-    feet = settings.feet
+    finish = motion.meta.get("finish")
+    finish = finish if isinstance(finish, dict) else {}
     source = None
     if placement.source is not None and armature.session_uid == placement.target:
         source = by_uid(bpy.data.actions, placement.source)
+    direction = placement.direction
     # at another rate than it was read at, what was kept would no longer fit the rest
-    if source is not None and math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5):
-        return actions.apply_edit(
-            armature, motion, source, played=placement.played, feet=feet, **where
-        )
-    return actions.apply_motion(
-        armature, motion, feet=feet, here=source is None, twists=settings.twists, **where
+    fitting = math.isclose(actions.scene_fps(scene), motion.fps, rel_tol=1e-5)
+    if direction is None and not fitting:
+        source = None
+    how = keying.Keying(
+        scene,
+        placement.start_frame,
+        # a body in place moves its standing feet, which a foot lock would hold
+        0.0 if finish.get("in_place") else settings.feet,
+        settings.twists,
+        placement.played,
+        _constraints_of(motion),
+        direction,
+        settings.hands,
     )
+    take = keying.key(armature, motion, source, how)
+    if "loop" in finish:  # the frame after the last is the first again
+        first, last = take.curve_frame_range
+        take.use_frame_range = take.use_cyclic = True
+        take.frame_start, take.frame_end = first, last + 1.0
+    return take
+
+
+def _constraints_of(motion: Motion) -> Sequence[Mapping[str, object]]:
+    """What was asked of a motion besides words."""
+    request = motion.meta.get(REQUEST_KEY)
+    found = request.get("constraints", ()) if isinstance(request, dict) else ()
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _alive_target(placement: Placement) -> bpy.types.Object | None:

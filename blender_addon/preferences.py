@@ -5,6 +5,7 @@ import atexit
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from . import torch_builds
 from .backend_settings import DEFAULT_COMMAND
 from .folders import PACKAGE
 from .panels import preferences_page
@@ -71,9 +72,33 @@ class KinetypePreferences(bpy.types.AddonPreferences):
         name="PyTorch",
         description="Which PyTorch the managed environment gets",
         items=[
-            ("DEFAULT", "Standard", "What PyPI offers for this system; with CUDA on Linux"),
+            ("AUTO", "Automatic", "What fits the graphics card that is found"),
             ("CPU", "CPU Only", "A much smaller download without graphics card support"),
+            *(
+                (build.key, build.title, f"{build.size}, from {build.source}")
+                for build in torch_builds.builds().values()
+                if build.key != "CPU"
+            ),
         ],
+    )
+    package_index: StringProperty(
+        name="Package Index",
+        description="Address of a package index in place of PyPI; empty uses PyPI",
+    )
+    torch_index: StringProperty(
+        name="PyTorch Index",
+        description="Address of an index that has PyTorch; empty uses PyTorch's own",
+    )
+    proxy: StringProperty(
+        name="Proxy",
+        description="Address of a proxy for the installation and for downloads of models, for"
+        " example http://proxy.example:3128; empty uses the system's",
+    )
+    wheels: StringProperty(
+        name="Wheels Folder",
+        description="Folder of wheels to install from; nothing is downloaded then",
+        subtype="DIR_PATH",
+        update=lambda self, _context: _make_absolute(self, "wheels"),
     )
     log_directory: StringProperty(
         name="Log Folder",

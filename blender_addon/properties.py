@@ -18,6 +18,7 @@ from bpy.props import (
 from . import model_list
 from .backend_access import limits
 from .scene import armature as armatures
+from .shape_settings import ShapeSettings
 
 SCENE_PROPERTY = "kinetype"
 EXAMPLE_PROMPT = "a person walks forward"
@@ -81,7 +82,7 @@ def _choose_take(settings: bpy.types.PropertyGroup, index: int) -> None:
     settings.take = bpy.data.actions[index] if 0 <= index < len(bpy.data.actions) else None
 
 
-class KinetypeSettings(bpy.types.PropertyGroup):
+class KinetypeSettings(ShapeSettings, bpy.types.PropertyGroup):
     """What the panel edits; read once when Generate is clicked."""
 
     prompt: StringProperty(
@@ -182,6 +183,15 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    hands: FloatProperty(
+        name="Hand Contact",
+        description="How firmly hands that touch the body in the motion (on the hips, on the head,"
+        " each other) touch it on this body; 0 leaves them where the length of its arms puts them",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     twists: BoolProperty(
         name="Twist Bones",
         description="Twist bones of the arms take their share of the roll; off leaves them to the"
@@ -240,6 +250,10 @@ class KinetypeSettings(bpy.types.PropertyGroup):
         description="What of the body is made anew; the rest keeps its keys",
         items=EDIT_PARTS,
     )
+    takes_all: BoolProperty(
+        name="All Characters", description="List the takes of all characters, not of this one only"
+    )
+    takes_starred: BoolProperty(name="Starred", description="List only takes with a star")
     take: PointerProperty(
         name="Take", description="The take highlighted in the list", type=bpy.types.Action
     )

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 
 import bpy
 
-from . import installing, placement, preparing
+from . import doctoring, installing, placement, preparing
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
@@ -41,14 +41,15 @@ def stop() -> None:
 def tick() -> float | None:
     """Take over all events and place what is finished; seconds until the next call, or None."""
     changed = board.drain()
-    changed = installing.drain() or changed
+    changed = installing.drain() or doctoring.running() or changed
     changed = _prepare() or changed
     changed = _place_finished() or changed
     if changed:
         redraw()
     if preparing.current() is not None or board.cancelling:
         return SHORT_INTERVAL
-    return INTERVAL if board.busy or installing.running() else None
+    watching = board.busy or installing.running() or doctoring.running()
+    return INTERVAL if watching else None
 
 
 def _prepare() -> bool:
@@ -58,22 +59,22 @@ def _prepare() -> bool:
         return preparing.advance()
 
 
+def _under_way() -> bool:
+    working = installing.running() or doctoring.running() or preparing.current() is not None
+    placeable = any(not item.kept and not item.reason for item in board.finished)
+    return bool(board.jobs or board.chores or placeable or working)
+
+
 def wait(timeout: float | None = None) -> bool:
     """Tick until no job is under way; for scripts only. False when the time ran out first."""
     deadline = None if timeout is None else time.monotonic() + timeout
     tick()
-    while _expected():
+    while _under_way():
         if deadline is not None and time.monotonic() > deadline:
             return False
         time.sleep(WAIT_INTERVAL)
         tick()
     return True
-
-
-def _expected() -> bool:
-    """Whether something goes on that needs nobody."""
-    placeable = any(not item.kept and not item.reason for item in board.finished)
-    return bool(board.jobs) or placeable or installing.running() or preparing.current() is not None
 
 
 def redraw() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    directing,
+    doctoring,
+    folders,
     handlers,
     installing,
     joint_list,
@@ -16,13 +19,16 @@ from . import (
     preparing,
     properties,
     pump,
+    torch_builds,
 )
+from .backend_access import own_models
 from .jobs import board
 from .scene import playing
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     *joint_list.CLASSES,
+    *directing.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,
@@ -32,10 +38,12 @@ CLASSES: tuple[type, ...] = (
 
 def register() -> None:
     """Add classes, the scene's settings and the file handlers. Starts no process or thread."""
+    own_models.use_home(folders.user_folder(create=False))
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
     joint_list.attach()
+    directing.attach()
     menus.attach()
     handlers.attach()
     playing.attach()
@@ -46,6 +54,8 @@ def shut_down() -> None:
     pump.stop()
     preparing.cancel()
     installing.shut_down()
+    doctoring.forget()
+    torch_builds.forget()
     board.shut_down()
     model_list.forget()
 
@@ -56,6 +66,7 @@ def unregister() -> None:
     playing.detach()
     handlers.detach()
     menus.detach()
+    directing.detach()
     joint_list.detach()
     properties.detach()
     for cls in reversed(CLASSES):

@@ -36,7 +36,7 @@ def problem_with(settings: BackendSettings) -> KinetypeError | None:
             state, "Allow online access and install it once, or choose another backend."
         )
     return EnvironmentMissing(
-        state, f"Install it once ({environment.DOWNLOAD_NOTE}), or choose another backend."
+        state, "Install it once (it asks before it downloads), or choose another backend."
     )
 
 
@@ -48,6 +48,8 @@ def _managed(settings: BackendSettings) -> Session:
         environment.python_in(settings.environment),
         device=settings.device,
         offline=settings.offline,
+        home=settings.home,
+        proxy=settings.proxy,
     )
     return ProcessSession(*command, log_path=settings.log)
 
@@ -55,7 +57,6 @@ def _managed(settings: BackendSettings) -> Session:
 def _in_process(settings: BackendSettings) -> Session:
     return InProcessSession(
         device=settings.device,
-        local_files_only=settings.offline,
         log_path=settings.log,
     )
 

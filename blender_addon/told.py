@@ -22,7 +22,7 @@ MAX_SHOWN = 6
 MAX_CHARS = 500
 MAX_MODELS = 3
 MAX_TITLE = 40
-DOWNLOAD_HINT = "A model that is not here yet is downloaded by the first Generate with it."
+DOWNLOAD_HINT = "A model that is not here yet can be downloaded once it is chosen."
 OFFLINE_HINT = f"{DOWNLOAD_HINT} That needs Blender's online access."
 
 

@@ -151,7 +151,7 @@ def ask(session: ProcessSession, options: argparse.Namespace, seed: int) -> None
 
 def cost_rows(options: argparse.Namespace) -> list[Row]:
     """CPU seconds of one clip in a warm engine, default and other sampler settings."""
-    engine = Engine(threads=options.threads, local_files_only=True)
+    engine = Engine(threads=options.threads)
     settings = [("default sampler", Request(PROMPT, COST_SECONDS, model=options.model))]
     for text in options.also:
         sampler, _, steps = text.partition(":")

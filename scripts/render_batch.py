@@ -7,28 +7,27 @@ With a Blender program: ``blender -b --python scripts/render_batch.py -- --promp
 ``prompts.txt`` has one prompt per line; blank lines and lines that start with # are skipped.
 ``--jobs jobs.json`` takes a list of objects instead (CSV and YAML do as well); ``--help`` lists the
 keys, of which only the prompt is required. A prompt that fails does not stop the others.
-``--skip-existing`` takes over what an earlier run of the same request finished. Motions come from
+``--skip-existing`` takes over what an earlier run with the very same settings finished; motions of
+other lists in the folder stay in results.json either way. Motions come from
 the same backend as in the panel: in this process when it has torch, else in another one
 (``--backend-python``, ``--backend-command``).
 
-Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage; 130 after Ctrl-C.
+Exit code 0 only if every motion was made; 1 if any failed; 2 for wrong usage; 130 after Ctrl-C,
+143 after SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +42,25 @@ that of the clone's .venv (make setup)."""
 if find_spec("numpy") is None:  # Blender brings it, and so does bpy
     raise SystemExit(NO_BLENDER)
 
-from backend.batch.job_file import Job, key_help, read_jobs, sample_names  # noqa: E402
+from backend import __version__  # noqa: E402
+from backend.batch import yaml_elsewhere  # noqa: E402
+from backend.batch.generation import model_identity  # noqa: E402
+from backend.batch.job_file import (  # noqa: E402
+    MOTION_KEYS,
+    Job,
+    alike,
+    key_help,
+    read_jobs,
+    sample_names,
+)
+from backend.batch.preflight import check_space, motion_bytes  # noqa: E402
+from backend.batch.rendering import remove_other_frames  # noqa: E402
+from backend.cli.ending import Terminated, tidily  # noqa: E402
 from backend.cli.outputs import check_writable  # noqa: E402
 from backend.errors import FormatError, InternalError, InvalidRequest, KinetypeError, ServiceError  # noqa: E402
 from backend.motion.io import npz  # noqa: E402
 from backend.motion.io.atomic import atomic_path  # noqa: E402
+from backend.store.folder_lock import folder_lock  # noqa: E402
 from backend.wire import limits  # noqa: E402
 from backend.wire.messages import Failure, Motion, Progress, Request, Result  # noqa: E402
 
@@ -58,8 +71,9 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 BACKEND_HINT = "Check --backend-python or --backend-command."
 EXIT_CANCELLED = 130
+EXIT_TERMINATED = 143
+SHOWN_ALIKE = 5
 POLL_SECONDS = 0.05
-COMPLAINT = re.compile(r"\b(?:error|warning|failed|cannot|fatal)\b", re.IGNORECASE)
 
 
 class Batch:
@@ -69,22 +83,22 @@ class Batch:
         self.options = options
         self.out: Path = options.out
         self.session: Session | None = None
-        self.earlier = _earlier_results(self.out / RESULTS) if options.skip_existing else {}
+        self.earlier = _earlier_results(self.out / RESULTS)
         self.results: list[dict[str, Any]] = []
-        self.ahead: list[str] = []
+        self.redone: set[str] = set()
 
-    def run(self, jobs: Sequence[Job]) -> bool:
-        """Do all jobs; True if none failed."""
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do all jobs."""
+        if not self.options.skip_existing:
+            self.redone = {name for job in jobs for name in sample_names(job)}
         try:
             for number, job in enumerate(jobs, start=1):
-                self.ahead = [name for later in jobs[number:] for name in sample_names(later)]
                 _say(f"[{number}/{len(jobs)}] {job.request.get('prompt')}")
                 self.results += list(self._one(job))
                 self._write_results()
         finally:
             if self.session is not None:
                 self.session.stop()
-        return all(result["status"] != "failed" for result in self.results)
 
     def _one(self, job: Job) -> Iterator[dict[str, Any]]:
         names = sample_names(job)
@@ -108,6 +122,7 @@ class Batch:
                 "name": name,
                 "status": "ok",
                 "request": job.request,
+                "settings": self._settings(job),
                 "sample": index,
                 "meta": motion.meta,
                 "warnings": list(made.warnings),
@@ -140,14 +155,14 @@ class Batch:
             time.sleep(POLL_SECONDS)
 
     def _write_files(self, name: str, motion: Motion) -> dict[str, Any]:
-        from blender_addon import headless
+        from blender_addon import headless, quiet
 
         options = self.options
         files = self._files(name)
         started = time.monotonic()
         npz.write_motion(files["npz"], motion)
         outputs = headless.Outputs(files["blend"], files.get("mp4"), files.get("frames"))
-        with quiet_blender():
+        with quiet.quiet_blender(_say):
             summary = headless.export(
                 motion,
                 outputs,
@@ -156,7 +171,8 @@ class Batch:
                 on_progress=_progress,
             )
         if "frames" in files:
-            remove_frames_beyond(files["frames"], summary["frames"])
+            numbers = range(summary["first"], summary["first"] + summary["frames"])
+            remove_other_frames(files["frames"], [f"frame_{n:04d}.png" for n in numbers])
         entry: dict[str, Any] = {
             "files": {kind: path.relative_to(self.out).as_posix() for kind, path in files.items()},
             "scene": summary,
@@ -180,9 +196,9 @@ class Batch:
         return files
 
     def _kept(self, name: str, job: Job) -> dict[str, Any] | None:
-        """The entry of an earlier run, if it made the same request and its files are there."""
+        """The entry of an earlier run, if the same settings made it and its files are there."""
         entry = self.earlier.get(name)
-        if entry is None or entry.get("request") != job.request:
+        if name in self.redone or entry is None or entry.get("settings") != self._settings(job):
             return None
         if entry.get("status") == "failed" or not isinstance(entry.get("files"), dict):
             return None
@@ -196,12 +212,31 @@ class Batch:
                 return None
         return {**entry, "status": "kept"}
 
+    def _settings(self, job: Job) -> str:
+        """Digest of all that the files of a job depend on."""
+        import bpy
+
+        options = self.options
+        names = ("fps", "width", "height", "engine", "render_samples", "format")
+        try:
+            model = model_identity(str(job.request.get("model")))
+        except KinetypeError:  # one that only the backend's machine knows
+            model = ""
+        values = {
+            **{name: getattr(options, name) for name in names},
+            **{"request": job.request, "model": model},
+            **{"version": __version__, "blender": bpy.app.version_string},
+        }
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
     def _write_results(self) -> None:
         import bpy
 
-        # entries of jobs whose turn comes later: should this run be cut short, the next needs them
-        ahead = [self.earlier[name] for name in self.ahead if name in self.earlier]
-        known = [*self.results, *ahead]
+        # those of other lists, and of jobs whose turn comes later: should this run be cut short,
+        # the next needs them
+        own = {result["name"] for result in self.results}
+        others = [e for name, e in self.earlier.items() if name not in own | self.redone]
+        known = [*self.results, *others]
         failed = sum(result.get("status") == "failed" for result in known)
         summary = {
             "blender": bpy.app.version_string,
@@ -220,26 +255,18 @@ def _open_session(options: argparse.Namespace) -> Session:
     if options.backend_command:
         return ProcessSession(shlex.split(options.backend_command))
     if options.backend_python is None and find_spec("torch") is not None:
-        return InProcessSession(local_files_only=options.offline)
+        return InProcessSession()
     # its working folder is ours: a model may be named by a relative path
     command = default_command(options.backend_python, offline=options.offline, cwd=Path.cwd())
     return ProcessSession(*command)
 
 
-def remove_frames_beyond(folder: Path, count: int) -> None:
-    """Remove what a longer motion of the same name left: a sequence would end with its pictures."""
-    for path in folder.glob("frame_*.png"):
-        number = path.stem.removeprefix("frame_")
-        if number.isdecimal() and int(number) > count:
-            path.unlink()
-
-
-def check_before_work(options: argparse.Namespace) -> None:
+def check_before_work(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     """What would fail after minutes of work otherwise: a folder, a rate or a size that cannot be.
 
     Raises:
-        OutputError: the output folder cannot be written.
-        InvalidRequest: wrong rate or size, or no such Python.
+        OutputError: the output folder cannot be written, or its disk is full.
+        InvalidRequest: wrong rate, size or length of all motions, or no such Python.
     """
     from blender_addon import headless
     from blender_addon.scene.render import check_path
@@ -250,6 +277,11 @@ def check_before_work(options: argparse.Namespace) -> None:
     check_path(options.out)
     check_writable(options.out / RESULTS)
     headless.check_settings(_render_settings(options), options.fps)
+    Request("walk", options.seconds, options.seed, options.samples, options.model).validated()
+    frames = sum(float(str(job.request["seconds"])) for job in jobs) * options.fps
+    picture = (options.width or 640) * (options.height or 360)
+    pictures = frames * picture if options.format == "png" else 0
+    check_space(options.out, motion_bytes(jobs) + round(pictures))
 
 
 def _render_settings(options: argparse.Namespace) -> RenderSettings:
@@ -318,33 +350,6 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def quiet_blender() -> Iterator[None]:
-    """Keep Blender's lines about every frame off the terminal, apart from errors and warnings.
-
-    Blender writes them to file descriptor 1 from C. When the work fails, all of them are shown.
-    """
-    sys.stdout.flush()
-    failed = True
-    with tempfile.TemporaryFile() as log:
-        own = os.dup(1)
-        os.dup2(log.fileno(), 1)
-        try:
-            yield
-            failed = False
-        except KeyboardInterrupt:
-            failed = False
-            raise
-        finally:
-            sys.stdout.flush()
-            os.dup2(own, 1)
-            os.close(own)
-            log.seek(0)
-            for line in log.read().decode("utf-8", "replace").splitlines():
-                if failed or COMPLAINT.search(line):
-                    _say(f"  blender: {line}")
-
-
 def _progress(stage: str, step: int, total: int) -> None:
     """A line at the beginning and the end of each stage."""
     if total > 1 and step in (1, total):
@@ -358,7 +363,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="render_batch", description=__doc__.split("\n\n")[0])
     made.add_argument("--prompts", type=Path, help="text file, one prompt per line")
     made.add_argument(
-        "--jobs", type=Path, help=f"job file (.json, .csv, .yaml); keys: {key_help()}"
+        "--jobs",
+        type=Path,
+        help=f"job file (.json, .csv, .yaml); keys: {key_help(MOTION_KEYS)}",
     )
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--seconds", type=float, default=limits.DEFAULT_SECONDS)
@@ -387,24 +394,33 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     options.out = options.out.absolute()
     try:
-        if options.evaluate:
-            check_measurable(options.backend_python)
-        defaults = {
-            name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
-        }
-        jobs = read_jobs(options.prompts, options.jobs, defaults)
-        check_before_work(options)
-        batch = Batch(options)
-        succeeded = batch.run(jobs)
+        with tidily():
+            batch = _run(options)
     except KinetypeError as error:
         _say(f"error: {error.message}\nhint: {error.hint}")
         return 2 if isinstance(error, InvalidRequest | FormatError) else 1
-    except KeyboardInterrupt:
-        _say("cancelled; go on later with --skip-existing")
-        return EXIT_CANCELLED
+    except KeyboardInterrupt as reason:
+        _say("ended; go on later with --skip-existing")
+        return EXIT_TERMINATED if isinstance(reason, Terminated) else EXIT_CANCELLED
     failed = sum(result["status"] == "failed" for result in batch.results)
     _say(f"{len(batch.results) - failed} done, {failed} failed; see {options.out / RESULTS}")
-    return 0 if succeeded else 1
+    return 1 if failed else 0
+
+
+def _run(options: argparse.Namespace) -> Batch:
+    """Check everything, then do the jobs."""
+    if options.evaluate:
+        check_measurable(options.backend_python)
+    defaults = {name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")}
+    with yaml_elsewhere.readable(options.jobs, options.backend_python) as listed:
+        jobs = read_jobs(options.prompts, listed, defaults, MOTION_KEYS)
+    for first, second in alike(jobs)[:SHOWN_ALIKE]:
+        _say(f"warning: {second} will be the same motion as {first}: give it another seed.")
+    check_before_work(options, jobs)
+    with folder_lock(options.out):
+        batch = Batch(options)
+        batch.run(jobs)
+    return batch
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,9 @@ from backend.motion.representations import motion135
 from backend.motion.rotations import axis_angle_to_matrix, rotation_about
 
 REPO = Path(__file__).resolve().parents[1]
+# what the person at this computer downloaded and linked is no part of a test
+os.environ["KINETYPE_HOME"] = tempfile.mkdtemp(prefix="kinetype-home-")
+atexit.register(shutil.rmtree, os.environ["KINETYPE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-LARGE = (".safetensors", ".tar", ".pt", ".bin", ".npy")
+LARGE = (".safetensors", ".tar", ".pt", ".bin", ".npy", ".ckpt")
 """What the hub keeps outside git, by its sha256."""
 
 

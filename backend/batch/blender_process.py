@@ -69,7 +69,7 @@ def find(named: str | None = None) -> Blender:
     """
     if find_spec("blender_addon") is None and not (_ROOT / "blender_addon").is_dir():
         raise MissingDependency(
-            "The part of Kinetype that writes .blend and .mp4 is not installed here.",
+            "The part of Kinetype that writes .blend, .fbx, .glb and .mp4 is not installed here.",
             "Use the kinetype distribution or a checkout, or write .npz and .bvh.",
         )
     named = named or os.environ.get(PROGRAM_VARIABLE)
@@ -83,7 +83,7 @@ def find(named: str | None = None) -> Blender:
     if program:
         return _program(program)
     raise MissingDependency(
-        "Writing .blend and .mp4 needs Blender, and there is none here.", install_hint()
+        "Writing .blend, .fbx, .glb and .mp4 needs Blender, and there is none here.", install_hint()
     )
 
 

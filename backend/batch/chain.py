@@ -32,6 +32,8 @@ from .work import DONE, FAILED, Chunk, Outcome
 from .workers import Workers
 
 NATIVE = "native"
+BYTES_PER_SECOND = 130_000
+"""Of a motion in all stages, rather too many."""
 HERE = Workers(here=True)
 """In this process."""
 SUMMARY = "run_summary.json"

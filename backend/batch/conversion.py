@@ -5,116 +5,52 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InternalError, InvalidRequest, KinetypeError
+from ..errors import InternalError, KinetypeError, NoMotion, OutputError
 from ..motion import cleanup, convert
-from ..motion.io import bvh_motionstreamer, formats, load
+from ..motion.io import body_checks, bvh_motionstreamer, formats, load
 from ..motion.io.atomic import atomic_path, remove_leftovers
-from ..motion.representations import motion135
+from ..motion.representations import joints, motion135
 from ..motion.representations.statistics import denormalise
 from ..wire.messages import Motion
 from . import drive, journal, normalisation
+from .conversion_plan import Job, plan
 from .conversion_settings import ConversionSettings, skeleton_of
 from .journal import CONVERTED, FAILED, SKIPPED, Record
 from .work import DONE, Outcome, cut
 from .workers import Workers
 
+__all__ = ["Job", "convert_job", "plan", "run", "summarise"]
+
 HERE = Workers(here=True)
 """In this process, one after the other."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file: where it is, where its result goes, and their names in messages and records."""
-
-    source: Path
-    destination: Path
-    source_name: str
-    name: str
-
-
-# --------------------------------------------------------------------------- plan
-
-
-def plan(source: Path, destination: Path, settings: ConversionSettings) -> list[Job]:
-    """Every file to convert, in a fixed order; a folder keeps its structure.
-
-    Raises:
-        InvalidRequest: nothing to convert, a suffix that cannot be written, or two inputs that
-            would give the same output.
-    """
-    suffix = f".{settings.file_format}"
-    if not source.exists():
-        raise InvalidRequest(f"There is no file or folder {source}.", "Check the path.")
-    if not source.is_dir():
-        if destination.is_dir():
-            destination = destination / (source.stem + suffix)
-        if destination.suffix.lower() != suffix:
-            raise InvalidRequest(
-                f"{destination} does not end with {suffix}.",
-                f"{settings.target} is written here as {suffix}; choose another name or format.",
-            )
-        if destination.exists() and destination.samefile(source):
-            raise InvalidRequest(f"{destination} is the input itself.", "Choose another name.")
-        return [Job(source, destination, source.name, destination.name)]
-    if destination.exists() and (not destination.is_dir() or destination.samefile(source)):
-        raise InvalidRequest(
-            f"{destination} cannot take the results of a folder.", "Name another folder."
-        )
-    taken: dict[Path, Path] = {}
-    for path in _inputs(source, destination, settings):
-        target = destination / path.relative_to(source).with_suffix(suffix)
-        if target in taken:
-            raise InvalidRequest(
-                f"{taken[target]} and {path} would both become {target}.",
-                "Convert them to different folders, or say --from.",
-            )
-        taken[target] = path
-    if not taken:
-        raise InvalidRequest(
-            f"{source} holds no file to convert.", f"Expected {', '.join(load.SUFFIXES)} files."
-        )
-    return [
-        Job(p, t, p.relative_to(source).as_posix(), t.relative_to(destination).as_posix())
-        for t, p in taken.items()
-    ]
-
-
-def _inputs(source: Path, destination: Path, settings: ConversionSettings) -> Iterator[Path]:
-    suffixes = {
-        load.AUTO: load.SUFFIXES,
-        load.BVH: (".bvh",),
-        load.AMASS: (".npz",),
-        motion135.SPEC.name: load.SUFFIXES,
-    }.get(settings.source, (".npy",))
-    own = destination.resolve()
-    statistics = {Path(p).resolve() for p in (settings.mean, settings.std) if p}
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        resolved = path.resolve()
-        if hidden or resolved.is_relative_to(own) or resolved in statistics:
-            continue
-        if path.suffix.lower() in suffixes and path.is_file():
-            yield path
 
 
 # --------------------------------------------------------------------------- one file
 
 
-def read_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
+def read_clip(path: Path, settings: ConversionSettings, sample: int | None = None) -> convert.Clip:
     """Read one file, un-normalised where statistics are given.
+
+    Args:
+        sample: which of several motions; the settings' when None.
 
     Raises:
         KinetypeError: of reading, or of the statistics.
     """
     clip = load.read_clip(
-        path, settings.source, fps=settings.source_fps, up=settings.up, force=settings.force
+        path,
+        settings.source,
+        fps=settings.source_fps,
+        up=settings.up,
+        force=settings.force,
+        sample=settings.sample if sample is None else sample,
     )
     if not (settings.mean and settings.std):
         return clip
@@ -126,8 +62,18 @@ def read_clip(path: Path, settings: ConversionSettings) -> convert.Clip:
     return replace(clip, data=flat.reshape(clip.data.shape))
 
 
-def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Clip:
-    """Convert what :func:`read_clip` gave; the errors of :func:`backend.motion.convert.convert`."""
+def convert_clip(clip: convert.Clip, settings: ConversionSettings, what: str = "") -> convert.Clip:
+    """Convert what :func:`read_clip` gave, whose warnings and checks the result goes on with.
+
+    Args:
+        what: name of the file, for messages.
+
+    Raises:
+        KinetypeError: of :func:`backend.motion.convert.convert`, and of joints that no pose fits.
+    """
+    at_the_end = settings.target in cleanup.GROUNDED
+    if settings.ground and not at_the_end:
+        clip = replace(clip, data=cleanup.grounded(clip.data, clip.representation, clip.fps))
     made = convert.convert(
         clip.data,
         clip.representation,
@@ -136,22 +82,29 @@ def convert_clip(clip: convert.Clip, settings: ConversionSettings) -> convert.Cl
         target_fps=settings.target_fps,
         options=settings.ik_options(),
     )
-    if settings.ground and made.representation == motion135.SPEC.name:
-        return replace(made, data=cleanup.ground(made.data, made.fps))
-    return made
+    if settings.ground and at_the_end:
+        made = replace(made, data=cleanup.grounded(made.data, made.representation, made.fps))
+    said, checks = clip.warnings, dict(clip.checks)
+    fit = next((s.error_mm for s in made.steps if s.name == "joints -> motion135"), None)
+    if fit is not None and clip.representation == joints.SPEC.name:
+        checks["ik_error_mm"] = round(fit, 4)
+        said = (*said, *body_checks.check_fit(fit, what, force=settings.force))
+    return replace(made, warnings=said, checks=checks)
 
 
-def write_clip(path: Path, clip: convert.Clip, style: str, meta: dict[str, object]) -> None:
+def write_clip(
+    path: Path, clip: convert.Clip, settings: ConversionSettings, meta: dict[str, object]
+) -> None:
     """Write a clip as its suffix says, whole or not at all; :class:`OutputError` otherwise."""
     data = np.ascontiguousarray(clip.data, dtype=np.float32)
     if path.suffix.lower() == ".npy":
         with atomic_path(path) as temporary:
             np.save(temporary, data)
-    elif path.suffix.lower() == ".bvh" and style == "motionstreamer":
+    elif path.suffix.lower() == ".bvh" and settings.bvh_style == "motionstreamer":
         root, rotations = motion135.unpack(data)
         bvh_motionstreamer.write(path, rotations, root, fps=clip.fps)
     else:
-        formats.write(path, Motion(data, clip.fps, meta))
+        formats.write(path, Motion(data, clip.fps, meta), unit=settings.bvh_unit)
 
 
 def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None) -> Record:
@@ -161,9 +114,9 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
         log: journal that the record is added to before the output appears.
     """
     try:
-        read = read_clip(job.source, settings)
+        read = read_clip(job.source, settings, job.sample)
         odd = normalisation.looks_normalised(read.data, read.representation)
-        clip = convert_clip(read, settings)
+        clip = convert_clip(read, settings, str(job.source))
         errors = [step.error_mm for step in clip.steps if step.error_mm is not None]
         record = Record(
             job.name,
@@ -174,18 +127,23 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
             float(clip.fps),
             round(sum(errors), 4) if errors else None,
             tuple(f"{step.name}: {step.loses}" for step in clip.lossy_steps),
-            warning=" ".join([*read.warnings, *([normalisation.WARNING] if odd else [])]),
+            warning=" ".join([*clip.warnings, *([normalisation.WARNING] if odd else [])]),
+            checks=dict(clip.checks),
         )
         meta: dict[str, Any] = {"source": job.source_name, "lossy_steps": list(record.loses)}
         if errors:
             meta["mpjpe_mm"] = record.error_mm
         with atomic_path(job.destination) as temporary:
-            write_clip(temporary, clip, settings.bvh_style, meta)
+            write_clip(temporary, clip, settings, meta)
             if log:
                 # killed between record and rename, an older output would pass for this one
                 job.destination.unlink(missing_ok=True)
                 journal.append(log, record)
         return record
+    except OutputError as error:
+        cause = error.__cause__
+        why = (cause.strerror if isinstance(cause, OSError) else None) or error.message
+        failure: KinetypeError = OutputError(f"{job.name} cannot be written: {why}", error.hint)
     except KinetypeError as error:
         failure = error
     except Exception as error:
@@ -194,12 +152,20 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
             f"{job.source}: unexpected {type(error).__name__}: {error}",
             "Check that this file is whole; if it is, please report this.",
         )
-    return Record(job.name, job.source_name, FAILED, message=failure.message, hint=failure.hint)
+    return Record(
+        job.name,
+        job.source_name,
+        FAILED,
+        message=failure.message,
+        hint=failure.hint,
+        error=failure.code,
+    )
 
 
 def _key(job: Job, settings: ConversionSettings) -> str:
     """Digest of what the output depends on."""
     digest = hashlib.blake2b(_settings_digest(settings), digest_size=16)
+    digest.update(str(job.sample).encode())
     try:
         digest.update(job.source.read_bytes())
     except OSError:
@@ -319,6 +285,7 @@ def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[s
     """Counts, failures per file, frames and mean error, as plain JSON values.
 
     ``converted`` and ``skipped`` depend on how often a run was restarted; nothing else does.
+    ``no_motion`` counts the failed files that are whole and something else than a motion.
     """
     count = {s: sum(r.status == s for r in records) for s in (CONVERTED, SKIPPED, FAILED)}
     errors = [r.error_mm for r in records if r.error_mm is not None]
@@ -327,10 +294,12 @@ def summarise(records: Sequence[Record], settings: ConversionSettings) -> dict[s
         "target": settings.target,
         "files": len(records),
         **count,
+        "no_motion": sum(r.error == NoMotion.code for r in records),
         "frames": sum(r.frames for r in records),
         "mean_mpjpe_mm": round(float(np.mean(errors)), 4) if errors else None,
         "max_mpjpe_mm": max(errors) if errors else None,
         "lossy_steps": sorted({text for r in records for text in r.loses}),
+        "checks": [{"file": r.source, **r.checks} for r in records if r.checks],
         "warnings": [{"file": r.source, "message": r.warning} for r in records if r.warning],
         "failures": [
             {"file": r.source, "message": r.message, "hint": r.hint}

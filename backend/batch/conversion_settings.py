@@ -10,12 +10,13 @@ import numpy as np
 
 from ..errors import FormatError, InvalidRequest
 from ..motion import convert, ik, skeleton_file
-from ..motion.io import formats, load
+from ..motion.io import bvh, formats, load
 
 FORMATS: tuple[str, ...] = tuple(s.removeprefix(".") for s in formats.writable())
 """What a converted clip can be written as; npz and bvh hold motion_135 only."""
 
 BVH_STYLES: tuple[str, ...] = ("kinetype", "motionstreamer")
+BVH_UNITS: tuple[str, ...] = tuple(bvh.UNITS)
 METHODS: tuple[str, ...] = ("adam", "gauss_newton")
 BRIDGES: tuple[str, ...] = ("ik", "native")
 
@@ -40,9 +41,12 @@ class ConversionSettings:
         source_fps: rate of the inputs where they do not say it.
         up: axis that is up in the inputs; measured when None.
         force: read also what does not look like a body.
-        ground: put the lowest contact of every motion on the floor.
+        ground: put the lowest contact of every motion on the floor, before it is converted.
         target_fps: see :func:`backend.motion.convert.convert`.
         bvh_style: one of :data:`BVH_STYLES`.
+        bvh_unit: one of :data:`BVH_UNITS`.
+        sample: which of several motions of a file; all of them in a folder, else the first, when
+            None.
     """
 
     target: str
@@ -66,6 +70,8 @@ class ConversionSettings:
     ground: bool = False
     target_fps: float | None = None
     bvh_style: str = "kinetype"
+    bvh_unit: str = "m"
+    sample: int | None = None
 
     def validated(self) -> ConversionSettings:
         """These settings with a format; :class:`InvalidRequest` says what to change."""
@@ -75,6 +81,7 @@ class ConversionSettings:
             (self.source, load.SOURCES, "format to read"),
             (file_format, FORMATS, "file format"),
             (self.bvh_style, BVH_STYLES, "BVH style"),
+            (self.bvh_unit, BVH_UNITS, "unit of a BVH"),
             (self.method or METHODS[0], METHODS, "refinement"),
             (self.ik, tuple(convert.IK_PRESETS), "preset of inverse kinematics"),
             (self.bridge, BRIDGES, "bridge"),
@@ -87,6 +94,10 @@ class ConversionSettings:
             raise InvalidRequest(
                 f"A .{file_format} file holds motion135, not {self.target}.", "Write a .npy file."
             )
+        if self.bvh_style == "motionstreamer" and self.bvh_unit != "m":
+            raise InvalidRequest("MotionStreamer's BVH is in metres.", "Leave --bvh-unit out.")
+        if self.sample is not None and self.sample < 0:
+            raise InvalidRequest(f"There is no motion {self.sample}.", "Numbers begin with 0.")
         if (self.mean is None) != (self.std is None):
             raise InvalidRequest("Mean and std belong together.", "Give both or neither.")
         iterations, rate = self.refine_iterations or 0, self.learning_rate

@@ -67,7 +67,7 @@ class GenerateWork:
         """See :class:`backend.batch.work.Work`."""
         from ..service.engine import Engine as Service
 
-        self._engine = Service(device=self.device, threads=1, local_files_only=self.offline)
+        self._engine = Service(device=self.device, threads=1)
         for model in self.models[:1]:
             self._engine.load(model)
 

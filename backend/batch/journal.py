@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,6 +40,8 @@ class Record:
         loses: "step: what is lost" for every lossy step.
         message, hint: of the error, when failed.
         warning: what seems wrong with a file that was converted.
+        error: code of the error, when failed.
+        checks: measures of :class:`backend.motion.io.body_checks.BodyChecks`, where there are any.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Record:
     message: str = ""
     hint: str = ""
     warning: str = ""
+    error: str = ""
+    checks: dict[str, float] = field(default_factory=dict)
 
 
 def append(path: Path, record: DataclassInstance) -> None:

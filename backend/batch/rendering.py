@@ -166,6 +166,8 @@ class RenderWork:
             options["--frames" if kind == "png" else f"--{kind}"] = self.out / name
         made = [w for k, v in options.items() if v is not None for w in (f"{k}={v}",)]
         frames = item.part or settings.frames
+        if item.part is not None:  # the chunks of a farm are those of its longest job
+            made.append("--clip")
         return [*made, "--range", *map(str, frames)] if frames else made
 
     def _brought(self, name: str, content: bytes) -> Path:
@@ -178,6 +180,8 @@ class RenderWork:
 def _files(item: RenderItem, told: dict[str, object]) -> tuple[str, ...]:
     files: list[str] = []
     first, count = int(str(told["first"])), int(str(told["frames"]))
+    if item.part is not None and count == 0:
+        return ()
     for kind, name in item.outputs().items():
         if kind == "png":
             files += [f"{name}/frame_{n:04d}.png" for n in range(first, first + count)]

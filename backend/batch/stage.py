@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from .. import __version__
+from ..errors import OutputError
 from ..motion.io.atomic import atomic_path
 from . import drive, journal
 from .work import DONE, FAILED, KEPT, Named, Outcome, Work, cut
@@ -59,7 +61,7 @@ class Stage:
         """Do what an earlier run has not done with the same key.
 
         Raises:
-            OutputError: the journal cannot be written. ServiceError: no worker could start.
+            OutputError: the journal cannot be read. ServiceError: no worker could start.
         """
         started = time.monotonic()
         log = self.out / self.journal
@@ -71,7 +73,8 @@ class Stage:
         def note(outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
                 found[outcome.name] = outcome
-                journal.append(log, outcome)
+                with contextlib.suppress(OutputError):  # a full disk: it is made again next time
+                    journal.append(log, outcome)
                 if outcome.status == FAILED:
                     self.on_failure(outcome)
 
@@ -89,18 +92,23 @@ class Stage:
 
 
 def write_summary(summary: dict[str, object], out: Path) -> None:
-    """``run_summary.json``, whole or not at all."""
-    with atomic_path(out / SUMMARY) as temporary:
-        temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    """``run_summary.json``, whole or not at all; where it cannot be, ``unwritten`` says why."""
+    try:
+        with atomic_path(out / SUMMARY) as temporary:
+            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    except OutputError as error:
+        summary["unwritten"] = f"{error.message} {error.hint}"
 
 
 def _kept(item: Keyed, known: dict[str, Outcome], out: Path) -> Outcome | None:
     record = known.get(item.name)
-    if record is None or record.key != item.key or record.status == FAILED or not record.files:
+    if record is None or record.key != item.key or record.status == FAILED:
+        return None
+    if not record.files and record.record is None:
         return None
     if not all((out / name).is_file() for name in record.files):
         return None
-    return Outcome(item.name, KEPT, item.key, record.files, warnings=record.warnings)
+    return replace(record, status=KEPT, seconds=0.0)
 
 
 def summarise(made: Made, workers: Workers) -> dict[str, object]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
-from . import batch_generate, batch_render, console
-from .convert import add_ik
+from . import batch_evaluate, batch_generate, batch_render, console, convert
+
+if TYPE_CHECKING:
+    from ..batch.chain import GenerationJob
+    from ..evaluation.settings import EvaluationSettings
 
 HELP = "generate, convert and evaluate a whole test set"
 STAGES = ("generate", "motion135", "ms272", "joints66", "evaluate")
@@ -24,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     batch_generate.add_arguments(generate)
     render = kinds.add_parser("render", help=batch_render.HELP, description=batch_render.HELP)
     batch_render.add_arguments(render)
+    converting = kinds.add_parser("convert", help=convert.HELP, description=convert.HELP)
+    convert.add_arguments(converting, workers=False)
+    batch_generate.add_engine(converting)
+    judging = kinds.add_parser(
+        "evaluate", help=batch_evaluate.HELP, description=batch_evaluate.HELP
+    )
+    batch_evaluate.add_arguments(judging)
     what = "generate -> motion_135 -> 272 -> evaluate"
     chain = kinds.add_parser("chain", help=what, description=what)
     chain.add_argument("--model", default="starter", help="name, folder or hub id")
@@ -39,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chain.add_argument("--repeats", type=int, default=20, help="see kinetype evaluate")
     chain.add_argument("--seed", type=int, default=0, help="motion i uses seed + i (default 0)")
     chain.add_argument("--batch", type=int, default=32, help="motions generated at once")
-    add_ik(chain, default="published")
+    convert.add_ik(chain, default="published")
     batch_generate.add_engine(chain)
     chain.add_argument("--limit", type=int, help="use so many captions, the first ones")
     chain.add_argument("--skip-existing", action="store_true", help="go on with an earlier run")
@@ -57,7 +69,22 @@ def run(options: argparse.Namespace) -> int:
         return batch_generate.run(options)
     if options.kind == "render":
         return batch_render.run(options)
+    if options.kind == "evaluate":
+        return batch_evaluate.run(options)
+    if options.kind == "convert":
+        return _convert(options)
     return _chain(options)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    """``kinetype convert`` by the workers of ``batch``."""
+    if options.collect:
+        raise InvalidRequest(
+            "A conversion reads and writes folders, which all machines must see.",
+            "Leave out --collect.",
+        )
+    options.input, options.output = options.input.absolute(), options.output.absolute()
+    return convert.run(options, batch_generate.workers_of(options, here=True))
 
 
 def _chain(options: argparse.Namespace) -> int:
@@ -67,6 +94,8 @@ def _chain(options: argparse.Namespace) -> int:
 
     if options.batch < 1 or (options.limit is not None and options.limit < 1):
         raise InvalidRequest("--batch and --limit must be 1 or more.", "Leave them out.")
+    options.out = options.out.absolute()
+    planned = _preflight(options)
     options.out.mkdir(parents=True, exist_ok=True)
     summary: dict[str, Any] = {
         "model": options.model,
@@ -77,7 +106,7 @@ def _chain(options: argparse.Namespace) -> int:
     failed = 0
     for stage in [s for s in STAGES if s in options.stages]:
         started = time.monotonic()
-        found = _stage(options, stage, summary)
+        found = _stage(options, stage, summary, planned)
         found["seconds"] = round(time.monotonic() - started, 1)
         summary["stages"][stage] = found
         failed += int(found.get("failed", 0))
@@ -92,7 +121,29 @@ def _chain(options: argparse.Namespace) -> int:
     return EXIT_FAILED if failed else 0
 
 
-def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> dict[str, Any]:
+Planned = tuple[list["GenerationJob"], dict[str, str]]
+"""What is generated, and the names that are left out with the reason."""
+
+
+def _preflight(options: argparse.Namespace) -> Planned | None:
+    """What to generate; all that would be found out after hours of it is said now."""
+    from ..batch import chain, evaluation, preflight
+    from .outputs import check_writable
+
+    check_writable(options.out / chain.SUMMARY)
+    planned = None
+    if "generate" in options.stages:
+        fps, planned = _planned(options)
+        seconds = sum(job.frames for job in planned[0]) / fps
+        preflight.check_space(options.out, round(seconds * chain.BYTES_PER_SECOND))
+    if "evaluate" in options.stages:
+        evaluation.check(_evaluation(options), load=True, made=len(planned[0]) if planned else None)
+    return planned
+
+
+def _stage(
+    options: argparse.Namespace, stage: str, summary: dict[str, Any], planned: Planned | None
+) -> dict[str, Any]:
     from ..batch import chain
     from ..wire.messages import Progress
 
@@ -104,8 +155,9 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> 
             bars.update(Progress("", stage, done, total))
 
         if stage == "generate":
-            found, summary["skipped"] = _generate(options, on_done)
-            return found
+            assert planned is not None
+            summary["skipped"] = planned[1]
+            return _generate(options, planned[0], on_done)
         before = chain.before(stage, options.bridge)
         return chain.convert(
             options.out / before,
@@ -115,22 +167,29 @@ def _stage(options: argparse.Namespace, stage: str, summary: dict[str, Any]) -> 
             bridge=options.bridge,
             skeleton=options.skeleton,
             skip_existing=options.skip_existing,
-            workers=batch_generate.workers_of(options, here=True),
+            # files that travel back lie here only
+            workers=replace(
+                batch_generate.workers_of(options, here=True),
+                **({"engine": "local", "collect": False} if options.collect else {}),
+            ),
             on_done=on_done,
         )
 
 
-def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any], dict[str, str]]:
+def _planned(options: argparse.Namespace) -> tuple[float, Planned]:
+    """Frames per second of the model, and what it is to make."""
     from ..batch import chain
     from ..pipelines import registry
 
-    info = registry.find_info(options.model)
+    info = registry.find_info(options.model, local_files_only=True)
     if info.fps <= 0:
         raise InvalidRequest(
             f"The model {options.model!r} does not say its frame rate.",
             "Register it with a ModelInfo that does.",
         )
-    jobs, skipped = chain.plan(
+    if options.seconds is not None:
+        info.check_seconds(options.seconds)
+    return info.fps, chain.plan(
         options.captions,
         options.split,
         options.gt,
@@ -139,24 +198,36 @@ def _generate(options: argparse.Namespace, on_done: Any) -> tuple[dict[str, Any]
         seed=options.seed,
         limit=options.limit,
     )
-    found = chain.generate(
-        chain.NativeWork((options.out / chain.NATIVE).absolute(), options.model, options.device),
+
+
+def _generate(
+    options: argparse.Namespace, jobs: list[GenerationJob], on_done: Callable[[int, int], None]
+) -> dict[str, Any]:
+    from ..batch import chain
+
+    return chain.generate(
+        chain.NativeWork(options.out / chain.NATIVE, options.model, options.device),
         jobs,
         batch=options.batch,
         skip_existing=options.skip_existing,
         workers=batch_generate.workers_of(options),
         on_done=on_done,
     )
-    return found, skipped
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, object]:
-    from ..batch import chain
     from ..evaluation import report
-    from ..evaluation.settings import EvaluationSettings
     from .evaluate import show
 
-    settings = EvaluationSettings(
+    show(report.evaluate(_evaluation(options)), options.out)
+    return {"report": report.RESULT}
+
+
+def _evaluation(options: argparse.Namespace) -> EvaluationSettings:
+    from ..batch import chain
+    from ..evaluation.settings import EvaluationSettings
+
+    return EvaluationSettings(
         evaluator=options.evaluator,
         weights=options.weights,
         gt=options.gt,
@@ -168,5 +239,3 @@ def _evaluate(options: argparse.Namespace) -> dict[str, object]:
         limit=options.limit,
         device=options.device,
     )
-    show(report.evaluate(settings), options.out)
-    return {"report": report.RESULT}

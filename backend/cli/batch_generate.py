@@ -106,7 +106,6 @@ def settings_of(options: argparse.Namespace) -> generation.Settings:
 def run(options: argparse.Namespace) -> int:
     """Check, make, count; 1 when a job failed."""
     from ..batch import generation, job_file, preflight, stage
-    from .main import EXIT_FAILED
 
     listed = read_jobs(options)
     check_folder(options, preflight.motion_bytes(listed))
@@ -127,8 +126,19 @@ def run(options: argparse.Namespace) -> int:
         f"{summary['done']} made, {summary['kept']} kept, {summary['failed']} failed; "
         f"{summary['jobs_per_second']} jobs/s after {summary['start_seconds']} s of start-up"
     )
-    print(options.out / stage.SUMMARY)
-    return EXIT_FAILED if summary["failed"] else 0
+    return finish(summary, options.out / stage.SUMMARY)
+
+
+def finish(summary: dict[str, object], path: Path, *, failed: int = 0) -> int:
+    """Print where the summary is; the exit code."""
+    from .main import EXIT_FAILED
+
+    unwritten = summary.get("unwritten")
+    if unwritten is not None:
+        console.error(str(unwritten))
+    else:
+        print(path)
+    return EXIT_FAILED if failed or summary["failed"] or unwritten is not None else 0
 
 
 class Teller:

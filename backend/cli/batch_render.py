@@ -61,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
     """Check, make the motions, render them, count; 1 when a job failed."""
     from ..batch import render_check, rendering, stage
     from ..store.folder_lock import folder_lock
-    from .main import EXIT_FAILED
 
     planned = _plan(options)
     found = render_check.look(planned.jobs, options.blender)
@@ -94,8 +93,7 @@ def run(options: argparse.Namespace) -> int:
         + (f"; {failed} motions could not be made" if failed else "")
         + f"; logs in {out / rendering.LOGS}"
     )
-    print(place / stage.SUMMARY)
-    return EXIT_FAILED if failed or summary["failed"] else 0
+    return batch_generate.finish(summary, place / stage.SUMMARY, failed=failed)
 
 
 def _plan(options: argparse.Namespace) -> _Planned:

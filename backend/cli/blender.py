@@ -1,4 +1,4 @@
-"""Motions to .blend and .mp4: done by the add-on in a Blender process of its own."""
+"""Motions to .blend, .fbx, .glb and .mp4: done by the add-on in a Blender process of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["export", "find", "install_hint"]
 
 
 def export(motion: Motion, paths: Sequence[Path], *, quiet: bool = False) -> None:
-    """Write one motion as .blend and .mp4 files, one of each kind in one run of Blender.
+    """Write one motion as files that Blender writes, one of each kind in one run of it.
 
     Raises:
         MissingDependency: no Blender.

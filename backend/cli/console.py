@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..wire.control import BYTE_STAGES
+
 if TYPE_CHECKING:
     from ..wire.messages import Progress
 
@@ -87,7 +89,8 @@ class ProgressBars:
         """As :meth:`update`, from plain values."""
         if self._quiet:
             return
-        if stage != self._stage or step < self._bar.n:
+        changed = stage != self._stage or step < self._bar.n
+        if changed or (total or None) != self._bar.total:
             self._start(stage, total)
         self._bar.update(step - self._bar.n)
 
@@ -102,9 +105,12 @@ class ProgressBars:
         self.close()
         self._stage = stage
         counted = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+        in_bytes = stage in BYTE_STAGES
         self._bar = tqdm(
             total=total or None,
             desc=f"{stage:<16}",
+            unit="B" if in_bytes else "it",
+            unit_scale=in_bytes,
             file=sys.stderr,
             mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             bar_format=counted if total else "{desc} [{elapsed}]",

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest: one result")
     motion_options.add_sampling(parser, sampler="ddpm, of a DiP its own")
+    motion_options.add_quality(parser)
     motion_options.add_rest(
         parser,
         model=limits.DEFAULT_MODEL,
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
                     f"--{name.replace('_', '-')} is for motions that go on.",
                     "Leave it out with --in-between.",
                 )
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     made = motion_options.ask(options, request).motions
     # where a model wrote nothing for a seed, its file is missing
     files = [planned[motion.meta["seed"] - options.seed] for motion in made]
-    motion_options.write_motions(zip(made, files, strict=True), quiet=options.quiet)
+    motion_options.write_motions(zip(made, files, strict=True), quiet=options.quiet, bvh_unit=unit)
     return 0
 
 
@@ -101,6 +103,7 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         seed=options.seed,
         samples=options.samples,
         model=options.model,
+        quality=options.quality,
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,

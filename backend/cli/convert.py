@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import console
+from .motion_options import add_bvh_unit
 
 if TYPE_CHECKING:
     from ..batch.conversion_settings import ConversionSettings
+    from ..batch.workers import Workers
 
 HELP = "convert motion files between representations"
 SUMMARY = "convert_summary.json"
@@ -20,8 +22,8 @@ _ALIASES = {"bvh": ("motion135", "bvh"), "amass": ("motion135", "npz")}
 """Targets that name a file format; both hold motion_135."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+def add_arguments(parser: argparse.ArgumentParser, *, workers: bool = True) -> None:
+    """Options of the command; those of who does the work are added here or by ``batch``."""
     parser.add_argument("input", type=Path, metavar="IN", help="file, or folder of files")
     parser.add_argument("output", type=Path, metavar="OUT", help="file, or folder")
     parser.add_argument(
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", help="npz, npy or bvh (default: OUT's suffix, or the usual)")
     parser.add_argument("--bvh-style", default="kinetype", help="kinetype or motionstreamer")
+    add_bvh_unit(parser)
     parser.add_argument("--mean", type=Path, help=".npy the inputs were normalised with")
     parser.add_argument("--std", type=Path, help=".npy the inputs were normalised with")
     add_ik(parser, default="clean")
@@ -71,13 +74,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="read also what does not look like a body"
     )
     parser.add_argument(
-        "--ground", action="store_true", help="put the lowest contact on the floor (motion135)"
+        "--ground", action="store_true", help="put standing feet on the floor (motion135, joints)"
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="K",
+        help="which motion of a file that holds several, from 0 (default: the first; all of them "
+        "where OUT is a folder)",
     )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
     parser.add_argument(
         "--skip-existing", action="store_true", help="go on where an earlier run ended"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    if workers:
+        parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -103,9 +114,9 @@ def add_ik(parser: argparse.ArgumentParser, *, default: str) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, workers: Workers | None = None) -> int:
     """Convert, print the summary as JSON; 1 when a file failed."""
-    from ..batch import conversion, journal
+    from ..batch import conversion, journal, preflight
     from ..batch.workers import Workers
     from ..motion.io import formats
     from ..wire.messages import Progress
@@ -114,15 +125,19 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.output.suffix.lower() in formats.of_blender():
         return _through_blender(options, settings)
-    folder = options.output if options.input.is_dir() else None
     jobs = conversion.plan(options.input, options.output, settings)
+    many = options.input.is_dir() or len(jobs) > 1
+    folder = options.output if many else None
+    if folder:
+        # outputs are about as large as their inputs
+        preflight.check_space(folder, sum(job.source.stat().st_size for job in jobs))
     with console.ProgressBars(quiet=options.quiet) as bars:
         records = conversion.run(
             jobs,
             settings,
             log=folder / journal.NAME if folder else None,
             skip_existing=options.skip_existing,
-            workers=Workers(count=options.workers, here=True),
+            workers=workers or Workers(count=options.workers, here=True),
             on_done=lambda done, total: bars.update(Progress("", "converting", done, total)),
         )
     summary = conversion.summarise(records, settings)
@@ -150,9 +165,9 @@ def _through_blender(options: argparse.Namespace, settings: ConversionSettings) 
     blender.find()
     checked = settings.validated()
     read = conversion.read_clip(options.input, checked)
-    for text in read.warnings:
+    made = conversion.convert_clip(read, checked, str(options.input))
+    for text in made.warnings:
         console.warning(text)
-    made = conversion.convert_clip(read, checked)
     meta = {"source": options.input.name, "lossy_steps": [s.name for s in made.lossy_steps]}
     motion = Motion(made.data.astype("float32"), made.fps, meta)
     write_motions([(motion, planned[0])], quiet=options.quiet)
@@ -188,6 +203,8 @@ def _settings(options: argparse.Namespace) -> ConversionSettings:
         ground=options.ground,
         target_fps=options.target_fps,
         bvh_style=options.bvh_style,
+        bvh_unit=options.bvh_unit,
+        sample=options.sample,
     ).validated()
 
 

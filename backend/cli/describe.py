@@ -19,7 +19,11 @@ HELP = "say in words what happens in motion files"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="motion file (.npz .bvh .npy)"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help=f"motion file ({motion_options.readable()})",
     )
     parser.add_argument(
         "--model",
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a file")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    motion_options.add_network(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..wire import limits
-from . import motion_options
+from . import directing, motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Motion, Request
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joints to make anew, the rest stays: upper, lower, arms, left_arm, head, ...",
     )
     joints.add_argument("--keep", metavar="JOINTS", help="joints that stay, the rest is made anew")
+    directing.add_arguments(parser)
     motion_options.add_sampling(parser, sampler="ddpm")
+    motion_options.add_quality(parser)
     parser.add_argument(
         "--restarts",
         metavar="LEVELS",
@@ -55,12 +57,14 @@ def run(options: argparse.Namespace) -> int:
     """Check, edit, write."""
     from . import blender, outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
     request = _request(options, motion_options.read_motion(options.input, options.fps))
     [edited] = motion_options.ask(options, request).motions
-    motion_options.write_motions([(edited, planned)], quiet=options.quiet)
+    directing.tell([edited])
+    motion_options.write_motions([(edited, planned)], quiet=options.quiet, bvh_unit=unit)
     return 0
 
 
@@ -148,8 +152,11 @@ def _request(options: argparse.Namespace, motion: Motion) -> Request:
         edit=edit,
         seed=options.seed,
         model=options.model,
+        quality=options.quality,
         guidance_scale=options.guidance_scale,
         steps=options.steps,
         sampler=options.sampler,
         cleanup=not options.no_cleanup,
+        constraints=directing.read(options, motion.fps),
+        correct=not options.no_correct,
     ).validated()

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidRequest
 from ..wire import limits
-from . import motion_options
+from ..wire.skeleton import MOTION_FPS
+from . import directing, motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Request
 
 HELP = "make motions from a prompt"
-MAX_CONSTRAINT_BYTES = 4_000_000
-"""What a request can carry over the wire."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write; the suffix picks the format (.npz .bvh .npy .blend .mp4); repeatable",
+        help=f"file to write; the suffix picks the format ({motion_options.written()}); repeatable",
     )
     parser.add_argument(
         "--seconds",
@@ -50,12 +46,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name, model folder or hub id; see 'kinetype models' (default %(default)s)",
     )
     parser.add_argument(
-        "--constraints",
+        "--segments",
         type=Path,
         metavar="FILE",
-        help="JSON list of poses, hands, feet and paths to reach, for models that can (kimodo)",
+        help="JSON list of {prompt, start, length, transition} in seconds, as one motion; PROMPT "
+        "may then be '' (starter, kimodo)",
     )
+    directing.add_arguments(parser)
     motion_options.add_sampling(parser)
+    motion_options.add_quality(parser)
+    _add_finish(parser)
+    motion_options.add_bvh_unit(parser)
     parser.add_argument(
         "--no-cleanup", action="store_true", help="leave out the foot lock and smoothing"
     )
@@ -67,11 +68,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "published, for metrics (default %(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    motion_options.add_network(parser)
     parser.add_argument(
         "--no-overwrite", action="store_true", help="fail where a file is there already"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _add_finish(parser: argparse.ArgumentParser) -> None:
+    """What is asked of the motion besides its prompt."""
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="FACTOR",
+        help=f"tempo, {limits.MIN_SPEED:g} to {limits.MAX_SPEED:g}; the length stays (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--amplitude", type=float, default=1.0, metavar="FACTOR",
+        help="how far arms, trunk and head go and how high jumps are, "
+        f"{limits.MIN_AMPLITUDE:g} to {limits.MAX_AMPLITUDE:g} (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--variety", action="store_true", help="let --samples differ in guidance, tempo and reach"
+    )
+    parser.add_argument("--loop", action="store_true", help="the end leads into the start")
+    parser.add_argument("--in-place", action="store_true", help="the body stays where it starts")
 
 
 def _seconds(text: str) -> float | None:
@@ -88,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, generate, write."""
     from . import outputs
 
+    unit = motion_options.check_bvh_unit(options.bvh_unit)
     request = _request(options)
     files = 1 if request.keep_best else request.samples
     planned = outputs.plan(options.out, files, overwrite=not options.no_overwrite)
@@ -96,8 +116,9 @@ def run(options: argparse.Namespace) -> int:
 
         blender.find()
     result = motion_options.ask(options, request)
+    directing.tell(result.motions)
     made = zip(result.motions, planned, strict=True)
-    motion_options.write_motions(made, quiet=options.quiet)
+    motion_options.write_motions(made, quiet=options.quiet, bvh_unit=unit)
     return 0
 
 
@@ -117,19 +138,13 @@ def _request(options: argparse.Namespace) -> Request:
         ik=options.ik,
         cleanup=not options.no_cleanup,
         keep_best=options.keep_best,
-        constraints=() if options.constraints is None else _constraints(options.constraints),
+        constraints=directing.read(options, MOTION_FPS),
+        correct=not options.no_correct,
+        segments=directing.read_segments(options.segments),
+        quality=options.quality,
+        variety=options.variety,
+        loop=options.loop,
+        in_place=options.in_place,
+        speed=options.speed,
+        amplitude=options.amplitude,
     ).validated()
-
-
-def _constraints(path: Path) -> tuple[Mapping[str, object], ...]:
-    """The objects of a constraint file; what they say is the model's to check."""
-    hint = "Give a JSON list of objects {type, frame_indices, ...}."
-    try:
-        if path.stat().st_size > MAX_CONSTRAINT_BYTES:
-            raise InvalidRequest(f"{path} is too large for a constraint file.", hint)
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{path} cannot be read: {error}.", hint) from error
-    if not isinstance(values, list):
-        raise InvalidRequest(f"{path} holds no list.", hint)
-    return tuple(values)

@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
     parser.add_argument("--force", action="store_true",
                         help="read also what does not look like a body")  # fmt: skip
+    parser.add_argument("--sample", type=int, metavar="K",
+                        help="which motion of a file that holds several, from 0")  # fmt: skip
     parser.add_argument("--picture", type=Path, metavar="PNG",
                         help="stick figures of all files, one row each")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -36,7 +38,12 @@ def run(options: argparse.Namespace) -> int:
     for path in options.files:
         try:
             seen = inspection.inspect(
-                path, options.source, fps=options.source_fps, up=options.up, force=options.force
+                path,
+                options.source,
+                fps=options.source_fps,
+                up=options.up,
+                force=options.force,
+                sample=options.sample,
             )
         except KinetypeError as error:
             failed += 1

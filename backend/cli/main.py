@@ -11,7 +11,14 @@ import traceback
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import Cancelled, InvalidRequest, KinetypeError, ModelNotFound, missing_package
+from ..errors import (
+    Cancelled,
+    InvalidRequest,
+    KinetypeError,
+    ModelAbsent,
+    ModelNotFound,
+    missing_package,
+)
 from . import console, ending
 
 COMMANDS = {
@@ -99,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
             console.detail(error.detail)
-        console.error(error.message, error.hint)
+        hint = error.hint
+        if isinstance(error, ModelAbsent) and error.detail:
+            hint += f" To fetch it: kinetype models --download {error.detail} (or add --download)."
+        console.error(error.message, hint)
         return EXIT_BAD_REQUEST if isinstance(error, _BAD_REQUESTS) else EXIT_FAILED
     except BrokenPipeError:
         # The reader of our output left (`kinetype models | head`): not an error. stdout is

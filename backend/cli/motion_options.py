@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidRequest, KinetypeError
+from ..errors import InvalidRequest, KinetypeError, ModelAbsent
+from ..motion.io import formats
 from ..wire import limits
 from . import console
 
@@ -21,15 +22,42 @@ MIN_FPS, MAX_FPS = 1, 240
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """The motion that goes in and the files that come out."""
-    parser.add_argument("input", type=Path, metavar="IN", help="motion file (.npz .bvh .npy)")
+    parser.add_argument("input", type=Path, metavar="IN", help=f"motion file ({readable()})")
     parser.add_argument(
         "--out",
         type=Path,
         action="append",
         required=True,
         metavar="FILE",
-        help="file to write (.npz .bvh .npy .blend .mp4); repeatable",
+        help=f"file to write ({written()}); repeatable",
     )
+    add_bvh_unit(parser)
+
+
+def readable() -> str:
+    """Suffixes of files that are read, for help texts."""
+    return " ".join(formats.readable())
+
+
+def written() -> str:
+    """Suffixes of files that are written, for help texts."""
+    return " ".join((*formats.writable(), *formats.of_blender()))
+
+
+def add_bvh_unit(parser: argparse.ArgumentParser) -> None:
+    """The unit of written .bvh files."""
+    parser.add_argument(
+        "--bvh-unit", metavar="UNIT", default="m", help="m or cm, of a .bvh (default %(default)s)"
+    )
+
+
+def check_bvh_unit(unit: str) -> str:
+    """The unit; :class:`InvalidRequest` when there is none of that name."""
+    from ..motion.io.bvh import UNITS
+
+    if unit not in UNITS:
+        raise InvalidRequest(f"There is no unit {unit!r}.", f"Use one of: {', '.join(UNITS)}.")
+    return unit
 
 
 def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's") -> None:
@@ -43,6 +71,17 @@ def add_sampling(parser: argparse.ArgumentParser, *, sampler: str = "the model's
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     parser.add_argument(
         "--sampler", metavar="NAME", help=f"{' or '.join(limits.SAMPLERS)} (default: {sampler})"
+    )
+
+
+def add_quality(parser: argparse.ArgumentParser) -> None:
+    """``--quality``."""
+    parser.add_argument(
+        "--quality",
+        choices=limits.QUALITIES,
+        default="standard",
+        help="guidance, steps and sampler by name; 'kinetype models' says which a model has "
+        "(default %(default)s)",
     )
 
 
@@ -61,9 +100,39 @@ def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, ne
         "--no-cleanup", action="store_true", help=f"leave out the foot lock of {new} frames"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    add_network(parser)
     parser.add_argument("--no-overwrite", action="store_true", help="fail where a file is there")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """What a command may fetch."""
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the model first where it is not on this computer; its licence is told",
+    )
+
+
+def fetch(model: str, *, quiet: bool = False) -> None:
+    """Download a published model, with its licence told before and a bar of bytes.
+
+    Raises:
+        KinetypeError: what went wrong, in the words of its cause.
+    """
+    from ..pipelines.registry import model_info
+    from ..service.library import Librarian
+    from ..wire.model_words import download_text, licence_text
+    from ..wire.tasks import ModelTask
+
+    info = model_info(model)
+    if info is not None and info.hub_id:
+        console.note(f"{info.title}: {download_text(info)}, from huggingface.co/{info.hub_id}")
+        console.note(f"Licence: {licence_text(info)}")
+    with console.ProgressBars(quiet=quiet) as bars:
+        done = Librarian().run(ModelTask("cli", "download", model), bars.update)
+    console.note(done.text)
 
 
 def ask(options: argparse.Namespace, request: Request) -> Result:
@@ -71,9 +140,15 @@ def ask(options: argparse.Namespace, request: Request) -> Result:
     if options.offline:
         # read by huggingface_hub when it is imported
         os.environ["HF_HUB_OFFLINE"] = "1"
+    from ..service import verbs
     from ..service.engine import Engine
 
-    engine = Engine(device=options.device, local_files_only=options.offline)
+    engine = Engine(device=options.device)
+    if options.download:
+        try:
+            verbs.check(request)
+        except ModelAbsent as absent:
+            fetch(absent.detail, quiet=getattr(options, "quiet", False))
     with console.ProgressBars(quiet=getattr(options, "quiet", False)) as bars:
         result = engine.run(request, bars.update)
     for text in result.warnings:
@@ -106,11 +181,13 @@ def read_motion(path: Path, fps: float | None) -> Motion:
         for step in clip.lossy_steps:
             console.note(f"{path.name}: {step.name} loses {step.loses}")
     # what an edit tells of the motion that it began with
-    told = npz.read_at_own_rate(path).meta if path.suffix.lower() == ".npz" else {}
+    told = npz.read_notes(path) if path.suffix.lower() == ".npz" else {}
     return Motion(clip.data, clip.fps, {**told, "source": path.name})
 
 
-def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) -> None:
+def write_motions(
+    made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool, bvh_unit: str = "m"
+) -> None:
     """Write the files of every motion and print their paths, plain ones first.
 
     Every file that can be written is, even where another one fails.
@@ -125,7 +202,7 @@ def write_motions(made: Iterable[tuple[Motion, SampleOutputs]], *, quiet: bool) 
     for motion, files in made:
         for path in files.motion_files:
             try:
-                outputs.write_motion(path, motion)
+                outputs.write_motion(path, motion, unit=bvh_unit)
                 print(path, flush=True)
             except KinetypeError as error:
                 failed.append(error)

@@ -94,9 +94,9 @@ def check_writable(path: Path, *, overwrite: bool = True) -> None:
         ) from error
 
 
-def write_motion(path: Path, motion: Motion) -> None:
-    """Write one motion as its suffix says; see :data:`backend.motion.io.formats.FORMATS`."""
-    formats.write(path, motion)
+def write_motion(path: Path, motion: Motion, *, unit: str = "m") -> None:
+    """Write one motion as its suffix says; see :func:`backend.motion.io.formats.write`."""
+    formats.write(path, motion, unit=unit)
 
 
 def raise_first(errors: Sequence[KinetypeError]) -> None:

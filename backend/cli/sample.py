@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--offline", action="store_true", help="never use the network")
+    motion_options.add_network(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 

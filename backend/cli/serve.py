@@ -43,8 +43,4 @@ def run(options: argparse.Namespace) -> int:
     from ..service.engine import Engine
     from ..service.server import serve_stdio
 
-    serve_stdio(
-        lambda: Engine(
-            device=options.device, threads=options.threads, local_files_only=options.offline
-        )
-    )
+    serve_stdio(lambda: Engine(device=options.device, threads=options.threads))

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _prompts(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}.", "Give a UTF-8 text.") from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -50,7 +50,7 @@ def read_captions(path: Path) -> list[Caption]:
         FormatError: a line without its four fields; the message has its number.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         fields = line.strip().split("#")

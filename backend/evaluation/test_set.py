@@ -176,7 +176,7 @@ def captions_of(path: Path) -> tuple[list[Caption], str]:
     """The captions of the whole clip in a file, or none and the reason."""
     if not path.is_file():
         return [], "no captions"
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     if any("#" in line for line in lines):
         found = [c for c in read_captions(path) if c.start == c.end == 0.0]
         return found, "" if found else "only captions of parts of the clip"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArtifactError, FormatError, MissingDependency
-from ..motion.io import restricted_pickle
+from ..motion.io import strangers
 
 MAX_WORDS = 20
 """Tokens beyond this are dropped; with start and end a caption has at most 22."""
@@ -71,14 +71,15 @@ class Vocabulary:
             raise ArtifactError(f"{folder} lacks {', '.join(missing)}.", _GLOVE_HINT)
         try:
             vectors = np.load(folder / GLOVE_FILES[0], allow_pickle=False)
-            words = restricted_pickle.read_plain(folder / GLOVE_FILES[1])
-            index = restricted_pickle.read_plain(folder / GLOVE_FILES[2])
+            words = strangers.read_plain(folder / GLOVE_FILES[1])
+            index = strangers.read_plain(folder / GLOVE_FILES[2])
             rows = {str(word): int(index[word]) for word in words}
-        except (ValueError, KeyError, TypeError, FormatError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, FormatError) as error:
             raise ArtifactError(
                 f"The word vectors in {folder} cannot be read: {error}.", _GLOVE_HINT
             ) from error
-        if vectors.ndim != 2 or not rows or max(rows.values()) >= len(vectors) or "unk" not in rows:
+        fits = vectors.ndim == 2 and "unk" in rows
+        if not fits or not 0 <= min(rows.values()) <= max(rows.values()) < len(vectors):
             raise ArtifactError(
                 f"{folder} holds {list(vectors.shape)} vectors for {len(rows)} words.", _GLOVE_HINT
             )

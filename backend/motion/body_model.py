@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, MissingDependency
-from .io import npz, restricted_pickle
+from .io import npz, strangers
 from .representations import motion135
 from .skeleton import NUM_JOINTS, PARENTS
 
@@ -185,5 +185,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if suffix == ".npz":
         return npz.read_arrays(path)
     if suffix == ".pkl":
-        return restricted_pickle.read_arrays(path)
+        return strangers.read_arrays(path)
     raise FormatError(f"{path} is no body model.", _HINT)

@@ -28,9 +28,12 @@ from .filters import (
 from .limb_ik import ANKLES, HIPS, reach, solve_limbs
 from .representations import motion135
 from .skeleton import forward_kinematics
-from .smoothing import DEFAULT_SMOOTHING, align, ground, smooth
+from .smoothing import DEFAULT_SMOOTHING, GROUNDED, align, ground, grounded, smooth
 
-__all__ = ["align", "default_cleanup", "detect_contacts", "ground", "lock_feet", "smooth"]
+__all__ = [
+    "GROUNDED", "align", "default_cleanup", "detect_contacts", "ground", "grounded", "lock_feet",
+    "smooth",
+]  # fmt: skip
 
 _FOOT_EASE = 0.04  # s: how quickly a foot may come to rest
 _ROOT_EASE = 0.15  # s: the same for the whole body

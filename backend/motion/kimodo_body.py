@@ -91,13 +91,18 @@ def from_motion135(x: np.ndarray, bones: KimodoSkeleton) -> tuple[np.ndarray, np
 
     Joints that SMPL lacks (eyes, jaw, second neck joint, finger ends) turn with their parents.
     """
-    scale, theirs, ours = _measures(bones.name)
     root, local = motion135.unpack(np.asarray(x, dtype=np.float64))
     turned = global_rotations(local) @ _corrections(bones.name).swapaxes(-1, -2)
     world = np.empty((len(x), bones.count, 3, 3))
     known = {joint: index for index, joint in enumerate(bones.smpl)}
     for joint, parent in enumerate(bones.parents):
         world[:, joint] = turned[:, known[joint]] if joint in known else world[:, parent]
-    place = root / scale
-    place[:, 1] = (root[:, 1] - ours) / scale + theirs
-    return world, place
+    return world, in_its_room(root, bones)
+
+
+def in_its_room(points: np.ndarray, bones: KimodoSkeleton) -> np.ndarray:
+    """Points ``[..., 3]`` of a room of motion_135 where the larger or smaller body sees them."""
+    scale, theirs, ours = _measures(bones.name)
+    place = np.asarray(points, dtype=np.float64) / scale
+    place[..., 1] = (points[..., 1] - ours) / scale + theirs
+    return place

@@ -92,7 +92,7 @@ def solve_limbs(
     # a limb that is hardly moved keeps its own bend, however little of it there is
     share = np.clip(np.linalg.norm(targets - end, axis=-1) / _CLEAR_MOVE, 0.0, 1.0)[..., None]
     usual = share * limbs.bends * world[:, limbs.firsts][..., 2]
-    bend = _bend_direction(first, middle, end, usual, steady)
+    bend = _bend_direction((first, middle, end), usual, share, steady)
     bend = (arc @ bend[..., None])[..., 0]
     along = np.clip((upper**2 + distance**2 - lower**2) / (2.0 * distance), -upper, upper)
     aside = np.sqrt(np.maximum(upper**2 - along**2, 0.0))
@@ -111,9 +111,15 @@ def solve_limbs(
 
 
 def _bend_direction(
-    first: np.ndarray, middle: np.ndarray, end: np.ndarray, usual: np.ndarray, steady: float
+    limb: tuple[np.ndarray, ...], usual: np.ndarray, share: np.ndarray, steady: float
 ) -> np.ndarray:
-    """Unit vectors ``[T, 2, 3]`` from the line of each limb to its middle joint."""
+    """Unit vectors ``[T, 2, 3]`` from the line of each limb to its middle joint.
+
+    Args:
+        limb: its three joints. usual: how it bends where it is straight.
+        share: ``[T, 2, 1]`` how much of what neighbouring frames tell counts.
+    """
+    first, middle, end = limb
     line = end - first
     line = line / np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9)
 
@@ -124,6 +130,6 @@ def _bend_direction(
     doubt = np.clip(1.0 - np.linalg.norm(bend, axis=-1, keepdims=True) / _CLEAR_BEND, 0.0, 1.0)
     if steady:
         around = across(gaussian_filter1d(bend, steady, axis=0, mode="nearest"))
-        bend = bend + doubt * (around - bend)
+        bend = bend + share * doubt * (around - bend)
     bend = bend + doubt**2 * _CLEAR_BEND * across(usual)
     return bend / np.maximum(np.linalg.norm(bend, axis=-1, keepdims=True), 1e-9)

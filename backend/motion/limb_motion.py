@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .contacts import BALLS
+from .filters import gaussian_filter1d
 from .representations import motion135
 from .rotations import axis_angle_to_matrix, matrix_to_axis_angle, orthonormalise, transpose
 from .skeleton import joint_index
@@ -22,6 +24,13 @@ LIMBS: dict[str, tuple[str, ...]] = {
 """Joints of what can be held still or moved more."""
 RADIANS_MOST = 2.6
 """No joint is turned further than this from its mean pose."""
+
+_STANDS = 0.1
+"""A foot is on the floor in at least this part of a motion."""
+_ON_TOES = 0.05
+"""Metres that the ball of a foot rises while the body stands on it."""
+_EASE = 0.03
+"""Seconds."""
 
 
 def joints_of(limbs: Sequence[str]) -> list[int]:
@@ -67,4 +76,17 @@ def higher(x: np.ndarray, factor: float) -> np.ndarray:
     standing = np.quantile(height, 0.6)
     rise = np.maximum(height - standing, 0.0)
     out[:, column] = height + rise * (factor - 1.0)
+    return out
+
+
+def leaping(x: np.ndarray, factor: float, fps: float = 30.0) -> np.ndarray:
+    """motion_135 that leaves the floor ``factor`` times as high; standing frames stay as they are.
+
+    A flight is where both feet are above what they stand on, so that standing up is none.
+    """
+    out = motion135.SPEC.check(x).copy()
+    lowest = motion135.joints(x.astype(np.float64))[:, BALLS, 1].min(axis=1)
+    rise = np.maximum(lowest - np.quantile(lowest, _STANDS) - _ON_TOES, 0.0)
+    flight = gaussian_filter1d(rise, _EASE * fps)
+    out[:, motion135.SPEC.columns("root_translation").start + 1] += (factor - 1.0) * flight
     return out

@@ -18,16 +18,33 @@ import math
 import numpy as np
 
 from ..errors import FormatError
+from .io.bounds import MAX_FPS, MAX_FRAMES, MIN_FPS
 from .representations import motion135
 from .rotations import matrix_to_quaternion, quaternion_to_matrix, slerp
 
 
-def _check_rates(source_fps: float, target_fps: float) -> None:
-    for rate in (source_fps, target_fps):
-        if not (math.isfinite(rate) and rate > 0):
-            raise FormatError(
-                f"A frame rate must be above zero, not {rate!r}.", "Give frames per second."
-            )
+def check_rate(rate: float) -> None:
+    """:class:`FormatError` for what is no frame rate of a motion."""
+    if not (math.isfinite(rate) and MIN_FPS <= rate <= MAX_FPS):
+        raise FormatError(
+            f"A motion has {MIN_FPS:g} to {MAX_FPS:g} frames per second, not {rate:g}.",
+            "Give the frame rate: --source-fps on the command line, fps= in Python.",
+        )
+
+
+def check_frames(count: float) -> None:
+    """:class:`FormatError` for more frames than a motion may have."""
+    if count > MAX_FRAMES:
+        raise FormatError(
+            f"A motion of {count:.0f} frames is longer than the limit of {MAX_FRAMES}.",
+            "Check its frame rate, or cut it into parts.",
+        )
+
+
+def _check(frames: int, source_fps: float, target_fps: float) -> None:
+    check_rate(source_fps)
+    check_rate(target_fps)
+    check_frames(frames / source_fps * target_fps)
 
 
 def phase_grid(
@@ -39,7 +56,7 @@ def phase_grid(
         count: how many samples; by default as many as fit the duration, the last one within half
             a target frame of the last source frame.
     """
-    _check_rates(source_fps, target_fps)
+    _check(frames, source_fps, target_fps)
     if count is None:
         count = max(min(frames, 2), round((frames - 1) / source_fps * target_fps) + 1)
     return np.minimum(np.arange(count) / target_fps * source_fps, frames - 1.0)
@@ -50,13 +67,13 @@ def end_aligned_grid(frames: int, source_fps: float, target_fps: float) -> np.nd
 
     ``n = max(2, round(frames * target / source))`` with halves rounded to even.
     """
-    _check_rates(source_fps, target_fps)
+    _check(frames, source_fps, target_fps)
     return np.linspace(0.0, frames - 1.0, max(2, round(frames * target_fps / source_fps)))
 
 
 def centred_grid(frames: int, source_fps: float, target_fps: float) -> np.ndarray:
     """Source positions ``[n]`` of the centres of ``floor(frames * target / source)`` frames."""
-    _check_rates(source_fps, target_fps)
+    _check(frames, source_fps, target_fps)
     count = int(frames * target_fps / source_fps)
     positions = (np.arange(count) + 0.5) * source_fps / target_fps - 0.5
     return np.clip(positions, 0.0, frames - 1.0)
@@ -125,7 +142,7 @@ def resample_motion135(
         input itself (a copy) when neither rate nor length changes.
 
     Raises:
-        FormatError: wrong shape, values that are not finite, a rate that is not above zero.
+        FormatError: wrong shape, values that are not finite, a rate or length that no motion has.
     """
     x = motion135.SPEC.check(x)
     grid = phase_grid(len(x), source_fps, target_fps, frames)

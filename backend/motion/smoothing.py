@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import FormatError
 from ..wire.skeleton import SOLE_HEIGHT
 from .contacts import BALLS, contacts_of_joints, ground_height
 from .edits import align_heading
@@ -48,16 +49,43 @@ def _smooth_array(values: np.ndarray, sigma: float) -> np.ndarray:
     return np.asarray(sum(tap * padded[k : k + frames] for k, tap in enumerate(twiced)))
 
 
+GROUNDED = ("motion135", "joints")
+"""Representations that can be put on the floor: others say no heights, or count from their own."""
+
+
+def grounded(x: np.ndarray, representation: str, fps: float) -> np.ndarray:
+    """:func:`ground` for motion_135 ``[T, 135]`` and for joints ``[T, 22, 3]`` or ``[T, 66]``.
+
+    Raises:
+        FormatError: another representation.
+    """
+    if representation == motion135.SPEC.name:
+        return ground(x, fps)
+    if representation != "joints":
+        raise FormatError(
+            f"{representation} cannot be put on the floor.",
+            f"Ground it on the way from or to {' or '.join(GROUNDED)}.",
+        )
+    points = np.array(x, copy=True).reshape(len(x), -1, 3)
+    points[..., 1] -= _standing(points.astype(np.float64), fps)
+    return points.reshape(x.shape)
+
+
 def ground(x: np.ndarray, fps: float = 30.0) -> np.ndarray:
     """Lift or lower the whole clip ``[T, 135]`` so that standing feet stand on y = 0."""
-    joints = motion135.joints(x)
-    balls = joints[:, BALLS, 1]
-    contacts = contacts_of_joints(joints, fps)
-    level = float(np.median(balls[contacts])) - SOLE_HEIGHT if contacts.any() else None
     out = np.array(x, copy=True)
     height = motion135.SPEC.columns("root_translation").start + 1
-    out[:, height] -= ground_height(joints) if level is None else level
+    out[:, height] -= _standing(motion135.joints(x), fps)
     return out
+
+
+def _standing(joints: np.ndarray, fps: float) -> float:
+    """Height of the floor that feet stand on; of the lowest joint's sole where none stands."""
+    balls = joints[:, BALLS, 1]
+    contacts = contacts_of_joints(joints, fps)
+    if contacts.any():
+        return float(np.median(balls[contacts])) - SOLE_HEIGHT
+    return ground_height(joints)
 
 
 def align(x: np.ndarray, angle: float = 0.0, fps: float = 30.0) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
@@ -116,7 +116,8 @@ class StepReport:
 class Clip:
     """A clip on its way: its array, its representation, its rate and what happened so far.
 
-    ``warnings`` are for a person: what was assumed or changed when the clip was read.
+    ``warnings`` are for a person: what was assumed or changed when the clip was read. ``checks``
+    are the measures of :class:`backend.motion.io.body_checks.BodyChecks` by name.
     """
 
     data: np.ndarray
@@ -124,6 +125,7 @@ class Clip:
     fps: float
     steps: tuple[StepReport, ...] = ()
     warnings: tuple[str, ...] = ()
+    checks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lossy_steps(self) -> tuple[StepReport, ...]:
@@ -145,7 +147,7 @@ class Clip:
         """
         report = StepReport(f"{self.representation} -> {spec.name}", loses, error_mm)
         rate = spec.fps if fps is None else fps
-        return Clip(data, spec.name, rate, (*self.steps, report), self.warnings)
+        return Clip(data, spec.name, rate, (*self.steps, report), self.warnings, self.checks)
 
 
 Step = Callable[[Clip, IkOptions], Clip]

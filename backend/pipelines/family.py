@@ -25,6 +25,15 @@ _ROOT = __package__.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """What a named quality stands for; None is the model's own."""
+
+    steps: int | None = None
+    guidance_scale: float | None = None
+    sampler: str | None = None
+
+
+@dataclass(frozen=True)
 class Family:
     """What all models of one family have in common. References are ``"module:name"``, the module
     relative to the family's folder where it begins with a dot, else to the package.
@@ -48,6 +57,7 @@ class Family:
         converter: reference to a dataclass of options with ``convert(tell)``, which returns
             what it made.
         trainers: name of each ``kinetype train`` and the reference to its recipe.
+        qualities: what names of ``wire.limits.QUALITIES`` stand for; "standard" is the model's own.
     """
 
     name: str
@@ -65,6 +75,7 @@ class Family:
     companions: str = ""
     converter: str = ""
     trainers: Mapping[str, str] = field(default_factory=dict)
+    qualities: Mapping[str, Sampling] = field(default_factory=dict)
     package: str = ""
     """Where the card lies; set by :func:`families`."""
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ArtifactError, ModelNotFound
+from ..errors import ArtifactError, ModelAbsent, ModelNotFound
+from ..store import own_models
 from ..store.config_files import COPY_HINT, local_folder, read_json, refuse_file
-from ..store.hub_cache import cached_folder
+from ..store.hub_cache import arrived_bytes, cached_folder
 from ..wire import limits
-from ..wire.control import ModelInfo
+from ..wire.control import STATES, ModelInfo
 from ..wire.messages import Motion, Progress, Request
+from ..wire.model_words import download_text, licence_text, state_text
 from .family import CONFIG_FILE, Family, bundled_folder, families, family_of
 from .kinds import kind_in, markers
 
@@ -76,7 +78,16 @@ def _entries() -> dict[str, _Entry]:
         if info.hub_id or info.name == limits.DEFAULT_MODEL or Path(info.path).is_dir()
     }
     first = {name: offered.pop(name) for name in [limits.DEFAULT_MODEL] if name in offered}
-    return {**first, **offered, **_REGISTRY}
+    own = {
+        name: _Entry(ModelInfo(name, "", path=str(folder), state=state))
+        for state, folders in (
+            ("linked", own_models.record().linked),
+            ("converted", own_models.converted()),
+        )
+        for name, folder in folders.items()
+        if name not in offered and name not in first
+    }
+    return {**first, **offered, **own, **_REGISTRY}
 
 
 def register(
@@ -192,17 +203,47 @@ def find_info(
     if release is not None:
         path = str(Path(name_or_path).expanduser())
         about = replace(release.model, name=str(name_or_path), path=path, family=release.name)
-        return replace(about, abilities=("sample",), options=("steps", "sampler"), size_bytes=0)
+        return replace(
+            about, abilities=("sample",), constraints=(), options=("steps", "sampler"), size_bytes=0
+        )
     check(name_or_path)
     entry = _entries().get(str(name_or_path))
     if entry is not None and entry.loader is not None:
         return entry.info
     info = None if entry is None else _current(entry)
-    if info is not None and info.path:
+    if info is not None and info.path and info.ready:
         return info
+    if info is not None and not info.hub_id:
+        raise ArtifactError(info.problem, info.fix)
+    if local_files_only:
+        _refuse_absent(info, str(name_or_path))
     place = name_or_path if info is None else info.hub_id
     folder = _marked(place, local_files_only)
     return _of_folder(replace(info or ModelInfo("", ""), name=str(name_or_path)), folder)
+
+
+def _refuse_absent(info: ModelInfo | None, name: str) -> None:
+    """:class:`ModelAbsent` for a published model that is not here whole, with what it takes."""
+    repo = name.partition("@")[0]
+    if info is None:
+        known = (_current(entry) for entry in _entries().values() if entry.info.hub_id == repo)
+        info = next(known, None)
+        if info is None and own_models.is_begun(repo):
+            info = ModelInfo(name, name, state="partial", ready=False, hub_id=repo)
+    if info is None or info.ready:
+        return
+    raise ModelAbsent(
+        f"{info.title} is {state_text(info)}. It is {download_text(info)}, from "
+        f"huggingface.co/{info.hub_id}. Licence: {licence_text(info).rstrip('.')}.",
+        "Download it first: nothing is fetched unasked.",
+        name,
+    )
+
+
+def state_words(info: ModelInfo) -> str:
+    """Where a model's files are, to go after its name."""
+    text = STATES.get(info.state, "")
+    return text if info.state == "bundled" else f"is {text}"
 
 
 def model_hash(info: ModelInfo) -> str:
@@ -244,26 +285,38 @@ def _current(entry: _Entry) -> ModelInfo:
     """What is true now of an entry: its files may have come or gone since it was registered."""
     info = entry.info
     if info.hub_id:
-        folder = cached_folder(info.hub_id, markers())
-        if folder is not None:
-            return _of_folder(replace(info, path=str(folder)), folder)
-        return replace(
-            info,
-            ready=False,
-            problem=f"{info.hub_id} is not on this computer.",
-            fix=f"Run `kinetype models --download {info.name}` while online.",
-        )
+        return _published(info)
     if not info.path:
         return info
     folder = Path(info.path)
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
-    if missing:
-        problem = f"The model {info.name!r} lacks {', '.join(missing)}."
-        return replace(info, ready=False, problem=problem, fix=_INSTALL_AGAIN)
+    if info.state in ("linked", "converted"):
+        if not folder.is_dir():
+            gone = replace(info, title=info.name, ready=False, problem=f"{folder} is gone.")
+            return replace(gone, fix="Put it back, or remove it from the list.")
+    else:
+        info = replace(info, state="bundled")
+        missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+        if missing:
+            problem = f"The model {info.name!r} lacks {', '.join(missing)}."
+            return replace(info, ready=False, problem=problem, fix=_INSTALL_AGAIN)
     try:
         return _of_folder(info, folder)
     except ArtifactError as error:
-        return replace(info, ready=False, problem=error.message, fix=error.hint)
+        title = info.title or info.name
+        return replace(info, title=title, ready=False, problem=error.message, fix=error.hint)
+
+
+def _published(info: ModelInfo) -> ModelInfo:
+    """Whether a model of the hub is here: fetched by us, by another program, in part or not."""
+    begun = own_models.is_begun(info.hub_id)
+    folder = cached_folder(info.hub_id, markers())
+    if folder is not None and not begun:
+        state = "downloaded" if own_models.is_downloaded(info.hub_id) else "found"
+        return _of_folder(replace(info, path=str(folder), state=state), folder)
+    arrived = arrived_bytes(info.hub_id)
+    state = "partial" if arrived and begun else "absent"
+    info = replace(info, ready=False, state=state, arrived_bytes=arrived)
+    return replace(info, problem=f"{info.title} is {state_text(info)}.", fix="Download it.")
 
 
 def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
@@ -287,7 +340,11 @@ def _of_folder(info: ModelInfo, folder: Path) -> ModelInfo:
             family=family.name,
             abilities=about.abilities,
             options=about.options,
+            constraints=about.constraints,
+            qualities=about.qualities,
             commercial_use=info.commercial_use or str(values.get("commercial_use") or ""),
+            excluded_regions=info.excluded_regions or about.excluded_regions,
+            speed=info.speed or about.speed,
             size_bytes=sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
             memory_bytes=about.memory_bytes,
         )

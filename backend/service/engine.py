@@ -14,15 +14,20 @@ from dataclasses import replace
 
 from ..errors import (
     InternalError,
+    InvalidRequest,
     KinetypeError,
     MissingDependency,
     missing_package,
 )
 from ..pipelines import registry
+from ..store import watch
+from ..store.memory import physical_memory
 from ..wire.control import ModelInfo
 from ..wire.messages import Progress, Request, Result
+from ..wire.model_words import size_text
 from . import verbs
 from .jobs import internal_error
+from .library import told
 from .verbs import Loaded, OnProgress
 
 CACHED_MODELS = 2
@@ -38,7 +43,9 @@ class Engine:
     Args:
         device: "cpu", "cuda", "cuda:1" or "mps"; a CUDA device if there is one when None.
         threads: CPU threads of torch; a sensible number when None.
-        local_files_only: never use the network.
+
+    It never uses the network: what is not on this computer is told (:class:`ModelAbsent`), and
+    fetched by the :class:`.library.Librarian` when somebody asks for it.
     """
 
     def __init__(
@@ -46,11 +53,9 @@ class Engine:
         *,
         device: str | None = None,
         threads: int | None = None,
-        local_files_only: bool = False,
     ) -> None:
         self._device = device
         self._threads = threads
-        self._local_files_only = local_files_only
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._torch_ready = False
 
@@ -60,7 +65,8 @@ class Engine:
 
     def load(self, model: str) -> None:
         """Load a model ahead of its first request; the errors of :meth:`run`."""
-        self._pipeline(Request("", model=model), registry.find_info(model), _ignore)
+        info = registry.find_info(model, local_files_only=True)
+        self._pipeline(Request("", model=model), info, _ignore)
 
     def run(self, request: Request, on_progress: OnProgress | None = None) -> Result:
         """Answer a request (:mod:`.verbs`).
@@ -78,15 +84,14 @@ class Engine:
         report = on_progress or _ignore
         try:
             request = request.validated()
-            info = verbs.check(request, local_files_only=self._local_files_only)
-            loaded = self._pipeline(request, info, report)
-            result = verbs.answer(loaded, info, request, report)
+            info = verbs.check(request)
+            with watch.watched(told(request.id, report), load_bytes=info.size_bytes):
+                loaded = self._pipeline(request, info, report)
+                result = verbs.answer(loaded, info, request, report)
         except KinetypeError:
             raise
-        except MemoryError as error:
-            raise _out_of_memory(error) from error
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":
+            if _is_out_of_memory(error):
                 raise _out_of_memory(error) from error
             package = missing_package(error)
             if package:
@@ -106,20 +111,22 @@ class Engine:
         if name in self._loaded:
             self._loaded.move_to_end(name)
             return self._loaded[name]
-        report(Progress(request.id, "loading model"))
         started = time.perf_counter()
         if registry.uses_torch(name):
-            self._prepare_torch()
+            _check_memory(info)
+            if not self._torch_ready:
+                report(Progress(request.id, "starting PyTorch"))
+                self._prepare_torch()
+        report(Progress(request.id, watch.LOADING))
         while len(self._loaded) >= CACHED_MODELS:
             # before loading, so that two large models never need memory for three
             self._loaded.popitem(last=False)
         pipeline = registry.load_pipeline(
             name,
             device=self._device,
-            local_files_only=self._local_files_only,
+            local_files_only=True,
             as_released=request.verb == "sample",
         )
-        # a download is over now, so that its files can be looked at
         self._loaded[name] = Loaded(pipeline, registry.model_hash(info))
         taken = time.perf_counter() - started
         _log.info("loaded %s on %s in %.2f s", name, self._device, taken)
@@ -130,10 +137,16 @@ class Engine:
             return
         try:
             import torch
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingDependency(
                 "PyTorch is not installed in this Python.",
                 "Install it (pip install torch), or choose another backend in the preferences.",
+                str(error),
+            ) from error
+        except (ImportError, OSError) as error:  # it is there, and the system cannot load it
+            raise MissingDependency(
+                f"PyTorch is installed, but cannot be loaded: {error}.",
+                "Close other programs, or install it again.",
                 str(error),
             ) from error
         self._device = choose_device(self._device)
@@ -168,6 +181,27 @@ def default_threads() -> int | None:
     else:
         cores = os.cpu_count() or 1
     return max(1, min(cores, MAX_THREADS))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Of Python, of a GPU, or of PyTorch's own memory on the CPU, which is a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(
+        part in text for part in ("can't allocate memory", "not enough memory", "out of memory")
+    )
+
+
+def _check_memory(info: ModelInfo) -> None:
+    """Raise :class:`InvalidRequest` for a model that this computer has too little memory for."""
+    have = physical_memory()
+    if have is not None and have < info.memory_bytes:
+        raise InvalidRequest(
+            f"{info.title} needs about {size_text(info.memory_bytes)} of memory; this computer has "
+            f"{size_text(have)}.",
+            "Choose a smaller model, or a backend on another computer.",
+        )
 
 
 def _out_of_memory(error: BaseException) -> KinetypeError:

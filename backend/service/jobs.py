@@ -1,7 +1,8 @@
 """One queue, one worker thread: what the stdio server and the in-process session share.
 
-A job is a :class:`Request`. It ends with exactly one :class:`Result` or :class:`Failure`, handed
-to ``emit`` on the worker thread (or on the caller's, for a job that never ran).
+A job is a :class:`Request` or a :class:`ModelTask`. It ends with exactly one :class:`Result`,
+:class:`TaskDone` or :class:`Failure`, handed to ``emit`` on the worker thread (on another one for a
+job that never ran, or that did not notice its cancel).
 """
 
 from __future__ import annotations
@@ -12,48 +13,66 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import Cancelled, InternalError, InvalidRequest, KinetypeError, ServiceError
 from ..wire.codec import Message
 from ..wire.messages import Failure, Progress, Request, Result
+from ..wire.tasks import ModelTask, TaskDone
 
 MAX_QUEUED = 64
+ABANDON_SECONDS = 0.35
+"""For work beside the engine: a cancel that is not noticed by then is answered without it."""
 
 _log = logging.getLogger(__name__)
 
 
-class Runner(Protocol):
+Job = TypeVar("Job", Request, ModelTask, contravariant=True)
+Done = TypeVar("Done", Result, TaskDone, covariant=True)
+
+
+class Runner(Protocol[Job, Done]):
     """What a worker needs of an engine."""
 
-    def run(
-        self, request: Request, on_progress: Callable[[Progress], None] | None = None
-    ) -> Result:
+    def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None, /) -> Done:
         """The result, or a :class:`KinetypeError`."""
 
 
-class JobQueue:
-    """Runs requests one after the other, first come first served.
+Queued = TypeVar("Queued", Request, ModelTask)
+
+
+class JobQueue(Generic[Queued]):
+    """Runs jobs one after the other, first come first served.
 
     Args:
         make_engine: called once on the worker thread, before the first job.
         emit: takes every :class:`Progress`, :class:`Result` and :class:`Failure`; must not block
             for long and must be safe to call from two threads.
+        abandon_seconds: a job that has not noticed its cancel by then is answered without it; what
+            it makes is dropped when it comes. Without it the answer waits for the job.
     """
 
-    def __init__(self, make_engine: Callable[[], Runner], emit: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        make_engine: Callable[[], Runner[Queued, Done]],
+        emit: Callable[[Message], None],
+        *,
+        abandon_seconds: float | None = None,
+    ) -> None:
         self._make_engine = make_engine
         self._emit = emit
-        self._engine: Runner | None = None
-        self._waiting: deque[Request] = deque()
-        self._running: Request | None = None
+        self._abandon_seconds = abandon_seconds
+        self._engine: Runner[Queued, Result | TaskDone] | None = None
+        self._waiting: deque[Queued] = deque()
+        self._running: Queued | None = None
         self._cancelled = threading.Event()
+        self._abandoned = False
         self._closing = False
         self._changed = threading.Condition()
         self._worker = threading.Thread(target=self._work, name="kinetype-worker", daemon=True)
         self._worker.start()
 
-    def submit(self, request: Request) -> None:
+    def submit(self, request: Queued) -> None:
         """Queue a job; what is wrong with it comes back as its :class:`Failure`."""
         with self._changed:
             problem = self._problem(request)
@@ -71,6 +90,10 @@ class JobQueue:
                 self._waiting.remove(job)
             if self._running is not None and self._running.id == request_id:
                 self._cancelled.set()
+                if self._abandon_seconds is not None:
+                    given_up = threading.Timer(self._abandon_seconds, self._abandon, [request_id])
+                    given_up.daemon = True
+                    given_up.start()
         for job in dropped:
             self._emit(Failure.from_error(job.id, _cancelled()))
 
@@ -87,7 +110,15 @@ class JobQueue:
         self._worker.join(timeout)
         return not self._worker.is_alive()
 
-    def _problem(self, request: Request) -> KinetypeError | None:
+    def _abandon(self, request_id: str) -> None:
+        with self._changed:
+            running = self._running is not None and self._running.id == request_id
+            if not running or self._abandoned:
+                return
+            self._abandoned = True
+        self._emit(Failure.from_error(request_id, _cancelled()))
+
+    def _problem(self, request: Queued) -> KinetypeError | None:
         if self._closing:
             return ServiceError("The backend is stopping.", "Press Restart.")
         known = {job.id for job in self._waiting}
@@ -111,10 +142,12 @@ class JobQueue:
                 self._cancelled.clear()
             outcome = self._run(job)
             with self._changed:
+                answered, self._abandoned = self._abandoned, False
                 self._running = None
-            self._deliver(job, outcome)
+            if not answered:
+                self._deliver(job, outcome)
 
-    def _deliver(self, job: Request, outcome: Message) -> None:
+    def _deliver(self, job: Queued, outcome: Message) -> None:
         """Hand out an outcome; where it cannot be sent (JSON too deep, no memory), say that."""
         try:
             self._emit(outcome)
@@ -126,7 +159,7 @@ class JobQueue:
             with contextlib.suppress(Exception):
                 self._emit(Failure.from_error(job.id, plain))
 
-    def _run(self, job: Request) -> Message:
+    def _run(self, job: Queued) -> Message:
         try:
             if self._engine is None:
                 self._engine = self._make_engine()

@@ -35,8 +35,11 @@ from ..wire.control import (
     Shutdown,
     Silence,
 )
-from ..wire.messages import Failure, Request
-from .jobs import JobQueue, Runner, internal_error
+from ..wire.messages import Failure, Progress, Request, Result
+from ..wire.tasks import ModelTask
+from .jobs import ABANDON_SECONDS, JobQueue, Runner, internal_error
+from .library import Librarian
+from .outbox import Outbox
 
 EXIT_OK = 0
 EXIT_PROTOCOL = 2
@@ -52,27 +55,33 @@ class Server:
 
     Args:
         reader: blocking binary stream of frames from the client.
-        writer: binary stream for answers; used under a lock from two threads.
+        writer: binary stream for answers; used by one thread (:mod:`.outbox`).
         make_engine: called on the worker thread before the first job.
     """
 
     def __init__(
-        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner]
+        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner[Request, Result]]
     ) -> None:
         self._reader = reader
-        self._writer = writer
-        self._write_lock = threading.Lock()
-        self._jobs = JobQueue(make_engine, self._send)
+        self._outbox = Outbox(writer, _output_ended)
+        self._reading = threading.get_ident()
+        self._jobs: JobQueue[Request] = JobQueue(make_engine, self._send)
+        self._tasks: JobQueue[ModelTask] = JobQueue(
+            Librarian, self._send, abandon_seconds=ABANDON_SECONDS
+        )
         self._silence = Silence(CLIENT_SILENCE_SECONDS, HEARTBEAT_SECONDS)
         self._watched = False
 
     def serve(self) -> int:
         """Answer until the stream ends or asks for it; returns a process exit code."""
+        self._reading = threading.get_ident()
         try:
             return self._read_all()
         finally:
             # a long native step may outlast this; nobody waits for its result any more
+            self._tasks.close(STOP_SECONDS)
             self._jobs.close(STOP_SECONDS)
+            self._outbox.close(STOP_SECONDS)
 
     def _read_all(self) -> int:
         while True:
@@ -109,8 +118,11 @@ class Server:
     def _handle(self, message: codec.Message) -> bool:
         if isinstance(message, Request):
             self._jobs.submit(message.validated())
+        elif isinstance(message, ModelTask):
+            self._tasks.submit(message.validated())
         elif isinstance(message, Cancel):
             self._jobs.cancel(message.id)
+            self._tasks.cancel(message.id)
         elif isinstance(message, Ping):
             self._watch()
             self._send(Pong(message.number))
@@ -138,17 +150,12 @@ class Server:
             )
 
     def _send(self, message: codec.Message) -> None:
-        try:
-            frame = codec.to_bytes(message)
-        except FormatError as error:
-            # e.g. a pipeline put something into Motion.meta that JSON does not know
-            frame = codec.to_bytes(Failure.from_error(getattr(message, "id", ""), error))
-        try:
-            with self._write_lock:
-                self._writer.write(frame)
-                self._writer.flush()
-        except (OSError, ValueError):
-            _log.info("output closed, ending")
+        # the thread that reads must never wait for a client that does not
+        may_wait = threading.get_ident() != self._reading
+        late = isinstance(message, Progress)
+        sent = self._outbox.put(_frame_of(message), wait=may_wait and not late)
+        if not sent and not late:
+            _log.error("the client does not read, ending")
             _exit_now(EXIT_CLIENT_GONE)
 
     def _watch(self) -> None:
@@ -165,7 +172,20 @@ class Server:
                 _exit_now(EXIT_CLIENT_GONE)
 
 
-def serve_stdio(make_engine: Callable[[], Runner]) -> NoReturn:
+def _frame_of(message: codec.Message) -> bytes:
+    try:
+        return codec.to_bytes(message)
+    except FormatError as error:
+        # e.g. a pipeline put something into Motion.meta that JSON does not know
+        return codec.to_bytes(Failure.from_error(getattr(message, "id", ""), error))
+
+
+def _output_ended() -> NoReturn:
+    _log.info("output closed, ending")
+    _exit_now(EXIT_CLIENT_GONE)
+
+
+def serve_stdio(make_engine: Callable[[], Runner[Request, Result]]) -> NoReturn:
     """Take over stdin and stdout, serve, and end the process.
 
     It ends without the interpreter's own clean-up: with torch loaded that takes seconds, and a

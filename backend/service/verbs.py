@@ -13,6 +13,7 @@ from ..errors import InternalError
 from ..pipelines import registry
 from ..wire.control import OPTIONS, ModelInfo
 from ..wire.messages import Motion, Progress, Request, Result
+from . import finishing
 from .provenance import stamped
 
 OnProgress = Callable[[Progress], None]
@@ -28,11 +29,12 @@ class Loaded:
     fingerprint: str = ""
 
 
-def check(request: Request, *, local_files_only: bool) -> ModelInfo:
+def check(request: Request) -> ModelInfo:
     """What is known of the model, if it can do what is asked: nothing of it is loaded to refuse.
 
     Raises:
         InvalidRequest: it cannot, or no model could.
+        ModelAbsent: it is not on this computer; with its size and licence.
         ModelNotFound, ArtifactError: see :func:`.registry.check`.
     """
     verb = request.verb
@@ -40,22 +42,29 @@ def check(request: Request, *, local_files_only: bool) -> ModelInfo:
         from ..pipelines.editing import requests as edit_requests
 
         edit_requests.check(request)
-    info = registry.find_info(
-        request.model, local_files_only=local_files_only, as_released=verb == "sample"
-    )
+    info = registry.find_info(request.model, local_files_only=True, as_released=verb == "sample")
     info.check_able(verb, registry.list_models())
+    if request.constraints or request.segments:
+        from . import directing
+
+        directing.check_time(request)
     if request.constraints:
-        info.check_able("constrain", registry.list_models())
+        directing.check(request, info, registry.list_models())
+    if request.segments:
+        info.check_able("segments", registry.list_models())
     if request.estimate_length:
         info.check_able("estimate_length", registry.list_models())
     elif verb == "generate" and registry.model_info(request.model) is not None:
         info.check_seconds(request.seconds)
+    info.check_speed(request.seconds, request.speed)
     return info
 
 
 def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress) -> Result:
     """The result of a request, but for the time it took."""
     unread = _unread(request, info)
+    request, unmet = finishing.with_quality(request, info)
+    unread += unmet
     if request.describe is not None:
         return _described(loaded.pipeline, request, report)
     if request.sample is not None:
@@ -65,13 +74,19 @@ def answer(loaded: Loaded, info: ModelInfo, request: Request, report: OnProgress
         motions = _checked(made.motions, request)
         motions = stamped(motions, request, info, loaded.fingerprint, unread)
         return replace(made, motions=tuple(motions), warnings=_warnings(motions))
-    found = _checked(_made(loaded.pipeline, request, report), request)
+    found = _checked(_made(loaded.pipeline, request, info, report), request)
     if request.cleanup and request.edit is None:  # an edit locks the feet of what it made
         report(Progress(request.id, "cleaning up"))
-        found = [_cleaned(motion) for motion in found]
+        found = [_cleaned(motion, request) for motion in found]
+    if request.constraints:
+        from . import directing
+
+        report(Progress(request.id, "correcting" if request.correct else "measuring"))
+        found = [directing.directed(motion, request) for motion in found]
     found = stamped(found, request, info, loaded.fingerprint, unread)
     report(Progress(request.id, "scoring"))
-    found = _scored(found, request)
+    # scored before: a foot that stands slides in place, and that is right
+    found = [finishing.closed(motion, request) for motion in _scored(found, request)]
     return Result(request.id, tuple(found), _warnings(found))
 
 
@@ -84,12 +99,16 @@ def _unread(request: Request, info: ModelInfo) -> tuple[str, ...]:
     return (f"The model {info.name!r} has no {', '.join(unread)}: left out.",)
 
 
-def _made(pipeline: Any, request: Request, report: OnProgress) -> list[Motion]:
+def _made(pipeline: Any, request: Request, info: ModelInfo, report: OnProgress) -> list[Motion]:
     if request.edit is not None:
         from ..pipelines.editing import requests as edit_requests
 
         return edit_requests.edit_motions(pipeline, request, report)
-    return list(pipeline.generate(request, on_step=report))
+
+    def generate(one: Request, tell: OnProgress) -> list[Motion]:
+        return list(pipeline.generate(one, on_step=tell))
+
+    return finishing.made(pipeline, generate, request, info, report)
 
 
 def _described(pipeline: Any, request: Request, report: OnProgress) -> Result:
@@ -126,10 +145,15 @@ def _checked(motions: Iterable[Motion], request: Request) -> list[Motion]:
     return found
 
 
-def _cleaned(motion: Motion) -> Motion:
+def _cleaned(motion: Motion, request: Request) -> Motion:
     from ..motion import cleanup
 
-    data = cleanup.default_cleanup(motion.data, fps=motion.fps)
+    if motion.meta.get("cleanup"):  # masked sampling has locked the feet around what is kept
+        return motion
+    if request.constraints:  # these stand on the floor of the room
+        data = cleanup.lock_feet(cleanup.smooth(motion.data, fps=motion.fps), fps=motion.fps)
+    else:
+        data = cleanup.default_cleanup(motion.data, fps=motion.fps)
     return Motion(data, motion.fps, {**motion.meta, "cleanup": True})
 
 

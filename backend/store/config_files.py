@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ArtifactError, ModelNotFound
-from .bounds import CONFIG_BOUNDS, MAX_CONFIG_BYTES
+from ..motion.io.bounds import MAX_CONFIG_BYTES, check_number
 
 CHECKSUMS_KEY = "sha256"
 """Key of a model's configuration: file name to sha256 of the files saved with it."""
@@ -96,13 +96,11 @@ def config_from_dict(cls: type[Config], values: Any, where: str) -> Config:
     ]
     if missing:
         raise ArtifactError(f"{where} lacks {', '.join(missing)}.", COPY_HINT)
-    for name, (low, high) in CONFIG_BOUNDS.items():
-        value = values.get(name)
-        if isinstance(value, int | float) and not low <= value <= high:
-            shown = str(value)[:20]  # whole numbers may be too long to format
-            raise ArtifactError(
-                f"{where}: {name} {shown} is beyond every model ({low:g} to {high:g}).", COPY_HINT
-            )
+    try:
+        for name, value in values.items():
+            check_number(name, value)
+    except ValueError as error:
+        raise ArtifactError(f"{where}: {error}.", COPY_HINT) from error
     hints = typing.get_type_hints(cls)
     ready = {
         name: _checked_value(hints[name], value, f"{where}: {name}")

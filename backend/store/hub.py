@@ -6,29 +6,31 @@ hub stalls, and this process never imports the hub's library.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import os
-import queue
 import re
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, TypedDict
+from typing import TypedDict
 
-from ..errors import ArtifactError, KinetypeError, MissingDependency, ModelNotFound
-from . import hub_cache
+from ..errors import (
+    ArtifactError,
+    KinetypeError,
+    MissingDependency,
+    ModelAbsent,
+    ModelNotFound,
+)
+from . import hub_cache, watch
+from .child_job import ChildJob
 from .config_files import COPY_HINT, local_folder, refuse_file
 
 OnBytes = Callable[[int, int], None]
 """``on_bytes(done, total)``, total 0 while unknown; it may raise ``Cancelled``."""
 CHUNK_BYTES = 1_000_000
-POLL_SECONDS = 0.25
 STALL_SECONDS = 120.0
 """Without a byte for so long a download is given up; the hub's own client tries again before."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -58,9 +60,15 @@ class _Answer(TypedDict, total=False):
     error: _Failure
 
 
+_CHECKED_BYTES = 8_000_000
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """Names of blobs: git's sha1 of small files, sha256 of large ones."""
-_AGAIN = "Files that have arrived whole are kept: the next try goes on from there."
+_AGAIN = "What has arrived is kept: the next try goes on from there."
+TOKEN_HINT = (
+    "set the variable HF_TOKEN to a token of your account, in the environment that the program is"
+    " started from"
+)
+"""How somebody shows who they are; a token is never asked for, stored or shown."""
 
 
 def resolve(
@@ -81,11 +89,13 @@ def resolve(
         optional: files (or patterns) that are fetched when the model has them.
         revision: branch, tag or commit of a hub model; what stands after an @ when None.
         local_files_only: never use the network; so does the environment's ``HF_HUB_OFFLINE``.
-        on_bytes: told at least twice a second while something is downloaded.
+        on_bytes: told at least twice a second while something is downloaded; whoever watches
+            (:func:`.watch.watched`) when None.
         check_all: as :func:`download`.
 
     Raises:
         ModelNotFound: neither such a directory nor such a hub model.
+        ModelAbsent: a hub model that is not here, with ``local_files_only``.
         ArtifactError: a file is missing, or leads out of the model's folder.
     """
     folder = local_folder(name_or_path)
@@ -143,12 +153,12 @@ def cached(repo: str, revision: str | None = None) -> Path:
     """The snapshot of a hub model on this computer.
 
     Raises:
-        ModelNotFound: it is not there; the hint names revisions that are.
+        ModelAbsent: it is not there; the hint names revisions that are.
     """
     _check_revision(revision)
     folder = hub_cache.snapshot(repo, revision)
     if folder is None:
-        raise _absent(repo, revision, "and the network may not be used")
+        raise _absent(repo, revision)
     return folder
 
 
@@ -167,7 +177,7 @@ def download(
 
     Args:
         files: names or patterns.
-        on_bytes: receives progress; without it the client's own bars are shown.
+        on_bytes: receives progress; where nobody watches the client's own bars are shown.
         check_all: check the files that were here already, too.
 
     Raises:
@@ -176,6 +186,8 @@ def download(
             network, damaged bytes.
     """
     _check_revision(revision)
+    if on_bytes is None and watch.is_watched():
+        on_bytes = functools.partial(watch.moved, watch.DOWNLOADING)
     job = {"repo": repo, "revision": revision, "files": list(files), "chunk": CHUNK_BYTES}
     listing: list[Listed] = []
     known: set[str] = set()
@@ -223,56 +235,26 @@ def _tidied(repo: str) -> Iterator[None]:
 # ---------------------------------------------------------------- the child
 
 
-class _Child:
-    """A process that downloads; leaving the block ends it."""
+class _Child(ChildJob):
+    """A process that downloads (:mod:`.hub_fetch`)."""
 
     def __init__(self, job: Mapping[str, object], *, quiet: bool) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        if quiet:
-            environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+        env = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} if quiet else {}
         # -P: this folder must not come before the standard library, whose names it repeats
         script = str(Path(__file__).with_name("hub_fetch.py"))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", script],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
-        self._process.stdin.flush()
-        self._lines: queue.Queue[bytes] = queue.Queue()
+        super().__init__(["-P", script], job, env=env)
         self._moved, self._seen = time.monotonic(), -1
-        reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        reader.start()
-
-    def __enter__(self) -> _Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
-
-    def _read(self, stream: IO[bytes]) -> None:
-        with suppress(ValueError, OSError):  # closed while it is read
-            for line in stream:
-                self._lines.put(line)
-        self._lines.put(b"")
 
     def answer(self) -> _Answer | None:
-        """The next answer, or None after :data:`POLL_SECONDS` without one."""
-        try:
-            line = self._lines.get(timeout=POLL_SECONDS)
-        except queue.Empty:
+        """The next answer, or None where there is none yet."""
+        line = self.line()
+        if line is None:
             return None
         if line:
             found: _Answer = json.loads(line)
             return found
-        code = self._process.wait()
-        return {"error": {"kind": "ended", "text": f"The download ended with code {code}."}}
+        text = f"The download ended with code {self.code()}."
+        return {"error": {"kind": "ended", "text": text}}
 
     def saw(self, done: int) -> None:
         """Give up where nothing has moved for :data:`STALL_SECONDS`."""
@@ -329,14 +311,18 @@ def _as_told(path: Path, file: Listed) -> bool:
     size = path.stat().st_size
     if file["size"] is not None and size != file["size"]:
         return False
+    if file["sha256"]:
+        found, expected = hashlib.sha256(), file["sha256"]
+    elif file["git"]:
+        header = f"blob {size}\0".encode()
+        found, expected = hashlib.sha1(header, usedforsecurity=False), file["git"]
+    else:
+        return True
     with path.open("rb") as stream:
-        if file["sha256"]:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == file["sha256"]
-        if file["git"]:
-            found = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-            found.update(stream.read())
-            return found.hexdigest() == file["git"]
-    return True
+        while data := stream.read(_CHECKED_BYTES):
+            found.update(data)
+            watch.moved(watch.CHECKING, stream.tell(), size)
+    return found.hexdigest() == expected
 
 
 # ---------------------------------------------------------------- errors
@@ -350,13 +336,15 @@ def _check_revision(revision: str | None) -> None:
         )
 
 
-def _absent(repo: str, revision: str | None, why: str, detail: str = "") -> ModelNotFound:
-    at = f" at revision {revision!r}" if revision else ""
-    hint = "Go online once (or unset HF_HUB_OFFLINE), or give the directory of a copy."
+def _absent(repo: str, revision: str | None) -> ModelAbsent:
+    at, name = (f" at revision {revision!r}", f"{repo}@{revision}") if revision else ("", repo)
+    hint = "Download it first, or give the folder of a copy."
+    if hub_cache.offline():
+        hint = "Go online once (unset HF_HUB_OFFLINE), or give the folder of a copy."
     found = hub_cache.revisions(repo)
     if found:
         hint += f" This computer has the revision {' and '.join(found)}: use {repo}@{found[-1]}."
-    return ModelNotFound(f"The model {repo!r}{at} is not on this computer, {why}.", hint, detail)
+    return ModelAbsent(f"The model {repo!r}{at} is not on this computer.", hint, name)
 
 
 def _failure(repo: str, revision: str | None, error: _Failure) -> KinetypeError:
@@ -366,19 +354,19 @@ def _failure(repo: str, revision: str | None, error: _Failure) -> KinetypeError:
     if kind == "gated" or status == 403:
         return ModelNotFound(
             f"The hub model {repo!r} asks for an agreement first.",
-            f"Accept it at https://huggingface.co/{repo} and log in with `hf auth login`.",
+            f"Accept it at https://huggingface.co/{repo}, then {TOKEN_HINT}.",
             text,
         )
     if kind in ("no_model", "no_revision") or status in (401, 404):
         return ModelNotFound(
             f"There is no hub model {repo!r}{at}, or it is private.",
-            "Check the spelling; for a private one log in with `hf auth login`.",
+            f"Check the spelling; for a private one {TOKEN_HINT}.",
             text,
         )
     if status == 429:
         return ArtifactError(
             f"The hub asks to wait: too many requests from this address (429) for {repo!r}.",
-            f"Try again in some minutes, or log in with `hf auth login`. {_AGAIN}",
+            f"Try again in some minutes, or {TOKEN_HINT}. {_AGAIN}",
             text,
         )
     if status >= 500:
@@ -408,8 +396,11 @@ def _failure(repo: str, revision: str | None, error: _Failure) -> KinetypeError:
             text,
         )
     if kind == "network" and not status:
-        return _absent(
-            repo, revision, "and the hub could not be reached: it could not be downloaded", text
+        return ModelNotFound(
+            f"The hub could not be reached: {repo!r}{at} is not on this computer and could not be "
+            "downloaded.",
+            f"Check the connection (and the proxy, where there is one), then try again. {_AGAIN}",
+            text,
         )
     what = f"the hub answered {status}" if status else text.partition("\n")[0]
     return ArtifactError(f"The model {repo!r} could not be downloaded: {what}.", _AGAIN, text)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-WEIGHT_SUFFIXES = (".safetensors", ".tar", ".pt")
+WEIGHT_SUFFIXES = (".safetensors", ".tar", ".pt", ".ckpt")
 _ON = {"1", "ON", "YES", "TRUE"}
 
 
@@ -43,6 +44,16 @@ def revisions(hub_id: str) -> list[str]:
     """Commits of a hub model that are on this computer."""
     folder = repository(hub_id) / "snapshots"
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def arrived_bytes(hub_id: str) -> int:
+    """Bytes of a hub model that are here, whole files or not."""
+    found = 0
+    with suppress(OSError):
+        for path in (repository(hub_id) / "blobs").iterdir():
+            with suppress(OSError):
+                found += path.stat().st_size
+    return found
 
 
 def cached_folder(hub_id: str, markers: Sequence[str]) -> Path | None:

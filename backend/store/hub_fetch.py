@@ -13,7 +13,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypedDict
+from urllib.parse import urlsplit
 
 
 class _Job(TypedDict):
@@ -21,6 +23,17 @@ class _Job(TypedDict):
     revision: str | None
     files: list[str]
     chunk: int
+
+
+LARGEST_BYTES = 50 * 1000**3
+"""The hub serves larger files in another way only."""
+
+
+class _File(TypedDict):
+    name: str
+    size: int | None
+    sha256: str | None
+    git: str | None
 
 
 def main() -> int:
@@ -38,9 +51,13 @@ def main() -> int:
         from huggingface_hub import constants, snapshot_download
 
         constants.DOWNLOAD_CHUNK_SIZE = job["chunk"]
-        tell(listing=_listing(job))
+        commit, listing = _listing(job)
+        tell(listing=listing)
+        for file in listing:
+            if file["sha256"] and file["size"]:
+                _fetch_large(job["repo"], commit, file)
         folder = snapshot_download(
-            job["repo"], revision=job["revision"], allow_patterns=job["files"]
+            job["repo"], revision=job["revision"], allow_patterns=job["files"], token=_token()
         )
         tell(folder=folder)
     except BaseException as error:
@@ -49,15 +66,58 @@ def main() -> int:
     return 0
 
 
-def _listing(job: _Job) -> list[dict[str, object]]:
-    """Name, size and checksums of the files, as far as the hub says them."""
+def _token() -> str | bool:
+    """Who asks: of the environment only, never what an earlier login left on the disk."""
+    return os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or False
+
+
+def _fetch_large(repo: str, commit: str, file: _File) -> None:
+    """Fetch a file into the place where the hub's client will find it, going on with what is here.
+
+    The client itself begins a file anew at each try. Its own lock keeps a second program out.
+    """
+    from huggingface_hub import constants, file_download, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.utils import WeakFileLock, build_hf_headers
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
+    whole = home / "blobs" / str(file["sha256"])
+    lock = home.parent / ".locks" / home.name / f"{whole.name}.lock"
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    size, part = int(file["size"] or 0), whole.with_name(f"{whole.name}.incomplete")
+    if size > LARGEST_BYTES:  # the client has another way for these
+        return
+    url = hf_hub_url(repo, file["name"], revision=commit)
+    with WeakFileLock(lock):
+        if whole.exists():
+            return
+        found = get_hf_file_metadata(url, token=_token())
+        same_host = urlsplit(found.location).netloc == urlsplit(url).netloc
+        headers = build_hf_headers(token=_token() if same_host else False)
+        with part.open("ab") as stream:
+            if stream.tell() > size:
+                stream.truncate(0)
+            file_download.http_get(
+                found.location,
+                stream,
+                resume_size=stream.tell(),
+                headers={**headers, "Accept-Encoding": "identity"},
+                expected_size=size,
+            )
+        part.replace(whole)
+
+
+def _listing(job: _Job) -> tuple[str, list[_File]]:
+    """The commit; name, size and checksums of its files, as far as the hub says them."""
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().model_info(job["repo"], revision=job["revision"], files_metadata=True)
+        info = HfApi(token=_token()).model_info(
+            job["repo"], revision=job["revision"], files_metadata=True
+        )
     except Exception:  # the download meets the same error, or finds everything in the cache
-        return []
-    found = []
+        return "", []
+    found: list[_File] = []
     for file in info.siblings or []:
         if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in job["files"]):
             lfs: object = file.lfs  # a dictionary in older versions
@@ -70,7 +130,7 @@ def _listing(job: _Job) -> list[dict[str, object]]:
                     "git": None if sha256 else file.blob_id,
                 }
             )
-    return found
+    return str(info.sha), found
 
 
 def _cause(error: BaseException) -> dict[str, object]:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ArtifactError
 from ..motion.io.atomic import atomic_path
-from .bounds import MAX_HEADER_BYTES
+from ..motion.io.bounds import MAX_HEADER_BYTES
+from . import watch
 from .config_files import COPY_HINT
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -53,7 +54,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if header > MAX_HEADER_BYTES:
             # the reader would take 2 kB of memory for each tensor that is listed
             raise ValueError(f"its list of tensors has {header} bytes")
-        return load_file(path)
+        return _each(path)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing.", COPY_HINT) from error
     except (SafetensorError, OSError, ValueError) as error:
@@ -61,6 +62,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ArtifactError(
             f"{path} is truncated or corrupt ({size}).", COPY_HINT, str(error)
         ) from error
+
+
+def _each(path: Path) -> dict[str, Tensor]:
+    found = {}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  (it is no dictionary)
+            found[name] = file.get_tensor(name)
+            watch.loaded(found[name].nbytes)
+    return found
 
 
 # ---------------------------------------------------------------- networks

@@ -20,7 +20,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import ArtifactError, KinetypeError, MissingDependency
+from ..errors import (
+    ArtifactError,
+    Cancelled,
+    KinetypeError,
+    MissingDependency,
+    ModelAbsent,
+)
 from ..motion.io import torch_file
 from ..motion.io.atomic import atomic_path
 from ..store import hub
@@ -79,7 +85,8 @@ class ClipTextEncoder:
             half: see :meth:`half`.
 
         Raises:
-            MissingDependency: the files are nowhere on this computer and may not be fetched.
+            ModelAbsent: the files are nowhere on this computer, and none shall be fetched.
+            MissingDependency: they cannot be fetched.
             ArtifactError: a file is damaged or the weights are no CLIP text encoder.
         """
         place = None if folder is None else Path(folder).expanduser()
@@ -249,14 +256,10 @@ def _is_hub_layout(folder: Path) -> bool:
 def _install_hint(name: str, what: str, folder: Path | None) -> str:
     if what == "vocabulary" and folder is not None:
         kinds = ", or ".join(" + ".join(names) for names in clip_tokens.KINDS)
-        return (
-            f"Go online once to let it download the vocabulary of {name} (unset HF_HUB_OFFLINE, "
-            f"leave out --offline), or copy it from there into {folder}: {kinds}."
-        )
+        return f"Download {name} first, or copy its vocabulary from there into {folder}: {kinds}."
     return (
-        f"Go online once to let it download {name} (unset HF_HUB_OFFLINE, leave out --offline), "
-        f"or copy that model's folder here and name it: `kinetype convert-checkpoint ... "
-        f"--clip FOLDER` puts the encoder into the model."
+        f"Download {name} first (600 MB), or convert the model again with a copy of that folder as "
+        "its text encoder (--clip)."
     )
 
 
@@ -269,6 +272,8 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
         for wanted in _choices(files):
             try:
                 found = hub.resolve(name, (), optional=wanted, local_files_only=only_local)
+            except Cancelled:
+                raise
             except KinetypeError as error:
                 problem = f"{error.message} {error.hint}"
                 _log.info("%s is not available from the hub: %s", name, error)
@@ -276,9 +281,14 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
             complete = ClipTokens.found_in(found) if what == "vocabulary" else has_weights(found)
             if complete:
                 return found
-    raise MissingDependency(
+    needed = (
         f"This model needs the {what} of the CLIP text encoder {name}. {lacking} is not in the "
-        "download cache" + (" (offline)." if local_files_only else " and cannot be downloaded."),
+    )
+    if local_files_only:
+        hint = _install_hint(name, what, folder)
+        raise ModelAbsent(f"{needed}download cache.", hint, name)
+    raise MissingDependency(
+        f"{needed}download cache and cannot be downloaded.",
         _install_hint(name, what, folder),
         problem,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import KinetypeError, MissingDependency
+from ..errors import Cancelled, KinetypeError, MissingDependency, ModelAbsent
 from ..store import hub
 from ..store.config_files import read_json
 from .bert import CONFIG, WEIGHTS, BertEncoder, encoder_of, load_encoder
@@ -133,6 +133,8 @@ def _from_hub(name: str, local_files_only: bool) -> Path:
         folder = hub.resolve(name, (), optional=_HUB_FILES, local_files_only=local_files_only)
         if (folder / WEIGHTS).is_file():
             return folder
+    except (Cancelled, ModelAbsent):
+        raise
     except KinetypeError as error:
         problem = error.message
         _log.info("%s is not available from the hub: %s", name, error)

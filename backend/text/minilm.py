@@ -20,7 +20,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from ..errors import ArtifactError, KinetypeError, MissingDependency
+from ..errors import ArtifactError, Cancelled, KinetypeError, MissingDependency
 from ..store import hub
 from ..store.model_folder import sha256_of
 from .bert import BertEncoder, load_encoder
@@ -197,6 +197,8 @@ def _from_wheel() -> Path | None:
 def _from_hub(*, local_files_only: bool) -> Path | None:
     try:
         folder = hub.cached(HUB_ID) if local_files_only else hub.download(HUB_ID, FILES)
+    except Cancelled:
+        raise
     except KinetypeError as error:
         _log.info("%s is not available from the hub: %s", HUB_ID, error)
         return None

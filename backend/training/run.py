@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from ..errors import ArtifactError, InvalidRequest, KinetypeError
+from ..errors import ArtifactError, FormatError, InvalidRequest, KinetypeError
+from ..motion.io import torch_file
 from ..motion.io.atomic import atomic_path
 from ..store.folder_lock import folder_lock
 from ..store.model_folder import CONFIG, read_json, write_json
@@ -144,7 +145,7 @@ def append_row(run: Path, row: Mapping[str, object]) -> None:
 
 
 def save_torch(path: Path, content: object) -> None:
-    """Write tensors and plain values whole or not at all, for ``torch.load(weights_only=True)``."""
+    """Write tensors and plain values whole or not at all, for :func:`load_torch`."""
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
 
@@ -168,9 +169,12 @@ def resuming(path: str | Path) -> Iterator[None]:
 def load_torch(path: Path, hint: str) -> dict[str, object]:
     """What :func:`save_torch` wrote, tensors on the CPU; :class:`ArtifactError` if unreadable."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage raises whatever it meets
-        raise ArtifactError(f"{path} cannot be read ({error}).", hint) from error
+        found = torch_file.load(path)
+    except FormatError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.message}", hint) from error
+    if not isinstance(found, dict):
+        raise ArtifactError(f"{path} holds no state.", hint)
+    return found
 
 
 def load_state(run: Path) -> dict[str, Any]:

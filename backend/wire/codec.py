@@ -26,6 +26,7 @@ from .control import (
 from .framing import SAME_VERSION, Reader, pack_frame, read_frame
 from .messages import Describe, Edit, Failure, Features, Motion, Progress, Request, Result, Sample
 from .skeleton import MOTION_DIM
+from .tasks import ModelTask, TaskDone
 
 Message = (
     Request
@@ -39,6 +40,8 @@ Message = (
     | Cancel
     | ListModels
     | Models
+    | ModelTask
+    | TaskDone
     | Shutdown
     | Log
 )
@@ -53,6 +56,8 @@ _PLAIN: dict[str, type] = {
     "pong": Pong,
     "cancel": Cancel,
     "list_models": ListModels,
+    "model_task": ModelTask,
+    "task_done": TaskDone,
     "shutdown": Shutdown,
     "log": Log,
 }

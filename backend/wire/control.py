@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidRequest
+from . import limits
 from .directing import SAID
 
 HEARTBEAT_SECONDS = 2.0
@@ -28,6 +29,21 @@ ABILITIES = {
     "sample": "make motions of named actions",
 }
 """What a model may be able to do, and how that is said ("the model cannot ...")."""
+STATES = {
+    "": "given by a program",
+    "bundled": "comes with Kinetype",
+    "absent": "not on this computer",
+    "partial": "only partly downloaded",
+    "downloaded": "downloaded by Kinetype",
+    "found": "downloaded by another program",
+    "linked": "a folder of yours",
+    "converted": "converted by Kinetype",
+}
+"""Where a model's files are, and how that is said."""
+REMOVABLE = ("partial", "downloaded", "linked", "converted")
+"""States in which there is something of ours to remove."""
+BYTE_STAGES = ("downloading", "checking", "loading model")
+"""Stages of a progress whose steps are bytes."""
 OPTIONS = ("guidance_scale", "steps", "sampler")
 """Fields of a request that a model may read or not."""
 
@@ -43,16 +59,22 @@ class ModelInfo:
         min_seconds, max_seconds: lengths the model was made for.
         ready: all files are present, so a request needs no download.
         problem, fix: why it is not ready and what to do; empty when it is.
+        state: a key of :data:`STATES`.
         path: the model directory on the backend's machine; empty when it has none yet.
         text_encoder: what reads the prompt, and whether it comes with the model.
         hub_id: "owner/name" of a published model that is downloaded; else empty.
         family: the card it belongs to; empty for a model that is registered by a program.
         abilities: keys of :data:`ABILITIES`.
         options: those of :data:`OPTIONS` that it reads.
+        qualities: those of :data:`.limits.QUALITIES` that its family has beside "standard".
         constraints: types of constraints that it can be given (:data:`.directing.TYPES`).
         commercial_use: "yes" or "no"; empty where the licence has to be read.
+        excluded_regions: where its licence grants nothing.
         size_bytes: of its files; about what a download takes where they are not here.
+        encoder_bytes: of a text encoder that is fetched beside it.
+        arrived_bytes: of a download that was not finished.
         memory_bytes: about what it needs while it works.
+        speed: how long a motion takes, for people; empty where nobody measured.
     """
 
     name: str
@@ -72,9 +94,15 @@ class ModelInfo:
     family: str = ""
     abilities: tuple[str, ...] = ("generate",)
     options: tuple[str, ...] = OPTIONS
+    qualities: tuple[str, ...] = ()
     commercial_use: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
+    state: str = ""
+    excluded_regions: tuple[str, ...] = ()
+    encoder_bytes: int = 0
+    arrived_bytes: int = 0
+    speed: str = ""
     constraints: tuple[str, ...] = ()
 
     def check_able(self, ability: str, known: Sequence[ModelInfo] = ()) -> None:
@@ -112,6 +140,17 @@ class ModelInfo:
         raise InvalidRequest(
             f"{self.title} cannot make {seconds:g} seconds.",
             f"Choose from {self.min_seconds:g} to {self.max_seconds:g} seconds.",
+        )
+
+    def check_speed(self, seconds: float, speed: float) -> None:
+        """:class:`InvalidRequest` where the model cannot make as much as a speed above 1 needs."""
+        longest = self.max_seconds or limits.MAX_SECONDS
+        if speed <= 1.0 or seconds * speed <= longest + 1e-6:
+            return
+        raise InvalidRequest(
+            f"{seconds:g} seconds at {speed:g} times the speed need {seconds * speed:g} seconds of "
+            f"motion; {self.title or self.name} makes up to {longest:g}.",
+            f"Choose at most {longest / speed:g} seconds, or a lower speed.",
         )
 
 

@@ -37,6 +37,12 @@ FLOW_SAMPLERS = ("euler", "heun")
 SAMPLERS = (*DIFFUSION_SAMPLERS, *FLOW_SAMPLERS)
 ACTION_SAMPLERS = (*SAMPLERS, "exact")
 """Of models of actions: "exact" repeats the released script number by number."""
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
+"""Tempo of what is done, against what the model makes."""
+MIN_AMPLITUDE, MAX_AMPLITUDE = 0.5, 1.5
+"""How far arms, trunk and head go, and how high jumps are, against what the model makes."""
+QUALITIES = ("draft", "standard", "best")
+"""Trade of time against quality by name; "standard" is the model's own and always there."""
 MAX_COLUMNS = 512
 """Of features that are sent in another representation than motion_135."""
 DEFAULT_MODEL = "starter"

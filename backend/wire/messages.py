@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -12,14 +11,19 @@ import numpy as np
 
 from ..errors import FormatError, InvalidRequest, KinetypeError, error_class
 from . import limits
+from .checks import check_number as _check
+from .checks import shown as _shown
 from .directing import Segment, check_constraints, check_segments, segment_of
 from .skeleton import MOTION_DIM, MOTION_FPS
 
 FrameRange = tuple[int, int]
 """Half-open."""
 _TASKS = {"edit", "describe", "sample"}
-_SAYABLE = 1e18
-_SHOWN_CHARS = 60
+_LEFT_OUT = (
+    *("constraints", "segments", "correct"),
+    *("quality", "variety", "loop", "in_place", "speed", "amplitude"),
+)
+"""Fields that older backends do not know: not sent where they ask for nothing."""
 
 
 def new_id() -> str:
@@ -37,9 +41,13 @@ class Request:
     ``ik`` is how joint positions become rotations, where the model makes positions.
     ``cleanup`` applies the default clean-up (foot lock, light smoothing). ``keep_best`` makes all
     ``samples`` and returns only the one with the best scores. ``estimate_length`` leaves the length
-    to a model that can estimate it; ``seconds`` is then ignored. ``constraints`` are plain JSON
-    objects of poses, hands, feet and paths to reach (:mod:`.directing`), for models that can;
-    ``correct`` brings the finished motion to them. ``segments`` are several prompts with their
+    to a model that can estimate it; ``seconds`` is then ignored. ``quality`` stands for guidance,
+    steps and sampler of :attr:`.control.ModelInfo.qualities`; what is named beside it wins.
+    ``variety`` lets each sample differ by the draws of :mod:`backend.service.finishing`, which also
+    brings about ``speed`` (tempo; the length stays), ``amplitude`` (how far limbs go), ``loop``
+    (about ``seconds`` long, its end leads into its start) and ``in_place``. ``constraints`` are
+    plain JSON objects of poses, hands, feet and paths to reach (:mod:`.directing`), for models that
+    can; ``correct`` brings the finished motion to them. ``segments`` are several prompts with their
     times: the prompt may then be empty, and ``seconds`` is theirs. What else can be asked for takes
     the place of a generation, at most one of them, and the prompt may then be empty: ``edit`` makes
     part of a motion anew, ``describe`` says in words what happens, ``sample`` makes motions of a
@@ -58,6 +66,12 @@ class Request:
     cleanup: bool = True
     keep_best: bool = False
     estimate_length: bool = False
+    quality: str = "standard"
+    variety: bool = False
+    loop: bool = False
+    in_place: bool = False
+    speed: float = 1.0
+    amplitude: float = 1.0
     edit: Edit | None = None
     describe: Describe | None = None
     sample: Sample | None = None
@@ -141,9 +155,19 @@ class Request:
             raise InvalidRequest(
                 f"Unknown sampler {_shown(self.sampler)}.", f"Use one of: {', '.join(samplers)}."
             )
-        for name in ("cleanup", "keep_best", "estimate_length", "correct"):
+        flags = (
+            "cleanup",
+            "keep_best",
+            "estimate_length",
+            "correct",
+            "variety",
+            "loop",
+            "in_place",
+        )
+        for name in flags:
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} must be true or false.", "Leave it out for neither.")
+        self._check_finish()
         if self.ik not in limits.IK_PRESETS:
             raise InvalidRequest(
                 f"Unknown preset of inverse kinematics {_shown(self.ik)}.",
@@ -160,15 +184,33 @@ class Request:
             )
         return replace(self, prompt=prompt, model=self.model.strip())
 
+    def _check_finish(self) -> None:
+        """What is done to the motion once the model made it."""
+        _check("speed", self.speed, limits.MIN_SPEED, limits.MAX_SPEED)
+        _check("amplitude", self.amplitude, limits.MIN_AMPLITUDE, limits.MAX_AMPLITUDE)
+        if self.quality not in limits.QUALITIES:
+            raise InvalidRequest(
+                f"Unknown quality {_shown(self.quality)}.",
+                f"Use one of: {', '.join(limits.QUALITIES)}.",
+            )
+        plain = self.speed == self.amplitude == 1.0
+        if not (self.variety or self.loop or self.in_place) and plain:
+            return
+        if self.verb != "generate" or self.constraints or self.segments:
+            raise InvalidRequest(
+                "Variety, loop, in place, speed and amplitude are for motions that a prompt alone "
+                "makes.",
+                "Leave them out here; the clean-up does the same to a motion that is there.",
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the tasks (``codec`` carries those)."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TASKS}
         values["segments"] = [asdict(segment) for segment in self.segments]
-        for name in ("constraints", "segments"):  # older backends do not know the fields
-            if not values[name]:
+        usual = {f.name: f.default for f in fields(self)} | {"segments": []}
+        for name in _LEFT_OUT:
+            if values[name] == usual[name]:
                 del values[name]
-        if self.correct:
-            del values["correct"]
         return values
 
     @classmethod
@@ -188,31 +230,6 @@ class Request:
         if isinstance(values.get("segments"), list):
             values = {**values, "segments": tuple(map(segment_of, values["segments"]))}
         return cls(**values)
-
-
-def _check(
-    name: str, value: Any, low: float, high: float, unit: str = "", *, integer: bool = False
-) -> None:
-    kinds = (int,) if integer else (int, float)
-    digits = "d" if integer else "g"
-    allowed = f"Choose a value from {low:{digits}} to {high:{digits}}{unit}."
-    number = isinstance(value, kinds) and not isinstance(value, bool)
-    # whole numbers may be too large for a float, which isfinite would make of them
-    if not number or (isinstance(value, float) and not math.isfinite(value)):
-        kind = "a whole number" if integer else "a number"
-        raise InvalidRequest(f"The {name} must be {kind}, not {_shown(value)}.", allowed)
-    if not low <= value <= high:
-        said = f"{value:{digits}}{unit}" if abs(value) < _SAYABLE else "far out of range"
-        raise InvalidRequest(f"The {name} is {said}.", allowed)
-
-
-def _shown(value: object) -> str:
-    """A wrong value for a message, at most a line of it."""
-    try:
-        text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
-        return "that"
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 @dataclass(frozen=True)

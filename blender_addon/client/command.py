@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..backend_access import package_folder
+from ..backend_access import own_models, package_folder
 
 _SITE_FOLDERS = {"site-packages", "dist-packages"}
 
@@ -35,6 +35,8 @@ def default_command(
     device: str | None = None,
     threads: int | None = None,
     offline: bool = False,
+    home: Path | str | None = None,
+    proxy: str = "",
     cwd: Path | str | None = None,
 ) -> BackendCommand:
     """``python -m backend serve`` with this copy of the backend, wherever it lies.
@@ -50,6 +52,8 @@ def default_command(
         python: interpreter with torch; the running one when None. A relative path is meant from
             the caller's working folder, a bare name is looked for in PATH.
         device, threads, offline: options of ``kinetype serve``.
+        home: where the backend keeps what it converts and knows; its own choice when None.
+        proxy: address of a proxy for downloads; what the environment says when empty.
         cwd: working folder; the user's home when None. Never the extension's folder: Windows
             could not update an extension that a process works in.
     """
@@ -67,5 +71,9 @@ def default_command(
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
     }
+    if home is not None:
+        env[own_models.HOME_VARIABLE] = str(home)
+    if proxy:
+        env |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy}
     command = [_program(python or sys.executable), "-m", package.name, "serve", *options]
     return BackendCommand(command, env, Path(cwd) if cwd else Path.home())

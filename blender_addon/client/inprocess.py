@@ -20,6 +20,7 @@ from ..backend_access import (
     Failure,
     InternalError,
     Models,
+    ModelTask,
     Request,
     codec,
     control,
@@ -37,7 +38,6 @@ class InProcessSession(Session):
     Args:
         device: "cpu", "cuda", "cuda:1" or "mps"; the best there is when None.
         threads: CPU threads of torch; a sensible number when None.
-        local_files_only: never use the network.
         log_path: rotating file for failures.
     """
 
@@ -46,15 +46,10 @@ class InProcessSession(Session):
         *,
         device: str | None = None,
         threads: int | None = None,
-        local_files_only: bool = False,
         log_path: Path | str | None = None,
     ) -> None:
         super().__init__(LogFile(log_path))
-        self.options: dict[str, Any] = {
-            "device": device,
-            "threads": threads,
-            "local_files_only": local_files_only,
-        }
+        self.options: dict[str, Any] = {"device": device, "threads": threads}
 
     def _new_link(self) -> Link:
         return _LocalLink(self)
@@ -96,16 +91,23 @@ class _LocalLink:
         backend = backend_access.load_service()
         options = self._session.options
         jobs = backend.jobs.JobQueue(lambda: backend.engine.Engine(**options), self._emit)
+        tasks = backend.jobs.JobQueue(
+            backend.library.Librarian, self._emit, abandon_seconds=backend.jobs.ABANDON_SECONDS
+        )
         try:
             self._emit(control.Ready(VERSION, os.getpid(), platform.node()))
             while (message := self._incoming.get()) is not None and not self._closing.is_set():
                 if isinstance(message, Request):
                     jobs.submit(message)
+                elif isinstance(message, ModelTask):
+                    tasks.submit(message)
                 elif isinstance(message, control.Cancel):
                     jobs.cancel(message.id)
+                    tasks.cancel(message.id)
                 elif isinstance(message, control.ListModels):
                     self._emit(Models(message.id, tuple(backend.registry.list_models())))
         finally:
+            tasks.close(CLOSE_SECONDS)
             jobs.close(CLOSE_SECONDS)
 
     def _emit(self, message: codec.Message) -> None:

@@ -19,22 +19,27 @@ from ..backend_access import (
     InvalidRequest,
     KinetypeError,
     Models,
+    ModelTask,
     Progress,
     Request,
     Result,
     ServiceError,
+    TaskDone,
     codec,
     control,
 )
+from . import replies
 from .logfile import LogFile
 
 State = Literal["stopped", "starting", "ready", "busy", "dead"]
-Event = Progress | Result | Failure | Models | control.Ready | control.Log
+Event = Progress | Result | TaskDone | Failure | Models | control.Ready | control.Log
 """What :meth:`Session.events` yields. A :class:`Failure` with an empty id is about the backend
 itself, not about one request."""
 
 RESTART_HINT = "Press Restart."
 STOP_SECONDS = 3.0
+MAX_EVENTS = 1000
+"""Progress and other news that wait to be looked at; more of it is left out."""
 
 
 class Link(Protocol):
@@ -64,6 +69,7 @@ class Session(ABC):
         self._link: Link | None = None
         self._ready = False
         self._error: KinetypeError | None = None
+        self._asked: dict[str, Request | ModelTask] = {}
         self._cancelling: dict[str, bool] = {}
 
     @property
@@ -105,13 +111,21 @@ class Session(ABC):
             InvalidRequest: a value out of its limits, or the same request twice at once.
             ServiceError: the backend is dead.
         """
-        request = request.validated()
+        return self._send_job(request.validated())
+
+    def submit_task(self, task: ModelTask) -> str:
+        """As :meth:`submit`, for something to do with a model's files; it ends with a
+        :class:`TaskDone` or a :class:`Failure`.
+        """
+        return self._send_job(task.validated())
+
+    def _send_job(self, job: Request | ModelTask) -> str:
         with self._lock:
-            if request.id in self._cancelling:
+            if job.id in self._cancelling:
                 raise InvalidRequest("This request is already being worked on.", "Wait for it.")
-            self._live_link().send(request)
-            self._cancelling[request.id] = False
-        return request.id
+            self._live_link().send(job)
+            self._asked[job.id], self._cancelling[job.id] = job, False
+        return job.id
 
     def cancel(self, request_id: str) -> None:
         """Ask to stop a request; it then ends with a ``Failure`` of code "cancelled"."""
@@ -193,6 +207,7 @@ class Session(ABC):
         with self._lock:
             if link is not self._link:
                 return
+            message = replies.bounded(message)
             if isinstance(message, control.Ready):
                 self._ready = True
             elif isinstance(message, control.Log):
@@ -200,16 +215,23 @@ class Session(ABC):
             elif isinstance(message, Progress):
                 if self._cancelling.get(message.id, True):
                     return
-            elif isinstance(message, Result | Failure):
+            elif isinstance(message, Result | TaskDone | Failure):
                 if message.id not in self._cancelling:
                     return
                 cancelled = self._cancelling.pop(message.id)
+                asked = self._asked.pop(message.id)
                 if cancelled and isinstance(message, Result):
                     # it was finished when the cancel arrived; the person does not want it
                     message = Failure(message.id, "cancelled", "Cancelled.")
+                elif isinstance(message, Result):
+                    message = replies.checked(message, asked)
+                self._events.put(message)
+                return
             elif not isinstance(message, Models):
                 return
-            self._events.put(message)
+            # a backend that floods must not fill the memory; what ends a request is never lost
+            if self._events.qsize() < MAX_EVENTS:
+                self._events.put(message)
 
     def _ended(self, link: Link, error: KinetypeError) -> None:
         """The backend is gone although nobody stopped it, on a thread of the link."""
@@ -225,6 +247,7 @@ class Session(ABC):
         for request_id in self._cancelling:
             self._events.put(Failure(request_id, code, message, hint, detail))
         self._cancelling.clear()
+        self._asked.clear()
 
 
 def internal_error(error: Exception) -> InternalError:

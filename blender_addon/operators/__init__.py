@@ -5,13 +5,17 @@ from __future__ import annotations
 from . import (
     character,
     clean_up,
+    direct,
     edit,
     environment,
     files,
     generate,
     joints,
     messages,
+    models,
+    prompts,
     service,
+    take_tools,
     takes,
 )
 
@@ -21,9 +25,13 @@ CLASSES: tuple[type, ...] = (
     *character.CLASSES,
     *messages.CLASSES,
     *takes.CLASSES,
+    *take_tools.CLASSES,
     *service.CLASSES,
+    *models.CLASSES,
     *environment.CLASSES,
     *joints.CLASSES,
     *files.CLASSES,
     *clean_up.CLASSES,
+    *direct.CLASSES,
+    *prompts.CLASSES,
 )

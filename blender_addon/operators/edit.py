@@ -12,6 +12,9 @@ from ..scene import reading
 from .base import KinetypeOperator
 from .generate import WaitOperator, model_of, new_seed, request_from, submit
 
+READING = "Reading the rig"
+"""What the bar says while an Action is read."""
+
 
 def range_problem(settings: KinetypeSettings, first: int, last: int) -> str:
     """Why the chosen frames of a motion keyed from ``first`` to ``last`` cannot be made anew."""
@@ -59,7 +62,7 @@ def edit_of(settings: KinetypeSettings, motion: Motion, start_frame: int) -> Edi
     return Edit(motion, frames, joints)
 
 
-def _with_origin(performance: reading.Performance) -> Motion:
+def with_origin(performance: reading.Performance) -> Motion:
     """The motion, which tells what the take was made from."""
     info = takes.info_of(performance.action)
     meta = {} if info is None else {"prompt": info.prompt, "seed": info.seed}
@@ -101,11 +104,11 @@ class KINETYPE_OT_edit_motion(WaitOperator):
         asked, where = frozen(settings), placement.capture_edit(context, armature)
 
         def ask(performance: reading.Performance) -> None:
-            edit = edit_of(asked, _with_origin(performance), performance.start_frame)
+            edit = edit_of(asked, with_origin(performance), performance.start_frame)
             submit(bpy.context, request_from(asked, edit=edit), where.of(performance))
 
         steps = reading.performance_steps(armature, context.scene)
-        preparing.start("Reading the rig", steps, ask)
+        preparing.start(READING, steps, ask)
         pump.start()
         return self.waited()
 

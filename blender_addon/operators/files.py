@@ -10,52 +10,46 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import placement
 from ..backend_access import (
-    FormatError,
     InvalidRequest,
     KinetypeError,
     Motion,
-    OutputError,
     Result,
-    atomic,
     load_files,
+    load_motion,
 )
 from ..scene import action as actions
-from ..scene import reading, rooting
+from ..scene import exporting, reading
 from ..scene.action import scene_fps
 from .base import KinetypeOperator
 
 
-def read_file(path: Path, fps: float | None = None) -> Motion:
-    """A motion file as motion_135 with notes of where it came from.
+def read_file(
+    path: Path, fps: float | None = None, sample: int | None = None
+) -> tuple[Motion, tuple[str, ...]]:
+    """A motion file as motion_135 with notes of where it came from, and what is told of it.
 
     Args:
         fps: instead of what the file says, for those that do not say it.
+        sample: which of several motions of the file.
 
     Raises:
         FormatError: whatever ``kinetype convert`` would not read either.
     """
     files = load_files()
-    clip = files.load.read_clip(path, fps=fps)
+    clip = files.load.read_clip(path, fps=fps, sample=sample)
+    warnings = clip.warnings
     if clip.representation != "motion135":
         clip = files.convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
     meta = {"prompt": path.stem, "model": "", "source": path.name, "source_fps": clip.fps}
     if path.suffix.lower() == ".npz":
-        meta = {**meta, **_notes(files, path)}
-    return Motion(clip.data, clip.fps, meta)
-
-
-def _notes(files: object, path: Path) -> dict:
-    """What Kinetype itself wrote into an npz; nothing for other makers' files."""
-    try:
-        notes = files.npz.read_at_own_rate(path).meta  # type: ignore[attr-defined]
-    except FormatError:
-        return {}
-    return {key: value for key, value in notes.items() if value not in (None, "")}
+        notes = files.npz.read_notes(path)
+        meta = {**meta, **{k: v for k, v in notes.items() if v not in (None, "")}}
+    return Motion(clip.data, clip.fps, meta), warnings
 
 
 class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
-    """Key a motion file (.npz, .bvh, .npy: whatever kinetype convert reads) on the active character
-    as a take, from the current frame
+    """Key a motion file (.npz, .bvh, .npy, .pkl: whatever kinetype convert reads) on the active
+    character as a take, from the current frame
     """
 
     bl_idname = "kinetype.import_motion"
@@ -66,7 +60,7 @@ class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
     filter_glob: StringProperty(
         name="Filter",
         description="Files that are shown",
-        default="*.npz;*.bvh;*.npy",
+        default=";".join(f"*{suffix}" for suffix in load_motion("io.formats").readable()),
         options={"HIDDEN"},
     )
     directory: StringProperty(
@@ -87,6 +81,13 @@ class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
         default=0.0,
         min=0.0,
         max=1000.0,
+    )
+    sample: IntProperty(
+        name="Motion",
+        description="Which motion of a file that holds several (persons of a video, samples); "
+        "the first is 0",
+        default=0,
+        min=0,
     )
     start_frame: IntProperty(
         name="Start",
@@ -114,11 +115,15 @@ class KINETYPE_OT_import_motion(KinetypeOperator, ImportHelper):
         names = [file.name for file in self.files if file.name]
         paths = [Path(self.directory) / name for name in names] if self.directory and names else []
         paths = paths or [Path(bpy.path.abspath(self.filepath))]
-        motions = tuple(read_file(path, self.fps or None) for path in paths)
+        chosen = self.sample if self.properties.is_property_set("sample") else None
+        read = [read_file(path, self.fps or None, chosen) for path in paths]
+        motions = tuple(motion for motion, _ in read)
         start = self.start_frame if self.properties.is_property_set("start_frame") else None
         where = placement.capture(context, start_frame=start)
         placed = placement.place(context, Result(motions=motions, id=""), where)
-        for text in filter(None, (placed.message, placed.warning)):
+        told = [f"{p.name}: {text}" for p, (_, texts) in zip(paths, read, strict=True)
+                for text in texts]  # fmt: skip
+        for text in filter(None, (*told, placed.message, placed.warning)):
             self.report({"WARNING"}, text)
         self.report({"INFO"}, f"{len(placed.takes)} take(s) on {placed.armature.name!r}")
 
@@ -134,7 +139,7 @@ class KINETYPE_OT_export_motion(KinetypeOperator, ExportHelper):
     filter_glob: StringProperty(
         name="Filter",
         description="Files that are shown",
-        default="*.npz;*.bvh;*.fbx;*.glb;*.gltf",
+        default="*.npz;*.bvh;*.fbx;*.glb",
         options={"HIDDEN"},
     )
     root_bone: BoolProperty(
@@ -210,40 +215,7 @@ def _scene_file(
     armature: bpy.types.Object,
     path: Path,
 ) -> None:
-    """Blender's own exporters on the armature and what it deforms, at the scene's rate."""
-    frames = reading.frames_of(armature)
-    assert frames is not None
-    with (
-        rooting.rooted(context, armature, enabled=operator.root_bone),
-        rooting.only_selected(context, armature),
-        rooting.frame_range(context.scene, *frames),
-        atomic.atomic_path(path) as temporary,
-    ):
-        try:
-            if path.suffix.lower() == ".fbx":
-                bpy.ops.export_scene.fbx(
-                    filepath=str(temporary),
-                    use_selection=True,
-                    object_types={"ARMATURE", "MESH"},
-                    add_leaf_bones=False,
-                    bake_anim_use_all_actions=False,
-                    bake_anim_use_nla_strips=False,
-                    bake_anim_simplify_factor=0.0,
-                )
-            else:
-                kind = "GLB" if path.suffix.lower() == ".glb" else "GLTF_EMBEDDED"
-                bpy.ops.export_scene.gltf(
-                    filepath=str(temporary),
-                    use_selection=True,
-                    export_format=kind,
-                    export_animation_mode="ACTIVE_ACTIONS",
-                )
-        except (RuntimeError, AttributeError, TypeError) as error:
-            raise OutputError(
-                f"Blender's exporter could not write {path.name}.",
-                "Enable the FBX and glTF add-ons of Blender, and choose a folder you can write to.",
-                str(error),
-            ) from error
+    exporting.write(context, armature, path, root_bone=operator.root_bone)
 
 
 _WRITERS: dict[str, Writer] = {".npz": _npz, ".bvh": _bvh, ".fbx": _scene_file, ".glb": _scene_file}

@@ -5,7 +5,15 @@ import random
 import bpy
 from bpy.props import BoolProperty, FloatProperty
 
-from .. import mannequins, model_list, placement, preparing, pump
+from .. import (
+    direction,
+    mannequins,
+    model_list,
+    placement,
+    preparing,
+    pump,
+    shape_settings,
+)
 from ..asking import asked_now
 from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
 from ..backend_settings import backend_settings
@@ -30,19 +38,27 @@ def model_of(settings: KinetypeSettings) -> ModelInfo:
 
 
 def request_from(
-    settings: KinetypeSettings, *, seed: int | None = None, edit: Edit | None = None
+    settings: KinetypeSettings,
+    *,
+    seed: int | None = None,
+    edit: Edit | None = None,
+    plan: direction.Plan | None = None,
 ) -> Request:
     """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds.
 
     Args:
         seed: instead of the panel's.
         edit: what to make anew, if not a whole motion.
+        plan: what is wanted besides the panel's words.
     """
     model = model_of(settings)
     guidance, steps, sampler = (name in model.options for name in OPTIONS)
+    segments = () if plan is None else plan.segments
     return Request(
-        prompt=settings.prompt,
-        seconds=round(settings.seconds, 3),
+        prompt="" if segments else settings.prompt,
+        seconds=round(settings.seconds if plan is None else plan.seconds, 3),
+        segments=segments,
+        constraints=() if plan is None else plan.constraints,
         seed=settings.seed if seed is None else seed,
         samples=settings.samples,
         model=model.name,
@@ -53,6 +69,7 @@ def request_from(
         cleanup=settings.cleanup,
         keep_best=settings.keep_best and settings.samples > 1,
         edit=edit,
+        **shape_settings.asked(settings, model, whole=edit is None),
     ).validated()
 
 
@@ -74,6 +91,7 @@ def problem_with(context: bpy.types.Context) -> KinetypeError | None:
         model = model_of(settings)
         model.check_able("generate", model_list.models())
         model.check_seconds(request.seconds)
+        model.check_speed(request.seconds, request.speed)
         placement.find_target(context)
     except KinetypeError as error:
         return error

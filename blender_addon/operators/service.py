@@ -50,9 +50,8 @@ class KINETYPE_OT_refresh_models(KinetypeOperator):
 
     def run(self, context: bpy.types.Context) -> None:
         model_list.forget()
-        if board.session is not None and board.session.state in {"ready", "busy"}:
-            board.session.list_models()
-            pump.start()
+        board.ask_models()
+        pump.start()
 
 
 def _text_editors(context: bpy.types.Context) -> list[bpy.types.Area]:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from .. import model_list, placement, takes
+from .. import model_list, placement, shape_settings, takes
 from ..backend_access import InvalidRequest, KinetypeError, Request, messages
 from ..properties import KinetypeSettings, settings_of
 from ..scene import action as actions
@@ -36,12 +36,7 @@ def assign(context: bpy.types.Context, action: bpy.types.Action) -> None:
     """
     armature = placement.find_character(context)
     assert armature is not None
-    if not actions.fits(action, armature):
-        raise InvalidRequest(
-            f"{action.name!r} was made for other bones or rotation modes than those of "
-            f"{armature.name!r}.",
-            "Make it again for this character, or select the one that it was made for.",
-        )
+    takes.check_fits(action, armature)
     data = armature.animation_data or armature.animation_data_create()
     if data.action is not None:
         data.action.use_fake_user = True
@@ -66,6 +61,7 @@ def recall(settings: KinetypeSettings, request: Request) -> None:
     if request.steps is not None:
         settings.steps = request.steps
     settings.sampler = request.sampler or "DEFAULT"
+    shape_settings.recall(settings, request)
 
 
 def _problem(context: bpy.types.Context, *, needs_character: bool) -> str:
@@ -80,7 +76,7 @@ def _problem(context: bpy.types.Context, *, needs_character: bool) -> str:
     return "" if found is not None else "Select the character that the take is for"
 
 
-class _TakeOperator(KinetypeOperator):
+class TakeOperator(KinetypeOperator):
     """Shared by the operators on one take: the named one, else the highlighted one."""
 
     take: StringProperty(
@@ -113,7 +109,7 @@ class _TakeOperator(KinetypeOperator):
         raise NotImplementedError
 
 
-class KINETYPE_OT_take_assign(_TakeOperator):
+class KINETYPE_OT_take_assign(TakeOperator):
     """Put this take on the character"""
 
     bl_idname = "kinetype.take_assign"
@@ -149,7 +145,8 @@ class KINETYPE_OT_take_step(KinetypeOperator):
     def run(self, context: bpy.types.Context) -> None:
         armature = character_of(context)
         assert armature is not None
-        found = [take for take in takes.all_takes() if actions.fits(take, armature)]
+        shown = takes.listed(settings_of(context.scene), armature)
+        found = [take for take in shown if actions.fits(take, armature)]
         if not found:
             raise InvalidRequest(
                 f"No take was made for the bones and rotation modes of {armature.name!r}.",
@@ -165,7 +162,7 @@ class KINETYPE_OT_take_step(KinetypeOperator):
         assign(context, found[index])
 
 
-class KINETYPE_OT_take_delete(_TakeOperator):
+class KINETYPE_OT_take_delete(TakeOperator):
     """Delete this take from the file"""
 
     bl_idname = "kinetype.take_delete"
@@ -179,21 +176,45 @@ class KINETYPE_OT_take_delete(_TakeOperator):
         return context.window_manager.invoke_confirm(self, event, message=action.name)
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        player = takes.nla_player(action)
-        if player is not None:
+        takes.refuse_played(action)
+        takes.delete(context.scene, [action])
+
+
+class AgainOperator(TakeOperator):
+    """Shared by the operators that use what a take was made from: a file may be a stranger's, and
+    the hub id or path of a model that it names is asked about before anything loads it.
+    """
+
+    trusted: BoolProperty(
+        name="Trust the Model",
+        description="Use a model in no list, which the file names by hub id or path",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        action = self.chosen(context)
+        model = takes.foreign_model(action) if action is not None else ""
+        if not model:
+            return self.execute(context)
+        self.trusted = True
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            message=f"This file names the model {model!r}, which is in no list. Use it?",
+        )
+
+    def request(self, action: bpy.types.Action) -> Request:
+        """What made the take; :class:`InvalidRequest` where its model must be trusted first."""
+        model = takes.foreign_model(action)
+        if model and not self.trusted:
             raise InvalidRequest(
-                f"NLA strips of {player.name!r} play {action.name!r}.",
-                "Remove those strips first, or keep the take.",
+                f"{action.name!r} names the model {model!r}, which is in no list.",
+                "Press the button and confirm it, or say trusted=True in a script.",
             )
-        before = takes.all_takes()
-        place = before.index(action)
-        bpy.data.actions.remove(action)
-        remaining = [take for number, take in enumerate(before) if number != place]
-        last = len(remaining) - 1
-        settings_of(context.scene).take = remaining[min(place, last)] if remaining else None
+        return takes.request_of(action)
 
 
-class KINETYPE_OT_take_regenerate(_TakeOperator):
+class KINETYPE_OT_take_regenerate(AgainOperator):
     """Make this take again with its prompt, seed and settings, as a new take"""
 
     bl_idname = "kinetype.take_regenerate"
@@ -201,18 +222,13 @@ class KINETYPE_OT_take_regenerate(_TakeOperator):
     bl_options = {"REGISTER"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        info = takes.info_of(action)
-        if info is not None and takes.is_edit(info):
-            raise InvalidRequest(
-                f"{action.name!r} is an edit of another take, which a prompt cannot make again.",
-                "Put the take that it was made from on the character and edit that.",
-            )
+        takes.refuse_edit(action)
         start = round(action.curve_frame_range[0])
-        request = replace(takes.request_of(action), id=messages.new_id())
+        request = replace(self.request(action), id=messages.new_id())
         submit(context, request, placement.capture(context, start_frame=start))
 
 
-class KINETYPE_OT_take_recall(_TakeOperator):
+class KINETYPE_OT_take_recall(AgainOperator):
     """Copy this take's prompt, seed and settings into the panel"""
 
     bl_idname = "kinetype.take_recall"
@@ -220,11 +236,11 @@ class KINETYPE_OT_take_recall(_TakeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def use(self, context: bpy.types.Context, action: bpy.types.Action) -> None:
-        request = takes.request_of(action)
+        request = self.request(action)
         recall(settings_of(context.scene), request)
 
 
-class KINETYPE_OT_fit_frame_range(_TakeOperator):
+class KINETYPE_OT_fit_frame_range(TakeOperator):
     """Set the scene's frame range to this take"""
 
     bl_idname = "kinetype.fit_frame_range"

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from . import advanced, clean_up, edit_panel, joints, main, takes_panel
+from . import (
+    advanced,
+    clean_up,
+    direct_panel,
+    edit_panel,
+    joints,
+    main,
+    models,
+    shape,
+    takes_panel,
+)
 
 CLASSES: tuple[type, ...] = (
     *main.CLASSES,
+    *models.CLASSES,
+    *shape.CLASSES,
     *takes_panel.CLASSES,
+    *direct_panel.CLASSES,
     *edit_panel.CLASSES,
     *clean_up.CLASSES,
     *joints.CLASSES,

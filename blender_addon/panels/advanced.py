@@ -32,6 +32,7 @@ class KINETYPE_PT_advanced(KinetypePanel, bpy.types.Panel):
         draw_override(column, settings, "use_steps", "steps", enabled="steps" in read)
         column.prop(settings, "cleanup")
         column.prop(settings, "feet")
+        column.prop(settings, "hands")
         column.prop(settings, "twists")
         row = column.row(align=True)
         row.prop(settings, "custom_model")

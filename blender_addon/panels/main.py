@@ -12,7 +12,7 @@ from ..backend_settings import backend_settings
 from ..jobs import Notice, board
 from ..operators.generate import model_of, problem_with
 from ..properties import KinetypeSettings, settings_of
-from . import status
+from . import models, status
 
 PREVIEW_FROM_CHARS = 40
 """A prompt longer than the field shows is repeated below it, wrapped."""
@@ -43,16 +43,22 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
         _draw_seed(column, settings)
         column.prop(settings, "samples")
         if settings.samples > 1:
-            column.prop(settings, "keep_best")
+            row = column.row(align=True)
+            row.prop(settings, "keep_best")
+            row.prop(settings, "variety")
         reads_guidance = "guidance_scale" in model_of(settings).options
         draw_override(column, settings, "use_guidance", "guidance", enabled=reads_guidance)
         if settings.custom_model.strip():
             # it wins over the list, so the list must not pretend otherwise
             column.prop(settings, "custom_model", text="Model")
         else:
-            column.prop(settings, "model")
+            row = column.row(align=True)
+            row.prop(settings, "model")
+            row.popover("KINETYPE_PT_models", text="", icon="PRESET")
+        _draw_quality(column, settings)
         _draw_target(column, context, settings)
         _draw_buttons(layout)
+        models.draw_chosen(layout, context, model_of(settings))
         status.draw(layout, context)
         problem = problem_with(context) or _backend_problem(context)
         if problem is not None and status.standing_error(context) is None:
@@ -115,6 +121,16 @@ def draw_override(
     field = row.row()
     field.active = getattr(settings, switch)
     field.prop(settings, value, text="")
+
+
+def _draw_quality(column: bpy.types.UILayout, settings: KinetypeSettings) -> None:
+    """Draft, standard or best; what the model has not is grey."""
+    offered = {"standard", *model_of(settings).qualities}
+    row = column.row(align=True)
+    for item in settings.bl_rna.properties["quality"].enum_items:
+        cell = row.row(align=True)
+        cell.enabled = item.identifier.lower() in offered
+        cell.prop_enum(settings, "quality", item.identifier)
 
 
 def _draw_target(

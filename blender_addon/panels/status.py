@@ -9,10 +9,10 @@ import bpy
 
 from .. import installing, preparing, told
 from ..asking import asked_now
-from ..backend_access import KinetypeError
+from ..backend_access import BYTE_STAGES, KinetypeError, model_words
 from ..backend_settings import preferences_of
 from ..fixes import Fix
-from ..jobs import Board, Job, Notice, board
+from ..jobs import Board, Job, Notice, Pace, board
 from ..properties import settings_of
 from ..scene import armature as armatures
 from ..scene.lookup import by_uid
@@ -91,12 +91,16 @@ def _draw_warnings(
             row.operator("kinetype.dismiss", text="", icon="X", emboss=False)
 
 
-def progress_text(job: Job) -> str:
-    """For example "Sampling 12/50, 3 s left"."""
+def progress_text(job: Pace) -> str:
+    """For example "Sampling 12/50, 3 s left", or "Downloading 12 of 72 MB, 3 MB a second"."""
     if job.cancelling:
         return "Cancelling"
     text = job.stage.capitalize()
-    if job.total > 0:
+    if job.total > 0 and job.stage in BYTE_STAGES:
+        text += f" {model_words.size_text(job.step)} of {model_words.size_text(job.total)}"
+        if job.per_second:
+            text += f", {model_words.size_text(job.per_second)}/s"
+    elif job.total > 0:
         text += f" {job.step}/{job.total}"
     if job.seconds_left is not None:
         text += f", {format_seconds(job.seconds_left)} left"

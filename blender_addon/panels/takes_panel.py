@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import textwrap
+from datetime import datetime
 from typing import Any
 
 import bpy
 
-from .. import takes
+from .. import directing, takes
 from ..operators.takes import character_of, highlighted
 from ..properties import settings_of
+from ..scene import comparing
+from ..scene.action import RATE_KEY, scene_fps
 from .main import KinetypePanel
-from .status import line_width
+from .status import draw_text, line_width
+
+WIDE = 40
+"""Characters of a line from which on a row of the list has room for the time."""
 
 
 class KINETYPE_UL_takes(bpy.types.UIList):
@@ -41,18 +47,26 @@ class KINETYPE_UL_takes(bpy.types.UIList):
             emboss=False,
         ).take = item.name
         row.prop(item, "name", text="", emboss=False)
+        made = takes.made_at(item)
+        if made is not None and line_width(context) >= WIDE:
+            time = row.row()
+            time.alignment, time.active = "RIGHT", False
+            time.label(text=short_time(made), translate=False)
+        star = "SOLO_ON" if takes.has_star(item) else "SOLO_OFF"
+        row.operator("kinetype.take_star", text="", icon=star, emboss=False).take = item.name
 
     def filter_items(
         self, context: bpy.types.Context, data: bpy.types.BlendData, property: str
     ) -> tuple[list[int], list[int]]:
-        wanted = self.filter_name.lower()
-        shown = [
-            self.bitflag_filter_item
-            if takes.is_take(action) and wanted in action.name.lower()
-            else 0
-            for action in getattr(data, property)
-        ]
-        return shown, []
+        wanted, every = self.filter_name.lower(), list(getattr(data, property))
+        shown = takes.listed(settings_of(context.scene), character_of(context))
+        named = {take for take in shown if wanted in take.name.lower()}
+        flags = [self.bitflag_filter_item if action in named else 0 for action in every]
+        place = {take: number for number, take in enumerate(takes.all_takes())}
+        last = len(place)
+        # Blender wants of each Action where it goes; what is no take goes to the end
+        order = sorted(range(len(every)), key=lambda number: place.get(every[number], last))
+        return flags, [rank for _, rank in sorted(zip(order, range(len(order)), strict=True))]
 
 
 class KINETYPE_PT_takes(KinetypePanel, bpy.types.Panel):
@@ -65,6 +79,9 @@ class KINETYPE_PT_takes(KinetypePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         settings = settings_of(context.scene)
+        row = layout.row(align=True)
+        row.prop(settings, "takes_all", toggle=True, icon="COMMUNITY")
+        row.prop(settings, "takes_starred", toggle=True, icon="SOLO_ON")
         row = layout.row()
         row.template_list(
             "KINETYPE_UL_takes", "", bpy.data, "actions", settings, "take_index", rows=4
@@ -73,7 +90,12 @@ class KINETYPE_PT_takes(KinetypePanel, bpy.types.Panel):
         side.operator("kinetype.take_step", text="", icon="TRIA_UP").direction = "PREVIOUS"
         side.operator("kinetype.take_step", text="", icon="TRIA_DOWN").direction = "NEXT"
         side.separator()
-        side.operator("kinetype.take_delete", text="", icon="TRASH")
+        side.operator("kinetype.take_delete", text="", icon="X")
+        side.operator("kinetype.takes_delete", text="", icon="TRASH")
+        compared = comparing.compared(context.scene)
+        if compared:
+            draw_text(layout, context, f"Beside it: {compared}", "MOD_MIRROR")
+            layout.operator("kinetype.compare_end", icon="CANCEL")
         action = highlighted(context)
         if action is not None:
             _draw_take(layout, context, action)
@@ -86,17 +108,58 @@ def _draw_take(
     if info is None:
         return
     column = layout.column(align=True)
-    for line in textwrap.wrap(info.prompt, line_width(context), max_lines=4):
-        column.label(text=line, translate=False)
     first, last = action.frame_range
-    column.label(text=f"Seed {info.seed}, {info.model}, frames {first:.0f} to {last:.0f}")
-    for text in (*edit_lines(info), *score_lines(info.meta)):
-        column.label(text=text, translate=False)
-    row = layout.row(align=True)
+    for text in (
+        info.prompt,
+        f"Seed {info.seed}, frames {first:.0f} to {last:.0f}",
+        *made_lines(action),
+        *model_lines(info),
+        *edit_lines(info),
+        *directing.missed_lines(action),
+        *score_lines(info.meta),
+    ):
+        for line in textwrap.wrap(text, line_width(context), max_lines=4):
+            column.label(text=line, translate=False)
+    other = takes.other_rate(action, context.scene)
+    if other is not None:
+        box = layout.box().column(align=True)
+        now = scene_fps(context.scene)
+        draw_text(box, context, f"Made for {other:g} fps, the scene has {now:g}", "ERROR")
+        box.operator("kinetype.take_fit_rate", icon="TIME")
+    grid = layout.grid_flow(columns=2, align=True, even_columns=True, row_major=True)
     if not takes.is_edit(info):
-        row.operator("kinetype.take_regenerate", icon="FILE_REFRESH")
-    row.operator("kinetype.take_recall", icon="COPYDOWN")
-    layout.operator("kinetype.fit_frame_range", icon="PREVIEW_RANGE")
+        grid.operator("kinetype.take_regenerate", icon="FILE_REFRESH")
+        grid.operator("kinetype.take_reseed", icon="RNDCURVE")
+    grid.operator("kinetype.take_recall", icon="COPYDOWN")
+    grid.operator("kinetype.take_compare", icon="MOD_MIRROR")
+    grid.operator("kinetype.take_to_nla", icon="NLA")
+    grid.operator("kinetype.take_thin", icon="KEYFRAME")
+    grid.operator("kinetype.take_to_asset", icon="ASSET_MANAGER")
+    grid.operator("kinetype.fit_frame_range", icon="PREVIEW_RANGE")
+
+
+def short_time(made: datetime) -> str:
+    """The hour of today's takes, the day of others."""
+    today = made.date() == datetime.now().astimezone().date()
+    return f"{made:%H:%M}" if today else f"{made:%d %b}"
+
+
+def made_lines(action: bpy.types.Action) -> list[str]:
+    """When a take was made and for which frame rate; nothing for those of older versions."""
+    made, rate = takes.made_at(action), action.get(RATE_KEY)
+    when = [f"{made:%d %b %Y, %H:%M}"] if made is not None else []
+    fps = [f"{rate:g} fps"] if isinstance(rate, int | float) else []
+    return [", ".join(when + fps)] if when or fps else []
+
+
+def model_lines(info: takes.TakeInfo) -> list[str]:
+    """Model, the beginning of its fingerprint, and what its licence allows."""
+    weights = str(info.meta.get("model_sha256") or "")[:8]
+    lines = [f"{info.model} ({weights})" if weights else info.model]
+    licence, commercial = (str(info.meta.get(key) or "") for key in ("licence", "commercial_use"))
+    if licence:
+        lines.append(f"{licence}; commercial use: {commercial}" if commercial else licence)
+    return lines
 
 
 def edit_lines(info: takes.TakeInfo) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, quaternions, retarget
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, messages, quaternions, retarget
 from . import armature as armatures
-from . import compat, controls
+from . import compat, controls, holding
 
 ACTION_PREFIX = "Kinetype: "
 _NAME_LENGTH = 63
@@ -22,10 +23,28 @@ SEED_KEY = "kinetype_seed"
 MODEL_KEY = "kinetype_model"
 PARAMS_KEY = "kinetype_params"
 """Custom properties of the Action; the last is JSON text with everything the motion's meta says."""
+MAX_PARAMS = 1_000_000
+"""Characters of that text; the longest list of constraints takes a tenth of them."""
+MADE_KEY = "kinetype_made"
+RATE_KEY = "kinetype_fps"
+CHARACTER_KEY = "kinetype_character"
+STAR_KEY = "kinetype_star"
+"""When it was made (ISO, UTC), frames per second that its keys are for, whose take it is (the same
+word is on the armature), and whether somebody likes it."""
 
 _ROTATION_PATHS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
 ROTATION_NAMES = ("rotation_quaternion", "rotation_axis_angle", "rotation_euler")
 """What can turn a bone; which one does is its rotation mode."""
+
+
+Shape = Callable[[retarget.Body, retarget.Pose], retarget.Pose]
+"""What becomes of what a body does before it is keyed."""
+
+
+def as_it_is(body: retarget.Body, pose: retarget.Pose) -> retarget.Pose:
+    """The :data:`Shape` that changes nothing."""
+    del body
+    return pose
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
@@ -42,6 +61,8 @@ def apply_motion(
     feet: float = 0.0,
     here: bool = False,
     twists: bool = False,
+    hands: float = 0.0,
+    shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key a motion on the armature of a body, as a new Action that becomes the active one.
 
@@ -57,6 +78,8 @@ def apply_motion(
         feet: how firmly standing feet are held on the floor and in place, 0 to 1.
         here: begin where the rig stands, wherever the motion's first frame lies.
         twists: let twist bones of the arms take their share of the roll.
+        hands: how firmly hands that touch the body in the motion touch it here, 0 to 1.
+        shape: what becomes of the pose before it is keyed.
 
     Returns:
         The new Action (fake user set, prompt, seed, model and parameters as custom properties).
@@ -68,15 +91,17 @@ def apply_motion(
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
     body = armatures.body_of(armature, rig, twists=twists)
-    keys = retarget.to_bone_keys(
-        body, motion.data, motion.fps or MOTION_FPS, scene_fps(scene), feet=feet, here=here
+    fps = scene_fps(scene)
+    pose = retarget.performed(
+        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here, hands=hands
     )
+    keys = retarget.keys_of(body, shape(body, pose), fps)
     start = scene.frame_current if start_frame is None else start_frame
     action, curves = compat.new_action(action_name(motion.meta), armature)
     write_keys(curves, armature, keys, start)
     write_state(curves, armature, rig, body, start)
     action.use_fake_user = True
-    describe(action, motion.meta)
+    describe(action, motion.meta, armature, scene_fps(scene))
     previous = armature.animation_data.action if armature.animation_data else None
     if previous is not None:
         previous.use_fake_user = True
@@ -93,6 +118,7 @@ def apply_edit(
     start_frame: int,
     played: bool = False,
     feet: float = 0.0,
+    shape: Shape = as_it_is,
 ) -> bpy.types.Action:
     """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
 
@@ -103,6 +129,7 @@ def apply_edit(
         feet: how firmly feet are held on frames that were made anew, where the legs were, too.
         played: the source moves other controls than takes do (IK), which no longer count for
             what changes and all that hangs on it.
+        shape: as for :func:`apply_motion`.
 
     Raises:
         As :func:`apply_motion`.
@@ -113,14 +140,16 @@ def apply_edit(
     note = motion.meta.get("edit")
     note = note if isinstance(note, dict) else {}
     kept = set(note.get("kept_joints", ()))
-    keys = retarget.to_bone_keys(
+    fps = scene_fps(scene)
+    pose = retarget.performed(
         body,
         motion.data,
         motion.fps,
-        scene_fps(scene),
+        fps,
         feet=0.0 if kept & _BELOW else feet,
         where=made_anew(note.get("kept_frames", ()), len(motion.data), motion.fps),
     )
+    keys = retarget.keys_of(body, shape(body, pose), fps)
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
     if played:
         turned, moved = retarget.posed_anew(body, changed, controls.limbs_of(rig))
@@ -143,7 +172,7 @@ def apply_edit(
     if action.use_frame_range:  # one that the person set must not cut what was added
         action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
     action.use_fake_user = True
-    describe(action, motion.meta)
+    describe(action, motion.meta, armature, scene_fps(scene))
     previous = armature.animation_data.action if armature.animation_data else None
     if previous is not None:
         previous.use_fake_user = True
@@ -213,8 +242,9 @@ def write_state(
     body: retarget.Body,
     frame: int,
 ) -> None:
-    """What a take needs besides its keys: switches, and bones at rest that it does not move."""
+    """What a take needs besides its keys: switches, constraints off, and bones at rest."""
     controls.write_switches(curves, rig, frame, JOINT_NAMES)
+    holding.write(curves, armature, rig, frame)
     keyed = {curve.data_path for curve in curves.fcurves}
     free = [b for b in body.still if rotation_path_of(armature, b) not in keyed]
     _write_still(curves, armature, free, frame, placed=bool(rig.mover))
@@ -286,8 +316,15 @@ def action_name(meta: Mapping[str, object]) -> str:
     return cut + "…"
 
 
-def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
-    """Store where a take came from on its Action, so that it can be made again."""
+def describe(
+    action: bpy.types.Action, meta: Mapping[str, Any], armature: bpy.types.Object, fps: float
+) -> None:
+    """Store where a take came from on its Action, so that it can be made again.
+
+    Args:
+        armature: whose take it is.
+        fps: frames per second that its keys are for.
+    """
     action[PROMPT_KEY] = str(meta.get("prompt", ""))
     action[MODEL_KEY] = str(meta.get("model", ""))
     action[PARAMS_KEY] = json.dumps(dict(meta), sort_keys=True, default=str)
@@ -295,6 +332,13 @@ def describe(action: bpy.types.Action, meta: Mapping[str, Any]) -> None:
     if isinstance(seed, int):
         # whole-number custom properties hold 32 bits; sample seeds may run past that
         action[SEED_KEY] = seed if abs(seed) < 2**31 else str(seed)
+    action[MADE_KEY] = datetime.now(UTC).isoformat()
+    action[RATE_KEY] = fps
+    if CHARACTER_KEY not in armature:
+        armature[CHARACTER_KEY] = messages.new_id()
+    action[CHARACTER_KEY] = armature[CHARACTER_KEY]
+    if STAR_KEY in action:  # a copy of one that has it
+        del action[STAR_KEY]
 
 
 def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
@@ -303,7 +347,7 @@ def read_description(action: bpy.types.Action) -> dict[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        values = json.loads(text)
-    except ValueError:
+        values = json.loads(text) if len(text) <= MAX_PARAMS else None
+    except (ValueError, RecursionError):  # what a file says may be made to break its reader
         return None
     return values if isinstance(values, dict) else None

@@ -10,7 +10,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..backend_access import HAND_OFFSETS, JOINT_NAMES, PARENTS, ArmatureError, retarget
-from . import compat, controls, mapping
+from . import compat, controls, holding, mapping
 
 Rig = retarget.Rig
 
@@ -110,10 +110,11 @@ def _overruled(armature: bpy.types.Object) -> str:
     rig = find_rig(armature)
     bones = rig.bones.values()
     posed = [bone for bone in map(armature.pose.bones.get, bones) if bone is not None]
+    keyed = {curve.data_path for curve in compat.active_curves(armature)}
     held = [
         bone.name
-        for bone in posed
-        if any(not constraint.mute and constraint.influence > 0 for constraint in bone.constraints)
+        for bone, constraint in holding.holding(armature, bones)
+        if holding.mute_path(bone, constraint) not in keyed
     ]
     if held:
         return (
@@ -130,7 +131,6 @@ def _overruled(armature: bpy.types.Object) -> str:
             f"Drivers of {armature.name!r} set {', '.join(driven)} instead of the take: mute them "
             "in the Drivers editor."
         )
-    keyed = {curve.data_path for curve in compat.active_curves(armature)}
     still = [bone for bone in map(armature.pose.bones.get, rig.still) if bone is not None]
     left = [bone.name for bone in (*posed, *still) if _is_moved(bone, keyed)]
     if left:

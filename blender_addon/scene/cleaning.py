@@ -50,7 +50,7 @@ def changed(
     keys = retarget.to_bone_keys(body, data, fps, fps, feet=feet, lock=True)
     start = performance.start_frame if start_frame is None else start_frame
     action = _rewritten(armature, performance.action, body, keys, start, len(old))
-    _describe(action, performance.action, label)
+    _describe(action, performance.action, label, armature, fps)
     pose = retarget.pose_of(body, keys.rotations, keys.locations)
     after = retarget.floor_contact(body, pose, fps)
     note = (
@@ -92,11 +92,18 @@ def _rewritten(
     return action
 
 
-def _describe(action: bpy.types.Action, source: bpy.types.Action, label: str) -> None:
+def _describe(
+    action: bpy.types.Action,
+    source: bpy.types.Action,
+    label: str,
+    armature: bpy.types.Object,
+    fps: float,
+) -> None:
+    """What the source says of itself; its keys are for the same rate, frame by frame."""
     meta = actions.read_description(source) or {"prompt": source.name}
     meta = {**meta, "cleaned": [*meta.get("cleaned", []), label]}
     action.name = f"{source.name} ({label.lower()})"
-    actions.describe(action, meta)
+    actions.describe(action, meta, armature, source.get(actions.RATE_KEY, fps))
 
 
 def to_root_bone(context: bpy.types.Context, armature: bpy.types.Object) -> Cleaned:
@@ -109,7 +116,7 @@ def to_root_bone(context: bpy.types.Context, armature: bpy.types.Object) -> Clea
     action.use_fake_user = source.use_fake_user = True
     compat.assign_action(armature, action, slot)
     rooting.move_to_root(context, armature, action, root or made)
-    _describe(action, source, "Root Bone")
+    _describe(action, source, "Root Bone", armature, performance.motion.fps)
     what = f"a new bone {made!r}" if made else repr(root)
     return Cleaned(action, f"Root Bone: the way through the room is on {what}")
 
@@ -139,7 +146,7 @@ def fewer_keys(
     actions.write_keys(curves, armature, keys, performance.start_frame, rows=rows)
     action.use_fake_user = source.use_fake_user = True
     compat.assign_action(armature, action, slot)
-    _describe(action, source, "Fewer Keys")
+    _describe(action, source, "Fewer Keys", armature, fps)
     after = sum(len(c.keyframe_points) for c in compat.active_curves(armature))
     return Cleaned(action, f"Fewer Keys: {before} to {after} keys, no bone moved over "
                            f"{millimetres:g} mm")  # fmt: skip

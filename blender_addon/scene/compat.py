@@ -94,6 +94,12 @@ def slot_of(owner: bpy.types.Object) -> object:
     return owner.animation_data.action_slot if SLOTTED and owner.animation_data else None
 
 
+def set_strip_slot(strip: bpy.types.NlaStrip, slot: object) -> None:
+    """Let an NLA strip play a slot of its Action."""
+    if SLOTTED and slot is not None:
+        strip.action_slot = slot
+
+
 def copied_action(
     owner: bpy.types.Object, source: bpy.types.Action, *, without: Collection[str]
 ) -> tuple[bpy.types.Action, Any, ActionCurves]:

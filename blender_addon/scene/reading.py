@@ -6,7 +6,7 @@ Only where other controls than the keyed ones move a control rig (IK), it must b
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -43,6 +43,22 @@ def frames_of(armature: bpy.types.Object) -> tuple[int, int] | None:
         return None
     first, last = data.action.curve_frame_range
     return (math.floor(first), math.ceil(last)) if last > first else None
+
+
+def keyed_frames(armature: bpy.types.Object, *, selected: bool = False) -> set[int]:
+    """Frames on which the active Action has keys of bones, or selected ones of them."""
+    found: set[int] = set()
+    for curve in compat.active_curves(armature):
+        if not curve.data_path.startswith("pose.bones["):
+            continue
+        points = curve.keyframe_points
+        at = np.empty(2 * len(points), np.float32)
+        points.foreach_get("co", at)
+        chosen = np.ones(len(points), bool)
+        if selected:
+            points.foreach_get("select_control_point", chosen)
+        found.update(np.round(at[::2][chosen]).astype(int).tolist())
+    return found
 
 
 def read_performance(armature: bpy.types.Object, scene: bpy.types.Scene) -> Performance:
@@ -100,9 +116,9 @@ def performance_steps(
         action = by_uid(bpy.data.actions, uid)
         return Performance(Motion(data, fps), frames[0], action, played=True)
     if keyed:
-        rotations = np.stack([_rotation(bone, curves, at) for bone in chosen], axis=1)
+        rotations = np.stack([rotations_of(bone, curves, at) for bone in chosen], axis=1)
         moved = chosen[body.root]
-        locations = {moved.name: _values(moved, "location", curves, at)}
+        locations = {moved.name: values_of(moved, "location", curves, at)}
         data = retarget.to_motion(body, rotations, locations)
         return Performance(Motion(data, fps), frames[0], action)
     raise _nothing(armature)
@@ -115,12 +131,12 @@ def _nothing(armature: bpy.types.Object) -> InvalidRequest:
     )
 
 
-def _rotation(
-    bone: bpy.types.PoseBone, curves: dict[tuple[str, int], bpy.types.FCurve], at: range
+def rotations_of(
+    bone: bpy.types.PoseBone, curves: dict[tuple[str, int], bpy.types.FCurve], at: Sequence[int]
 ) -> np.ndarray:
     """Quaternions ``[T, 4]`` of a bone, whatever its rotation mode."""
     path = rotation_path(bone)
-    values = _values(bone, path, curves, at)
+    values = values_of(bone, path, curves, at)
     if path == "rotation_quaternion":
         return quaternions.normalise(values)
     if path == "rotation_axis_angle":
@@ -128,11 +144,11 @@ def _rotation(
     return quaternions.from_euler(values, bone.rotation_mode)
 
 
-def _values(
+def values_of(
     bone: bpy.types.PoseBone,
     name: str,
     curves: dict[tuple[str, int], bpy.types.FCurve],
-    at: range,
+    at: Sequence[int],
 ) -> np.ndarray:
     """``[T, C]`` of a property of a bone."""
     path = bone.path_from_id(name)

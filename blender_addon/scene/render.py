@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -252,21 +253,32 @@ def frame_total(scene: bpy.types.Scene) -> int:
     return len(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
 
 
+_OF_FILES = re.compile(r"\bwrit|permission|space left|read-only|output file|create file", re.I)
+"""Of what Blender says when it is the files that do not work, not the engine or the display."""
+
+
 def _render(scene: bpy.types.Scene, on_frame: OnFrame | None) -> None:
     with _interruptible() as interrupted, _frame_counter(scene, on_frame, interrupted):
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
             text = str(error)
-            if "write" in text.lower() or "output" in text.lower() or "open" in text.lower():
+            if _OF_FILES.search(text):
                 raise OutputError(
                     f"Blender could not write {scene.render.filepath}.",
                     "Choose a folder that you can write to and that has free space.",
                     text,
                 ) from error
             raise RenderError(
-                "Blender could not render the motion.", "Try the engine cycles.", text
+                f"Blender could not render the motion: {_last_line(text)}",
+                "Try the engine cycles or workbench, which need no display.",
+                text,
             ) from error
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it does not say why."
 
 
 _DEFAULT = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
@@ -283,20 +295,23 @@ def _interruptible() -> Iterator[threading.Event]:
     if not bpy.app.background or threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
-    before = {
-        number: signal.signal(number, lambda *_: interrupted.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    came: list[int] = []
+
+    def note(number: int, *_: object) -> None:
+        came.append(number)
+        interrupted.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupted
     finally:
         for number, handler in before.items():
             # None: Blender's own handler, which Python cannot name
             signal.signal(number, handler or _DEFAULT[number])
-    if interrupted.is_set():
-        ask = before[signal.SIGINT]
-        if callable(ask):  # a program may want to hear of it only once
-            ask(signal.SIGINT, None)
+    if came:
+        ask = before[signal.Signals(came[0])]
+        if callable(ask):  # the program tells its ends apart, and may want to hear of one only
+            ask(came[0], None)
         raise KeyboardInterrupt
 
 

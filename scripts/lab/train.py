@@ -10,6 +10,7 @@ import torch
 
 from backend.diffusion.schedule import Schedule
 from backend.models.dit import DiT, DiTConfig
+from backend.motion.io import torch_file
 from backend.motion.io.atomic import atomic_path
 from backend.training.data.batches import BatchSampler, SamplingConfig
 from backend.training.data.dataset import Item, MotionDataset
@@ -34,7 +35,7 @@ def finished(run: Path, plan: Plan) -> bool:
     """Whether a run has spent its budget."""
     if not (run / "state.pt").is_file():
         return False
-    return int(torch.load(run / "state.pt", weights_only=True)["step"]) >= plan.steps
+    return int(torch_file.load(run / "state.pt")["step"]) >= plan.steps
 
 
 def train(

@@ -17,6 +17,7 @@ from backend.motion import convert
 from backend.motion.io import bvh, load, npz
 from backend.motion.representations import hml263, motion135
 from backend.motion.skeleton import JOINT_NAMES
+from backend.wire.messages import Motion
 
 MotionMaker = Callable[..., np.ndarray]
 
@@ -282,8 +283,87 @@ def test_bad_places(folder: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(InvalidRequest, match=message):
             conversion.plan(source, destination, settings)
-    np.savez(folder / "a.npz", poses=0)
-    with pytest.raises(InvalidRequest, match="would both become"):
-        conversion.plan(folder, tmp_path / "out", settings)
     # results inside the input folder are no inputs
     assert len(conversion.plan(folder, folder / "sub", quick(source="hml263"))) == 2
+
+
+def test_files_of_one_name_and_files_without_a_motion(
+    folder: Path, make_motion: MotionMaker
+) -> None:
+    """Each is handled for itself; none writes over another, and all are counted."""
+    motion = Motion(make_motion(30), 30.0)
+    npz.write_motion(folder / "a.npz", motion)
+    bvh.write_motion(folder / "a.bvh", motion)
+    npz.write_motion(folder / "a_npz.npz", motion)  # the name that a.npz gets
+    np.savez(folder / "shape.npz", betas=np.zeros(10), gender="neutral")
+    (folder / "sub" / "lfs.bvh").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    settings = quick()
+    records = run(folder, settings)
+    made = {r.source: r.name for r in records if r.status == journal.CONVERTED}
+    assert len(set(made.values())) == len(made) == 6
+    assert made["a.bvh"] == "a_bvh.npz" and made["a_npz.npz"] != made["a.npz"]
+    assert set(contents(folder.parent / "out")) == set(made.values())
+    read = npz.read_motion(folder.parent / "out" / made["a.npz"])
+    np.testing.assert_allclose(read.data, motion.data, atol=1e-6)
+    summary = conversion.summarise(records, settings)
+    assert (summary["files"], summary["converted"], summary["failed"]) == (8, 6, 2)
+    assert summary["no_motion"] == 2
+    assert run(folder, settings, skip_existing=True)[0].status == journal.SKIPPED
+
+
+def test_every_motion_of_a_file_is_converted_into_a_folder(
+    tmp_path: Path, make_motion: MotionMaker
+) -> None:
+    points = [motion135.joints(make_motion(20, seed=seed)) for seed in range(3)]
+    motion = np.stack(points).transpose(0, 2, 3, 1)
+    content = {"motion": motion, "lengths": np.array([20, 18, 16])}
+    np.save(tmp_path / "results.npy", content, allow_pickle=True)  # type: ignore[arg-type]
+    settings = quick(target="joints")
+    jobs = conversion.plan(tmp_path / "results.npy", tmp_path / "out", settings)
+    assert [job.name for job in jobs] == [f"results_{k:03d}.npy" for k in range(3)]
+    records = conversion.run(jobs, settings)
+    assert [r.frames for r in records] == [20, 18, 16]
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out" / "results_002.npy"), points[2][:16], atol=1e-5
+    )
+    one = quick(target="joints", sample=1)
+    [job] = conversion.plan(tmp_path / "results.npy", tmp_path / "one.npy", one)
+    assert conversion.convert_job(job, one).frames == 18
+    [first] = conversion.plan(tmp_path / "results.npy", tmp_path / "first.npy", settings)
+    assert "3 motions" in conversion.convert_job(first, settings).warning
+    none = quick(target="joints", sample=3)
+    [job] = conversion.plan(tmp_path / "results.npy", tmp_path / "none.npy", none)
+    assert "no number 3" in conversion.convert_job(job, none).message
+
+
+def test_the_summary_holds_what_the_gate_measured(tmp_path: Path, make_motion: MotionMaker) -> None:
+    clip = make_motion(30)
+    floats = clip.copy()
+    floats[:, motion135.SPEC.columns("root_translation").start + 1] += 0.5
+    far = clip.copy()
+    far[:, motion135.SPEC.columns("root_translation").start + 1] += 50.0
+    for name, data in (("good", clip), ("floats", floats), ("far", far)):
+        npz.write_motion(tmp_path / "in" / f"{name}.npz", Motion(data, 30.0))
+    np.save(tmp_path / "in" / "joints.npy", motion135.joints(clip))
+    settings = quick()
+    records = run(tmp_path / "in", settings)
+    summary = conversion.summarise(records, settings)
+    checks = {entry["file"]: entry for entry in summary["checks"]}  # type: ignore[attr-defined]
+    assert set(checks) == {"good.npz", "floats.npz", "joints.npy"}
+    assert abs(checks["good.npz"]["floor"]) < 0.15
+    assert checks["floats.npz"]["floor"] == pytest.approx(
+        checks["good.npz"]["floor"] + 0.5, abs=1e-3
+    )
+    assert 0.0 < checks["joints.npy"]["ik_error_mm"] < 30.0
+    assert checks["joints.npy"]["bone_change"] < 1e-3
+    warned = {entry["file"]: entry["message"] for entry in summary["warnings"]}  # type: ignore[attr-defined]
+    assert "cm above the floor (--ground)" in warned["floats.npz"] and "good.npz" not in warned
+    [failure] = summary["failures"]  # type: ignore[misc]
+    assert failure["file"] == "far.npz" and "--force" in failure["hint"]
+    forced = run(tmp_path / "in", quick(force=True))
+    assert all(r.status == journal.CONVERTED for r in forced)
+    grounded = run(tmp_path / "in", quick(ground=True, force=True))
+    assert all(r.status == journal.CONVERTED for r in grounded)
+    for name in ("far", "floats", "good"):
+        joints = motion135.joints(npz.read_motion(tmp_path / "out" / f"{name}.npz").data)
+        assert abs(np.quantile(joints[..., 1].min(axis=1), 0.02)) < 0.08

@@ -117,7 +117,10 @@ def addon(enabled_addon: ModuleType, empty_file: None) -> Iterator[Addon]:
     found = Addon()
     yield found
     registration.shut_down()
-    for name in ("backend", "command", "device", "python_path", "log_directory", "torch_build"):
+    for name in (
+        *("backend", "command", "device", "python_path", "log_directory", "torch_build"),
+        *("package_index", "torch_index", "proxy", "wheels"),
+    ):
         found.preferences.property_unset(name)
 
 
@@ -156,3 +159,13 @@ def fake_backend(
 
     choose()
     return choose
+
+
+@pytest.fixture
+def director(addon: Addon, fake_backend: Callable[..., None]) -> Addon:
+    """A backend that stands still, or goes along a path; the feet are left alone."""
+    fake_backend("director", seconds=3.0, feet=0.0, lock_seed=True)
+    import bpy
+
+    bpy.context.scene.render.fps = 30
+    return addon

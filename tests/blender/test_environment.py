@@ -11,16 +11,16 @@ import pytest
 
 pytest.importorskip("bpy")
 
-from blender_addon import environment
+from blender_addon import environment, install_plan
 from blender_addon.backend_access import (
     Cancelled,
     InternalError,
     MissingDependency,
     OutputError,
 )
-from blender_addon.environment import Installation, Plan, Step
+from blender_addon.install_plan import Plan, Step
+from blender_addon.installation import Installation
 
-REPO = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 
 
@@ -215,34 +215,78 @@ def test_a_python_that_is_not_there(tmp_path: Path) -> None:
     assert "no-python" in done.error.message and "Python" in done.error.hint
 
 
-def test_the_plan_installs_what_the_project_declares(tmp_path: Path) -> None:
-    plan = environment.make_plan(
-        tmp_path / "environment", Path(sys.executable), REPO, tmp_path / "log", cpu_only=True
+def test_temporary_files_lie_inside_and_go_with_a_cancel(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    unpack = (
+        "import os, pathlib, tempfile, time\n"
+        "pathlib.Path(tempfile.mkdtemp(), 'wheel').write_bytes(bytes(1000))\n"
+        "pathlib.Path(os.environ['PIP_CACHE_DIR'], 'fetched').write_text('whole')\n"
+        "print('unpacked', flush=True); time.sleep(600)"
     )
-    commands = [" ".join(step.command) for step in plan.steps]
-    inner = str(environment.python_in(tmp_path / "environment"))
-    assert commands[1].startswith(f"{sys.executable} -m venv")
-    assert all(command.startswith(inner) for command in commands[2:])
-    libraries = next(command for command in commands if "transformers" in command)
-    assert "torch" in libraries and environment.CPU_INDEX in libraries
-    assert f"-c {REPO / 'constraints.txt'}" in libraries
-    encoder = next(command for command in commands if environment.WEIGHTS_ONLY in command)
-    assert "--no-deps" in encoder
+    running = Installation(Plan(folder, (python("Unpacking", unpack),), tmp_path / "install.log"))
+    running.start()
+    deadline = time.monotonic() + PATIENCE
+    while running.detail != "unpacked":
+        assert time.monotonic() < deadline and not running.finished, running.error
+        time.sleep(0.01)
+    assert list(folder.glob("tmp/*/wheel"))
+    running.cancel()
+    assert running.join(PATIENCE) and isinstance(running.error, Cancelled)
+    assert not (folder / "tmp").exists()
+    assert (folder / "cache" / "fetched").read_text() == "whole", "the next try goes on with it"
+    seen = "import os, pathlib; print(*pathlib.Path(os.environ['PIP_CACHE_DIR']).iterdir())"
+    done = run(tmp_path, make_venv(folder), python("Going on", seen))
+    assert done.error is None and "fetched" in (tmp_path / "logs" / "install.log").read_text()
+    assert not (folder / "cache").exists() and not (folder / "tmp").exists()
+
+
+def test_another_python_or_build_replaces_the_environment(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+
+    def install(**made_from: str) -> None:
+        plan = Plan(folder, (make_venv(folder),), tmp_path / "log", made_from=made_from)
+        done = Installation(plan)
+        done.start()
+        assert done.join(PATIENCE) and done.error is None
+
+    install(python="a", build="CUDA")
+    (folder / "old").write_text("x")
+    install(python="a", build="CUDA")
+    assert (folder / "old").exists(), "the same again goes on with what is there"
+    install(python="a", build="CPU")
+    assert not (folder / "old").exists() and environment.is_ready(folder)
+    assert environment.made_from(folder) == {"python": "a", "build": "CPU"}
+    (folder / "old").write_text("x")
+    install(python="b", build="CPU")
+    assert not (folder / "old").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("The virtual environment was not created successfully because ensurepip is not available",
+         "python3-venv"),
+        ("OSError: [WinError 206] The filename or extension is too long", "LongPathsEnabled"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "another build"),
+        ("WARNING: Retrying after connection broken by NewConnectionError", "cannot be reached"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("it is a build for graphics cards (12.8), not the one for CPUs", "PyTorch index"),
+        ("something else", "Read the log"),
+    ],
+)  # fmt: skip
+def test_quirks_of_systems_are_told(tmp_path: Path, said: str, hint: str) -> None:
+    code = f"print({said!r}); print('and a last line'); raise SystemExit(1)"
+    error = run(tmp_path, python("Failing", code)).error
+    assert isinstance(error, MissingDependency) and hint in error.hint
+    assert said in error.detail
 
 
 def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
-    assert run(tmp_path, python("Checking", environment.CHECK_PYTHON)).error is None
-    old = "import sys; sys.version_info = (3, 9, 1); " + environment.CHECK_PYTHON
+    assert run(tmp_path, python("Checking", install_plan.CHECK_PYTHON)).error is None
+    old = "import sys; sys.version_info = (3, 9, 1); " + install_plan.CHECK_PYTHON
     error = run(tmp_path, python("Checking Python", old)).error
     assert isinstance(error, MissingDependency)
     assert "Python 3.9, 3.11 or later is needed" in error.message
-
-
-def test_a_package_without_its_list_of_requirements(tmp_path: Path) -> None:
-    with pytest.raises(MissingDependency, match="requirements"):
-        environment.read_requirements(tmp_path)
-    (tmp_path / "requirements.txt").write_text("# what it needs\ntorch>=2\n\nnumpy\n")
-    assert environment.read_requirements(tmp_path) == ["torch>=2", "numpy"]
 
 
 @pytest.fixture
@@ -270,7 +314,7 @@ def test_the_buttons_install_cancel_and_remove(
     monkeypatch.setattr(backend_settings, "environment_folder", lambda: folder)
     monkeypatch.setattr("blender_addon.operators.environment.environment_folder", lambda: folder)
     monkeypatch.setattr(
-        environment, "make_plan", lambda *_, **__: Plan(folder, tuple(steps), tmp_path / "log")
+        install_plan, "make_plan", lambda *_, **__: Plan(folder, tuple(steps), tmp_path / "log")
     )
     assert bpy.ops.kinetype.install_environment() == {"FINISHED"}
     assert not bpy.ops.kinetype.install_environment.poll()

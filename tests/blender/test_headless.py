@@ -75,6 +75,20 @@ def test_the_program_writes_blend_video_and_frames(motion_file: Path, tmp_path: 
     assert armature.pose.bones["left_hip"].matrix != before, "the saved file plays"
 
 
+def test_the_program_writes_files_for_engines(motion_file: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / "walk.fbx", tmp_path / "walk.glb"]
+    code, events, errors = start("--motion", motion_file, "--out", outputs[0], "--out", outputs[1])
+    assert code == 0 and events[-1]["event"] == "done", errors
+    assert events[-1]["files"] == [str(path) for path in outputs]
+    assert outputs[0].read_bytes()[:18] == b"Kaydara FBX Binary"
+    content = outputs[1].read_bytes()
+    head = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
+    [animation] = head["animations"]
+    moved = {head["nodes"][c["target"]["node"]]["name"] for c in animation["channels"]}
+    assert {"pelvis", "left_knee", "head"} <= moved and len(head["skins"]) == 1
+    assert not any("camera" in node for node in head["nodes"])
+
+
 def test_errors_are_json_and_words(tmp_path: Path) -> None:
     code, lines, log = start(
         "--motion", tmp_path / "none.npz", "--out", tmp_path / "a.blend", script=True

@@ -288,7 +288,8 @@ def test_a_take_of_the_command_line_can_be_made_again(addon) -> None:
     take = bpy.data.actions.new("From elsewhere")
     params = {"seconds": 2.5, "guidance_scale": 3.0, "steps": 12, "sampler": "ddpm"}
     meta = {"prompt": "a person bows", "seed": 9, "model": "starter", "params": params}
-    actions.describe(take, {**meta, "cleanup": False})
+    owner = bpy.data.objects.new("Somebody", None)
+    actions.describe(take, {**meta, "cleanup": False}, owner, 24.0)
     found = takes.request_of(take)
     assert (found.prompt, found.seed, found.model) == ("a person bows", 9, "starter")
     assert (found.seconds, found.guidance_scale, found.steps) == (2.5, 3.0, 12)

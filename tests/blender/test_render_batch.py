@@ -331,3 +331,86 @@ def test_the_readme_command_works_from_any_folder(tmp_path: Path, backend_python
         command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 2 and "no program .venv/bin/python" in done.stderr
+
+
+def test_only_what_the_same_settings_made_is_kept_and_other_lists_stay(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend_python: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    out = tmp_path / "out"
+
+    def run(jobs: list[dict], *more: str) -> tuple[int, dict[str, str]]:
+        path = write(tmp_path / "jobs.json", json.dumps(jobs))
+        options = [
+            "--jobs", path, "--out", out, "--model", "fake", "--seconds", "0.5", "--fps", "4",
+            "--format", "png", "--width", "32", "--height", "32", "--skip-existing",
+            "--backend-command", f'"{backend_python}" "{FAKE_SERVER}"', *more,
+        ]  # fmt: skip
+        code = script.main(list(map(str, options)))
+        found = json.loads((out / "results.json").read_text())
+        assert found["succeeded"] == len(found["results"])
+        return code, {entry["name"]: entry["status"] for entry in found["results"]}
+
+    one = [{"prompt": "eins", "name": "läuft"}]
+    assert run(one) == (0, {"läuft": "ok"})
+    assert run(one) == (0, {"läuft": "kept"})
+    assert run(one, "--width", "48")[1] == {"läuft": "ok"}
+    assert run(one, "--width", "48", "--engine", "cycles", "--render-samples", "1")[1] == {
+        "läuft": "ok"
+    }
+    assert run([{"prompt": "two", "name": "b"}]) == (0, {"b": "ok", "läuft": "ok"})
+    assert (out / "läuft.npz").is_file()
+
+
+def test_two_runs_at_once_are_refused_and_twins_are_told(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from backend.store.folder_lock import folder_lock
+
+    twins = [{"prompt": "x", "seed": 3}, {"prompt": "x", "seed": 3}]
+    path = write(tmp_path / "jobs.json", json.dumps(twins))
+    with folder_lock(tmp_path / "out"):
+        assert script.main(["--jobs", str(path), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "Another run writes" in said
+    assert "001_x will be the same motion as 000_x" in said
+
+
+def test_yaml_is_read_by_the_backends_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend_python: str
+) -> None:
+    from backend.batch import yaml_elsewhere
+    from backend.batch.job_file import read_jobs
+    from backend.errors import FormatError, InvalidRequest
+
+    monkeypatch.setattr(yaml_elsewhere, "find_spec", lambda name: None)
+    path = write(tmp_path / "jobs.yaml", "- {prompt: walk, seed: 4}\n")
+    with yaml_elsewhere.readable(path, backend_python) as listed:
+        assert listed is not None and listed.suffix == ".json"
+        assert read_jobs(None, listed, {})[0].request == {"prompt": "walk", "seed": 4}
+    write(path, "- {prompt: [")
+    for python, error in ((backend_python, FormatError), ("no-such-python", InvalidRequest)):
+        with pytest.raises(error), yaml_elsewhere.readable(path, python):
+            pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_sigterm_leaves_no_half_made_video(tmp_path: Path, backend_python: str) -> None:
+    prompts = write(tmp_path / "p.txt", "walk\n")
+    command = [
+        sys.executable, str(SCRIPT), "--prompts", str(prompts), "--out", str(tmp_path / "out"),
+        "--model", "fake", "--seconds", "10", "--width", "32", "--height", "32",
+        "--backend-command", f'"{backend_python}" "{FAKE_SERVER}"',
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPO)}, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "rendering 1/" in line:
+            break
+    running.terminate()
+    running.communicate(timeout=200)
+    assert running.returncode == 143
+    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".blend", ".npz"]

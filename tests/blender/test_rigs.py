@@ -159,6 +159,46 @@ def test_an_override_keeps_its_take_through_saving(addon, tmp_path: Path) -> Non
     assert np.abs(shown - want).max() < 1e-5
 
 
+def test_a_linked_collection_is_refused_and_its_override_takes_the_motion(
+    addon, tmp_path: Path
+) -> None:
+    """As pipelines bring characters: the collection of a library, then overridden as a whole."""
+    collection = bpy.data.collections.new("Character")
+    bpy.context.scene.collection.children.link(collection)
+    for thing in armature().users_collection[0].objects[:]:
+        collection.objects.link(thing)
+    library = str(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library, check_existing=False)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.collections = ["Character"]
+    scene, linked = bpy.context.scene, wanted.collections[0]
+    scene.collection.children.link(linked)
+    (rig,) = (thing for thing in linked.all_objects if thing.type == "ARMATURE")
+    bpy.context.view_layer.objects.active = rig
+    rig.select_set(True)
+    with pytest.raises(ArmatureError, match="library override"):
+        placement.find_target(bpy.context)
+    made = linked.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    (mine,) = (thing for thing in made.all_objects if thing.type == "ARMATURE")
+    scene.collection.children.unlink(linked)
+    bpy.context.view_layer.objects.active = mine
+    mine.select_set(True)
+    assert placement.find_target(bpy.context) == mine
+    want = perform(mine)
+    assert mine.animation_data.action.library is None and mine.data.library is not None
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, check_existing=False)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    rigs = [t for t in bpy.context.scene.objects if t.type == "ARMATURE" and t.override_library]
+    (mine,) = rigs
+    assert mine.animation_data.action.name == "Kinetype: random joints"
+    bpy.context.scene.frame_set(14)
+    bpy.context.scene.frame_set(15)
+    shown = np.array([[b.head, b.tail] for b in map(mine.pose.bones.get, JOINT_NAMES)])
+    assert np.abs(shown - want).max() < 1e-5
+
+
 def test_a_scale_that_the_action_keys_itself_is_no_left_over() -> None:
     rig = armature()
     actions.apply_motion(rig, MOTION, scene=bpy.context.scene, start_frame=1)

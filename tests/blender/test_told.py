@@ -104,7 +104,7 @@ def test_what_is_not_here_says_how_it_comes(
     listed.board.told = told.told_of([motion([note(TEXT, "broad")])])
     tree = main_panel()
     assert "Use Broad One (1.2 GB)" in tree
-    assert "downloaded by the first Generate" in drawing.words(tree)
+    assert "can be downloaded once it is chosen" in drawing.words(tree)
     listed.preferences.backend = "IN_PROCESS"
     assert not bpy.app.online_access
     tree = main_panel()

@@ -32,7 +32,7 @@ def test_checking_creates_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["walk", "walk.fbx", "walk.npz.gz", ".npz"])
+@pytest.mark.parametrize("name", ["walk", "walk.obj", "walk.npz.gz", ".npz"])
 def test_unknown_suffix(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequest, match="suffix") as caught:
         outputs.plan([tmp_path / name], samples=1)

@@ -128,14 +128,20 @@ def test_exit_codes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert caught.value.code == 2
 
 
-def test_a_file_onto_a_character_in_blender(kinetype: Kinetype, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "starts"),
+    # .blend plain or compressed, as Blender writes it
+    [(".blend", (b"BLEN", b"\x28\xb5\x2f\xfd")), (".glb", (b"glTF",)), (".fbx", (b"Kayd",))],
+)
+def test_a_file_onto_a_character_in_blender(
+    kinetype: Kinetype, tmp_path: Path, suffix: str, starts: tuple[bytes, ...]
+) -> None:
     pytest.importorskip("bpy")
     source = Path(__file__).resolve().parents[1] / "motion/files/08_world_z_up.bvh"
-    out = tmp_path / "walk.blend"
+    out = tmp_path / f"walk{suffix}"
     done = kinetype("convert", source, out, "--to", "motion135", "--quiet")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(out)
-    # plain or compressed, as Blender writes it
-    assert out.read_bytes()[:4] in (b"BLEN", b"\x28\xb5\x2f\xfd")
-    wrong = kinetype("convert", source.parent, tmp_path / "all.blend", "--to", "motion135")
+    assert out.read_bytes()[:4] in starts
+    wrong = kinetype("convert", source.parent, tmp_path / f"all{suffix}", "--to", "motion135")
     assert wrong.returncode == 2 and "one file" in wrong.stderr

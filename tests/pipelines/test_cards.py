@@ -18,13 +18,15 @@ from backend.wire.control import ABILITIES, OPTIONS
 from backend.wire.messages import Motion
 from backend.wire.skeleton import MOTION_DIM
 
+DIT = ("generate", "edit", "continue", "constrain", "segments")
 METHODS = {
     "generate": "generate",
-    "edit": "sample_edit",
+    "edit": "edit",
     "continue": "continues_by",
     "in_between": "complete_motions",
     "describe": "describe",
-    "constrain": "read_constraints",
+    "constrain": "generate",
+    "segments": "generate",
     "estimate_length": "estimate_lengths",
     "sample": "infer",
 }
@@ -57,9 +59,9 @@ def folder_of(place: Path, marker: str, values: dict[str, object]) -> Path:
 @pytest.mark.parametrize(
     ("marker", "values", "abilities", "fps"),
     [
-        ("config.json", {"pipeline": "dit", "fps": 20.0}, ("generate", "edit", "continue"), 20.0),
-        ("config.json", {"pipeline": "dit", "fps": 30}, ("generate", "edit", "continue"), 30.0),
-        ("mdm_config.json", {}, ("generate", "edit", "continue"), 20.0),
+        ("config.json", {"pipeline": "dit", "fps": 20.0}, DIT, 20.0),
+        ("config.json", {"pipeline": "dit", "fps": 30}, DIT, 30.0),
+        ("mdm_config.json", {}, ("generate", "edit", "continue", "constrain"), 20.0),
         ("mdm_config.json", {"config": {"context_len": 20}}, ("generate", "continue"), 20.0),
         ("mdm_config.json", {"network": {"context_len": 20}}, ("generate", "continue"), 20.0),
         ("mdm_config.json", {"config": {"dataset": "kit"}}, (), 12.5),

@@ -15,6 +15,7 @@ import numpy as np
 
 from backend.pipelines import registry
 from backend.wire.control import ModelInfo
+from backend.wire.directing import TYPES
 from backend.wire.messages import Motion, Progress, Request
 from backend.wire.skeleton import JOINT_NAMES, MOTION_DIM, MOTION_FPS
 
@@ -160,6 +161,25 @@ class Editor(FakePipeline):
         return Motion(data, motion.fps, {"prompt": prompt, "seed": seed, "edit": note})
 
 
+class Director(FakePipeline):
+    """Stands still where a path leads it, and meets nothing else."""
+
+    def motion(self, request: Request, seed: int) -> Motion:
+        frames = round(request.seconds * MOTION_FPS)
+        data = np.zeros((frames, MOTION_DIM))
+        data[:, 1] = 0.93
+        data[:, 3:] = np.tile([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], len(JOINT_NAMES))
+        for each in request.constraints:
+            if each["type"] == "root2d":
+                rows, way = list(each["frame_indices"]), np.array(each["smooth_root_2d"])
+                data[:, 0] = np.interp(np.arange(frames), rows, way[:, 0])
+                data[:, 2] = np.interp(np.arange(frames), rows, way[:, 1])
+                angle = np.unwrap(each.get("global_root_heading", np.zeros(len(rows))))
+                turn = np.interp(np.arange(frames), rows, angle)
+                data[:, 3], data[:, 7] = np.cos(turn), -np.sin(turn)
+        return Motion(data, meta={"prompt": request.prompt, "seed": seed, "model": request.model})
+
+
 PIPELINES: dict[str, type[FakePipeline]] = {
     "fake": FakePipeline,
     "slow": Slow,
@@ -172,6 +192,11 @@ PIPELINES: dict[str, type[FakePipeline]] = {
     "not-finite": NotFinite,
     "bad-meta": BadMeta,
     "editor": Editor,
+    "director": Director,
+}
+ABLE = {
+    Editor: ("generate", "edit", "continue"),
+    Director: ("generate", "constrain", "segments"),
 }
 loads: list[str] = []
 """Names in the order in which their loaders were called."""
@@ -187,6 +212,12 @@ def register_all() -> None:
             loads.append(name)
             return kind()
 
-        able = ("generate", "edit", "continue") if kind is Editor else ("generate",)
-        info = ModelInfo(name, name.title(), min_seconds=0.5, max_seconds=10.0, abilities=able)
+        info = ModelInfo(
+            name,
+            name.title(),
+            min_seconds=0.5,
+            max_seconds=10.0,
+            abilities=ABLE.get(kind, ("generate",)),
+            constraints=TYPES if kind is Director else (),
+        )
         registry.register(name, load, info, uses_torch=False)

@@ -177,10 +177,22 @@ def test_too_few_motions_are_a_bug(fakes: ModuleType) -> None:
         Engine().run(ask("forgetful"))
 
 
-def test_lack_of_memory_says_what_to_do(fakes: ModuleType) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        # what PyTorch raises on a CPU, on Linux and on Windows
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you "
+            "tried to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)"
+        ),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_lack_of_memory_says_what_to_do(fakes: ModuleType, error: Exception) -> None:
     class Greedy(fakes.FakePipeline):
         def step(self, step: int) -> None:
-            raise MemoryError
+            raise error
 
     registry.register("greedy", lambda **options: Greedy(), uses_torch=False)
     with pytest.raises(InternalError, match="fewer samples"):

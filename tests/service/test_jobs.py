@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -115,3 +116,32 @@ def test_a_result_that_cannot_be_sent_is_told(
     assert type(error).__name__ in failure.message and failure.hint
     assert answers.get(timeout=PATIENCE) == Result(good.id, (), (), 0.0)
     assert jobs.close(PATIENCE)
+
+
+def test_a_job_that_notices_no_cancel_is_answered_without_it(
+    answers: queue.SimpleQueue[Message],
+) -> None:
+    """As a library's import or a native step; the next job waits for it, and its end is dropped."""
+    begun, go = threading.Event(), threading.Event()
+
+    class Deaf(Engine):
+        def run(
+            self, request: Request, on_progress: Callable[[Progress], None] | None = None
+        ) -> Result:
+            begun.set()
+            assert request.prompt != "deaf" or go.wait(PATIENCE)
+            return super().run(request, on_progress)
+
+    jobs: JobQueue[Request] = JobQueue(Deaf, answers.put, abandon_seconds=0.05)
+    first, second = Request("deaf"), Request("walk")
+    jobs.submit(first)
+    jobs.submit(second)
+    assert begun.wait(PATIENCE)
+    jobs.cancel(first.id)
+    jobs.cancel(first.id)
+    failure = answers.get(timeout=PATIENCE)
+    assert isinstance(failure, Failure) and (failure.id, failure.code) == (first.id, "cancelled")
+    assert answers.empty()
+    go.set()
+    assert answers.get(timeout=PATIENCE) == Result(second.id, (), (), 0.0)
+    assert answers.empty() and jobs.close(PATIENCE)

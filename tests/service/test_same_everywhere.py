@@ -51,8 +51,8 @@ def doors(place: Path) -> Iterator[dict[str, Callable[[Request], Result]]]:
     patch.setenv("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "backend", "serve", "--device", "cpu", "--offline"]
     child = ProcessSession(command, env, log_path=place / "log")
-    thread = InProcessSession(device="cpu", local_files_only=True)
-    engine = Engine(device="cpu", local_files_only=True)
+    thread = InProcessSession(device="cpu")
+    engine = Engine(device="cpu")
     answers: dict[str, Result] = {}
 
     def asked_once(request: Request) -> Result:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backend import __version__
+from backend.service.outbox import MAX_UNREAD, Outbox
 from backend.wire import codec, framing
 from backend.wire.control import Cancel, Hello, Log, Ping, Pong, Ready, Shutdown
 from backend.wire.messages import Failure, Progress, Request, Result
@@ -179,3 +184,36 @@ def test_the_command_of_the_package_serves(server_env: dict[str, str]) -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.startswith(framing.MAGIC)
+
+
+@pytest.mark.parametrize("flood", ["progress", "answers"])
+def test_a_client_that_does_not_read_cannot_keep_it_alive(child: Child, flood: str) -> None:
+    """The pipe is full, and what writes to it waits for ever; the end of input ends it."""
+    assert child.stdin is not None
+    if flood == "progress":
+        send(child, *(ask("fake", steps=1000) for _ in range(60)))
+        time.sleep(1.0)  # some of it is in the pipe, which holds 64 kB, then
+        child.stdin.close()
+        assert child.wait(PATIENCE) in (0, 3)
+    else:
+        with contextlib.suppress(BrokenPipeError):
+            for number in range(200_000):
+                send(child, Ping(number))
+        assert child.wait(PATIENCE) == 3
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+
+
+def test_progress_that_nobody_reads_is_left_out_and_results_are_not() -> None:
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as stream, os.fdopen(read, "rb") as reader:
+        box = Outbox(stream, broken=lambda: None)
+        frames = [n.to_bytes(2, "big") * 2000 for n in range(1000)]
+        sent = [frame for frame in frames if box.put(frame)]
+        assert MAX_UNREAD <= len(sent) < 400, "the pipe takes 16 of them, and 256 wait"
+        waiting = threading.Thread(target=box.put, args=(b"result",), kwargs={"wait": True})
+        waiting.start()
+        found = reader.read(4000 * len(sent) + 6)
+        waiting.join(PATIENCE)
+        box.close(PATIENCE)
+        assert found == b"".join(sent) + b"result"

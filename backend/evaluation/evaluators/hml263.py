@@ -111,7 +111,14 @@ class HumanML263Evaluator(base.Evaluator):
             for path in (checkpoint, mean_file, std_file, *(glove / n for n in GLOVE_FILES))
             if path.is_file()
         }
-        return cls(net.to(device or "cpu"), Vocabulary.load(glove), mean, std, hashes)
+        words = Vocabulary.load(glove)
+        if words.vectors.shape[1] != config.word:
+            raise ArtifactError(
+                f"{glove} holds vectors of {words.vectors.shape[1]} numbers; the evaluator reads "
+                f"{config.word}.",
+                _HINT,
+            )
+        return cls(net.to(device or "cpu"), words, mean, std, hashes)
 
     def _embed_motion_batch(self, motions: Sequence[np.ndarray]) -> Tensor:
         device = next(self.net.parameters()).device

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from ...errors import InvalidRequest, KinetypeError
 from .. import physical_rows, protocol
 from ..settings import EvaluationSettings
@@ -17,6 +20,13 @@ class PhysicalJudge(Judge):
     @classmethod
     def report(cls, settings: EvaluationSettings) -> Report:
         """Rows of real motions and of predictions; each motion is judged alone."""
+        return cls.of(settings, physical_rows.motion_metrics)
+
+    @classmethod
+    def of(
+        cls, settings: EvaluationSettings, metrics: Callable[[Path], dict[str, float]]
+    ) -> Report:
+        """:meth:`report` with the metrics of each file from somewhere else."""
         names = settings.names()
         table: protocol.Table = {}
         skipped: dict[str, str] = {}
@@ -36,7 +46,7 @@ class PhysicalJudge(Judge):
                         missing.append(name)
                     continue
                 try:
-                    found.append(physical_rows.motion_metrics(path))
+                    found.append(metrics(path))
                 except KinetypeError as error:
                     skipped[f"{label}: {name}"] = error.message
             if not found:

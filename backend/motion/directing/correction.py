@@ -37,6 +37,7 @@ _SOFTEST, _TIMES, _ROUNDS = 4.0, 4.0, 9
 _TRAVEL = 0.25  # m/s: below this the direction of travel says nothing
 _SOFT = 0.97
 """Of an arm's length: beyond it, an arm is stretched less than it is asked to be."""
+_MOVED = 0.04  # m
 _STEADY = 0.1  # s: see :func:`.limb_ik.solve_limbs`
 _PELVIS = joint_index("pelvis")
 
@@ -65,10 +66,13 @@ def corrected(
     keys[poses.frames] = True
     root, rotations, turn = _along(root, rotations, poses, paths, fps)
     root, rotations = _posed(root, rotations, poses, fps)
-    root = root + _lean(root, rotations, pins, keys, fps)
+    still = keys.copy()
+    for path in paths:
+        still[path.frames] = True
+    root = root + _lean(root, rotations, pins, still, fps)
     contacts = contacts_of_joints(before, fps)
     rotations = with_held_feet(root, rotations, Moved(before, turn, contacts, keys), fps)
-    rotations = _pinned(root, rotations, pins, kept, fps)
+    rotations = _pinned(root, rotations, pins, keys, kept, fps)
     out = motion135.pack(root, rotations).astype(x.dtype)
     return np.where(kept[:, None], x, out)
 
@@ -254,54 +258,78 @@ def _missing(joints: np.ndarray, joint: int, place: np.ndarray) -> np.ndarray:
 
 
 def _pinned(
-    root: np.ndarray, rotations: np.ndarray, pins: Sequence[Pin], kept: np.ndarray, fps: float
+    root: np.ndarray,
+    rotations: np.ndarray,
+    pins: Sequence[Pin],
+    keys: np.ndarray,
+    kept: np.ndarray,
+    fps: float,
 ) -> np.ndarray:
+    """With hands and feet at their pins, and as they are where poses stand that no pin changes."""
     for limbs in (ARMS, LEGS):
         joints = forward_kinematics(rotations, root)
         goals = joints[:, limbs.ends].copy()
         asked = False
         for side, end in enumerate(limbs.ends):
-            rows, offsets = _offsets(pins, end, joints[:, end], kept)
+            rows, offsets = _offsets(pins, end, joints[:, end], keys, kept)
             if len(rows):
                 asked = True
                 goals[:, side] += smooth_field(len(root), fps, rows, offsets, memory=PIN_SECONDS)
         if asked:
             if limbs is ARMS:
-                goals = _softly(joints[:, limbs.firsts], goals, limbs)
+                goals = _softly(joints[:, limbs.firsts], joints[:, limbs.ends], goals, limbs)
             limit = reach(joints[:, limbs.firsts], joints[:, limbs.ends], limbs)
             rotations = solve_limbs(rotations, root, goals, limit, limbs, _STEADY * fps)
-            rotations = _directed(rotations, pins, limbs, kept, fps)
+            rotations = _directed(rotations, pins, limbs, keys, kept, fps)
     return rotations
 
 
-def _softly(first: np.ndarray, goals: np.ndarray, limbs: Limbs) -> np.ndarray:
-    """Goals of arms that come to rest at their reach: an elbow that straightens at once jumps."""
+def _softly(first: np.ndarray, now: np.ndarray, goals: np.ndarray, limbs: Limbs) -> np.ndarray:
+    """Goals of arms that come to rest at their reach: an elbow that straightens at once jumps.
+
+    Where they are hardly moved they stay as straight as they are.
+    """
     whole = limbs.lengths.sum(0)
     bent = _SOFT * whole
     aim = goals - first
     far = np.linalg.norm(aim, axis=-1)
     soft = bent + (whole - bent) * (1.0 - np.exp(-np.maximum(far - bent, 0.0) / (whole - bent)))
-    return first + aim * (np.where(far > bent, soft, far) / np.maximum(far, 1e-9))[..., None]
+    share = np.clip(np.linalg.norm(goals - now, axis=-1) / _MOVED, 0.0, 1.0)
+    wanted = np.where(far > bent, far + share * (soft - far), far)
+    return first + aim * (wanted / np.maximum(far, 1e-9))[..., None]
 
 
 def _offsets(
-    pins: Sequence[Pin], joint: int, now: np.ndarray, kept: np.ndarray
+    pins: Sequence[Pin], joint: int, now: np.ndarray, keys: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frames at which a joint is pinned, with what it lacks; kept frames lack nothing."""
+    """Frames at which a joint is pinned with what it lacks, and those at which it stays."""
     wanted: dict[int, np.ndarray] = {}
     for pin in pins:
         if joint in pin.joints:
             places = pin.positions[:, pin.joints.index(joint)]
             wanted |= {int(t): p - now[t] for t, p in zip(pin.frames, places, strict=True)}
+    return _anchored(wanted, keys, kept)
+
+
+def _anchored(
+    wanted: dict[int, np.ndarray], keys: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and values: none at kept frames, nor at poses that want none; nothing if all is so."""
     if not wanted:
         return np.zeros(0, int), np.zeros((0, 3))
-    wanted |= {int(t): np.zeros(3) for t in np.flatnonzero(kept)}
-    rows = np.array(sorted(wanted), dtype=int)
-    return rows, np.array([wanted[t] for t in rows])
+    found = {int(t): np.zeros(3) for t in np.flatnonzero(keys)} | wanted
+    found |= {int(t): np.zeros(3) for t in np.flatnonzero(kept)}
+    rows = np.array(sorted(found), dtype=int)
+    return rows, np.array([found[t] for t in rows])
 
 
 def _directed(
-    rotations: np.ndarray, pins: Sequence[Pin], limbs: Limbs, kept: np.ndarray, fps: float
+    rotations: np.ndarray,
+    pins: Sequence[Pin],
+    limbs: Limbs,
+    keys: np.ndarray,
+    kept: np.ndarray,
+    fps: float,
 ) -> np.ndarray:
     """With hands and feet turned as their pins tell."""
     world = global_rotations(rotations)
@@ -314,12 +342,9 @@ def _directed(
             own = pin.world[:, pin.joints.index(end)]
             between = matrix_to_axis_angle(transpose(world[pin.frames, end]) @ own)
             wanted |= zip(map(int, pin.frames), between, strict=True)
-        if not wanted:
-            continue
-        wanted |= {int(t): np.zeros(3) for t in np.flatnonzero(kept)}
-        rows = np.array(sorted(wanted), dtype=int)
-        values = np.array([wanted[t] for t in rows])
-        turn = smooth_field(len(rotations), fps, rows, values, memory=PIN_SECONDS)
-        turned = world[:, end] @ axis_angle_to_matrix(turn)
-        out[:, end] = transpose(world[:, PARENTS[end]]) @ turned
+        rows, values = _anchored(wanted, keys, kept)
+        if len(rows):
+            turn = smooth_field(len(rotations), fps, rows, values, memory=PIN_SECONDS)
+            turned = world[:, end] @ axis_angle_to_matrix(turn)
+            out[:, end] = transpose(world[:, PARENTS[end]]) @ turned
     return out

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import FormatError
+from ...errors import FormatError, NoMotion
 from .joint_orders import Likeness, recognised, to_smpl22
 
 UNITS: dict[str, float] = {
@@ -40,6 +40,26 @@ _HINT = (
     "OpenPose or 33 of MediaPipe."
 )
 MAX_JOINTS = 200
+_FLAT = 66
+"""SMPL's joints one after the other."""
+
+
+def pick(count: int, sample: int | None, what: str) -> int:
+    """The number of the motion to read; :class:`FormatError` when there is none of that number."""
+    if sample is None or 0 <= sample < count:
+        return sample or 0
+    raise FormatError(
+        f"{what} holds {count} motion{'s' if count > 1 else ''}; there is no number {sample}.",
+        f"Numbers go from 0 to {count - 1}.",
+    )
+
+
+def several(count: int, place: str = "") -> str:
+    """What is told of a file with several motions of which one is read."""
+    return (
+        f"It holds {count} motions; the first{place} was read (--sample K reads another, a folder "
+        "as output takes all)."
+    )
 
 
 @dataclass(frozen=True)
@@ -59,20 +79,23 @@ class Body:
     notes: tuple[str, ...] = ()
 
 
-def body_of(data: np.ndarray, what: str, *, up: str | None = None) -> Body:
+def body_of(
+    data: np.ndarray, what: str, *, up: str | None = None, sample: int | None = None
+) -> Body:
     """The body in an array of positions.
 
     Args:
-        data: ``[T, J, 3]``, ``[1, T, J, 3]``, ``[T, 1, J, 3]`` or MDM's ``[N, J, 3, T]`` (the first
-            of N is taken).
+        data: ``[T, J, 3]``, ``[1, T, J, 3]``, ``[T, 1, J, 3]``, ``[N, T, J, 3]``,
+            ``[N, T, 66]`` or MDM's ``[N, J, 3, T]``.
         what: name of the file, for messages.
         up: "y", "z", "-y" or "x"; measured when None.
+        sample: which of N; the first when None, which is told.
 
     Raises:
         FormatError: no such layout, values that are not finite, or points that form no body in any
             order of that many joints; the message says what was measured.
     """
-    points, notes = _frames(np.asarray(data), what)
+    points, notes = _frames(np.asarray(data), what, sample)
     if not np.isfinite(points).all():
         raise FormatError(
             f"{what} holds values that are not finite.", "Fill the gaps of the estimator first."
@@ -80,7 +103,7 @@ def body_of(data: np.ndarray, what: str, *, up: str | None = None) -> Body:
     points = points.astype(np.float64)
     found, tried = recognised(points)
     if found is None:
-        raise FormatError(f"{what}: {_why_not(points, tried)}", _HINT)
+        raise NoMotion(f"{what}: {_why_not(points, tried)}", _HINT)
     unit, scale = _unit_of(points, found, what)
     axis = up or up_axis(points, found)
     joints, missing = to_smpl22(scale * points @ TO_Y_UP[axis].T, found.order)
@@ -98,17 +121,31 @@ def body_of(data: np.ndarray, what: str, *, up: str | None = None) -> Body:
     return Body(joints, found.order.name, unit, axis, tuple(notes))
 
 
-def _frames(data: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
+def batched(shape: tuple[int, ...]) -> int:
+    """How many motions an array holds: N of ``[N, J, 3, T]``, ``[N, T, J, 3]``, ``[N, T, 66]``."""
+    if len(shape) == 3 and shape[2] == _FLAT:
+        return shape[0]
+    if len(shape) != 4 or shape[2:] == (3, 3):  # those are rotation matrices
+        return 1
+    mdm = shape[2] == 3 and shape[1] <= MAX_JOINTS
+    return shape[0] if mdm or (shape[3] == 3 and shape[1] > 1) else 1
+
+
+def _frames(data: np.ndarray, what: str, sample: int | None) -> tuple[np.ndarray, list[str]]:
     """``[T, J, 3]`` of any accepted layout, and what had to be chosen."""
     if data.dtype.kind not in "fiu":
         raise FormatError(f"{what} holds {data.dtype} instead of numbers.", _HINT)
     notes = []
+    count = batched(data.shape)
+    if data.ndim == 3 and data.shape[2] == _FLAT:
+        data = data.reshape(*data.shape[:2], -1, 3)
+    number = pick(count, sample, what)
+    if count > 1 and sample is None:
+        notes.append(several(count))
     if data.ndim == 4 and data.shape[2] == 3 and data.shape[1] <= MAX_JOINTS:
-        if data.shape[0] > 1:
-            notes.append(f"It holds {data.shape[0]} motions; the first was read.")
-        data = data[0].transpose(2, 0, 1)
-    elif data.ndim == 4 and data.shape[-1] == 3 and 1 in data.shape[:2]:
-        data = data[0] if data.shape[0] == 1 else data[:, 0]
+        data = data[number].transpose(2, 0, 1)
+    elif data.ndim == 4 and data.shape[-1] == 3:
+        data = data[:, 0] if data.shape[1] == 1 else data[number]
     if data.ndim == 3 and data.shape[2] == 4 and len(data):
         seen = data[..., 3]
         if np.isfinite(seen).all() and seen.min() >= 0.0 and seen.max() <= 1.0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..skeleton import (
     forward_kinematics,
     rest_offsets,
 )
+from . import bounds
 from .atomic import atomic_path
 from .bvh_values import CHANNELS, CHUNK, chunks, numbers, to_local
 
@@ -34,6 +36,12 @@ _TIPS = {
     "right_wrist": HAND_OFFSETS[1],
 }
 """End sites (m): where the last bone of each limb ends; they only give viewers a length to draw."""
+
+_COUNT = re.compile(r"[0-9]{1,12}")
+_JOINT_BYTES = 8 * (9 + 3)
+"""A joint at a frame: its rotation and position."""
+_SLOWEST = 0.25
+"""Longest frame time of a file that wrote milliseconds (s)."""
 
 _SAME_REST = 0.88
 """Cosine between bones of a rest pose and SMPL's (28 degrees) down to which it is SMPL's."""
@@ -135,6 +143,11 @@ def read(path: str | Path) -> BvhClip:
     """
     path = Path(path)
     try:
+        size = path.stat().st_size
+        if size > bounds.MAX_BVH_BYTES:
+            raise FormatError(
+                f"{path} is larger than {bounds.MAX_BVH_BYTES // 2**30} GB.", "Cut it into parts."
+            )
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
@@ -142,6 +155,13 @@ def read(path: str | Path) -> BvhClip:
     hierarchy = _read_hierarchy(lines)
     width = sum(len(c) for c in hierarchy.channels)
     values, frame_time = _read_motion(lines, width, hierarchy.warnings)
+    needed = len(values) * len(hierarchy.names) * _JOINT_BYTES
+    if needed > bounds.BVH_FREE + bounds.BVH_TIMES * size:
+        raise FormatError(
+            f"{path} has {len(hierarchy.names)} joints in {len(values)} frames, most of them "
+            "without channels.",
+            "It is made to fill the memory; export it again.",
+        )
     offsets = np.array(hierarchy.offsets)
     rotations, positions = to_local(values, hierarchy.channels, offsets)
     return BvhClip(
@@ -221,6 +241,8 @@ def _add_joint(lines: _Lines, out: _Hierarchy, words: list[str], open_joints: li
         out.warnings.append(f"Two joints are named {name!r}; the later one is {name}.{number}.")
         name = f"{name}.{number}"
     parent = open_joints[-1] if open_joints else -1
+    if len(out.names) >= bounds.MAX_JOINTS:
+        raise lines.error(f"more than {bounds.MAX_JOINTS} joints")
     if open_joints and parent < 0:
         raise lines.error("a joint inside an end site")
     out.names.append(name)
@@ -237,18 +259,28 @@ def _channel_names(lines: _Lines, words: list[str]) -> list[str]:
     return names
 
 
+def _in_seconds(lines: _Lines, frame_time: float, warnings: list[str]) -> float:
+    """A frame time that makes a frame rate; one that only makes it in milliseconds is taken so."""
+    low, high = 1.0 / bounds.MAX_FPS, 1.0 / bounds.MIN_FPS
+    if frame_time > high and low <= frame_time / 1000.0 <= _SLOWEST:
+        warnings.append(f"The frame time {frame_time:g} was read as milliseconds.")
+        return frame_time / 1000.0
+    if not low <= frame_time <= high:
+        raise lines.error(f"a frame time of {frame_time:g} seconds")
+    return frame_time
+
+
 def _read_motion(lines: _Lines, width: int, warnings: list[str]) -> tuple[np.ndarray, float]:
     """``[T, width]`` channel values and the frame time; whole frames are kept where some lack."""
     words = lines.next("'Frames:'")
-    if words[0].lower() != "frames:" or len(words) != 2 or not words[1].isdecimal():
+    if words[0].lower() != "frames:" or len(words) != 2 or not _COUNT.fullmatch(words[1]):
         raise lines.error(f"expected 'Frames: <number>' but found {' '.join(words)!r}")
     frames = int(words[1])
     words = lines.next("'Frame Time:'")
     if [w.lower() for w in words[:2]] != ["frame", "time:"]:
         raise lines.error(f"expected 'Frame Time: <seconds>' but found {' '.join(words)!r}")
     frame_time = lines.floats(words[2:], 1, "Frame Time")[0]
-    if frame_time <= 0:
-        raise lines.error(f"the frame time is {frame_time}")
+    frame_time = _in_seconds(lines, frame_time, warnings)
     rows = lines.lines[lines.at :]
     if len(rows) == 0 or (frames < 1 and not rows):
         last = lines.lines[-1][0]
@@ -300,8 +332,19 @@ def _hierarchy_text(joint: int, offsets: np.ndarray, scale: float, order: str, d
     return f"{tab}{'JOINT' if depth else 'ROOT'} {name}\n{tab}{{\n{inner}{tab}}}\n"
 
 
+def _standing() -> np.ndarray:
+    """``[22, 3]`` rest offsets, the pelvis as high as it stands: programs put the floor there."""
+    offsets = np.array(rest_offsets(), dtype=np.float64)
+    rest = forward_kinematics(np.tile(np.eye(3), (1, NUM_JOINTS, 1, 1)), np.zeros((1, 3)))
+    offsets[0] = [0.0, SOLE_HEIGHT - float(rest[..., 1].min()), 0.0]
+    return offsets
+
+
 def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: str = "ZXY") -> None:
     """Write a motion as BVH with SMPL joint names, Y-up, its T-pose as the rest pose.
+
+    The root's OFFSET is the height at which the T-pose stands; its position channels are, as
+    everywhere, the place in the room, the offset included.
 
     Args:
         unit: ``"m"`` or ``"cm"``.
@@ -322,7 +365,7 @@ def write_motion(path: str | Path, motion: Motion, *, unit: str = "m", order: st
     angles = np.rad2deg(np.unwrap(_EULER[order](rotations), axis=0))[:, _ORDER]
     values = np.concatenate([root * scale, angles.reshape(len(root), -1)], axis=1)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("HIERARCHY\n" + _hierarchy_text(0, rest_offsets(), scale, order, 0))
+        out.write("HIERARCHY\n" + _hierarchy_text(0, _standing(), scale, order, 0))
         out.write(f"MOTION\nFrames: {len(values)}\nFrame Time: {1.0 / motion.fps:.8f}\n")
         np.savetxt(out, values, fmt="%.6f")
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...wire.skeleton import JOINT_NAMES
+from ..representations import motion135
 from ..retarget import Body
 from ..retarget.names import read_names
 from . import bvh
@@ -20,6 +22,42 @@ _LEVEL = 0.5
 """Cosine below which a trunk lies rather than stands (60 degrees)."""
 _LOW = 0.2
 """Legs: hands that are so near to the height of the ankles stand on the floor."""
+
+_LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+LIMB_JOINTS = tuple(
+    f"{side}_{part}"
+    for side in ("left", "right")
+    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+)
+_SOME = 300
+"""Frames of which limbs are measured."""
+
+
+def limb_checks(data: np.ndarray, places: dict[str, np.ndarray]) -> dict[str, float]:
+    """How well a motion shows what the file shows: two measures of :mod:`.body_checks`.
+
+    Args:
+        data: motion_135 ``[T, 135]``.
+        places: ``[T, 3]`` of the file's joints in SMPL axes, any unit.
+    """
+    step = max(len(data) // _SOME, 1)
+    made = motion135.joints(data[::step].astype(np.float64))
+    errors, changes = [0.0], [0.0]
+    for side in ("left", "right"):
+        for upper, lower in _LIMBS:
+            ends = f"{side}_{upper}", f"{side}_{lower}"
+            if not set(ends) <= set(places):
+                continue
+            theirs = places[ends[1]][::step] - places[ends[0]][::step]
+            a, b = (JOINT_NAMES.index(name) for name in ends)
+            ours = made[:, b] - made[:, a]
+            length = np.linalg.norm(theirs, axis=-1)
+            middle = max(float(np.median(length)), 1e-9)
+            scaled = np.linalg.norm(ours, axis=-1, keepdims=True) * theirs
+            scaled /= np.maximum(length, 1e-9)[:, None]
+            errors.append(float(np.linalg.norm(ours - scaled, axis=-1).mean()))
+            changes.append(float(np.quantile(np.abs(length - middle), 0.95)) / middle)
+    return {"ik_error_mm": 1000.0 * max(errors), "bone_change": max(changes)}
 
 
 def with_ends(clip: bvh.BvhClip) -> bvh.BvhClip:

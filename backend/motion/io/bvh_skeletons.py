@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import ArmatureError, FormatError
+from ...errors import ArmatureError, FormatError, NoMotion
 from ...wire.messages import Motion
 from .. import quaternions
 from ..limb_ik import ANKLES, reach, solve_limbs
@@ -28,7 +28,7 @@ from ..skeleton import JOINT_NAMES, forward_kinematics, rest_offsets
 from ..steps import Clip
 from . import bvh, bvh_values
 from .array_layouts import TO_Y_UP
-from .bvh_likeness import four_legs, proportions, with_ends
+from .bvh_likeness import LIMB_JOINTS, four_legs, limb_checks, proportions, with_ends
 from .formats import Reading
 
 _UPS = {
@@ -53,12 +53,13 @@ _FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.bvh`` file; see :func:`backend.motion.io.load.read_clip`."""
     clip = bvh.read(path)
-    motion, said = _motion(clip, path, reading.up, reading.force)
+    motion, said, checks = _motion(clip, path, reading.up, reading.force)
     return Clip(
         motion.data,
         motion135.SPEC.name,
         reading.fps or motion.fps,
         warnings=(*clip.warnings, *said),
+        checks=checks,
     )
 
 
@@ -76,23 +77,25 @@ def read_motion135(path: str | Path, up: str | None = None) -> Motion:
 
 def _motion(
     clip: bvh.BvhClip, path: Path, up: str | None, force: bool = False
-) -> tuple[Motion, tuple[str, ...]]:
+) -> tuple[Motion, tuple[str, ...], dict[str, float]]:
+    """The motion, what is told, and the measures of :mod:`.body_checks` that need the file."""
     meta = {"source": path.name, "source_fps": clip.fps}
     named = {name.lower() for name in clip.names} >= set(JOINT_NAMES)
     if named and up in (None, "y") and _has_smpls_hips(clip):
         try:
-            return bvh.motion_of(clip, path), ()
+            return bvh.motion_of(clip, path), (), {}
         except FormatError:
             pass  # another rest pose, or joints above the pelvis: as any other skeleton
     found = _Posed.of(with_ends(clip), path, up)
     unlike = found.unlike()
     if unlike and not force:
-        raise FormatError(f"{path} shows no body that can be read: {unlike}", _HINT)
+        raise NoMotion(f"{path} shows no body that can be read: {unlike}", _HINT)
     data = found.motion()
+    checks = limb_checks(data, found.limbs())
     if abs(found.wider) > _WIDE:
         data = found.feet_kept(data)
     forced = (f"Read by force: {unlike}",) if unlike else ()
-    return Motion(data, clip.fps, meta), (*found.warnings(), *forced)
+    return Motion(data, clip.fps, meta), (*found.warnings(), *forced), checks
 
 
 def _has_smpls_hips(clip: bvh.BvhClip) -> bool:
@@ -150,6 +153,10 @@ class _Posed:
     def at(self, joint: str) -> np.ndarray:
         """``[T, 3]`` of a joint in SMPL axes and the file's unit."""
         return self.points[:, self.clip.names.index(self.body.rig.bones[joint])] @ self.basis
+
+    def limbs(self) -> dict[str, np.ndarray]:
+        """``[T, 3]`` of every joint that is there, in SMPL axes and the file's unit."""
+        return {joint: self.at(joint) for joint in LIMB_JOINTS if joint in self.body.rig.bones}
 
     def motion(self) -> np.ndarray:
         """motion_135, its floor the file's."""
@@ -265,7 +272,7 @@ def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap
         if _stands(body, np.asarray(_UPS[axis])):
             return body, joints
         problem = problem or "its rest pose does not stand upright along any axis."
-    raise FormatError(f"{path} shows no body that can be read: {problem}", _HINT)
+    raise NoMotion(f"{path} shows no body that can be read: {problem}", _HINT)
 
 
 def _stands(body: Body, up: np.ndarray) -> bool:

@@ -29,6 +29,7 @@ class Reading:
         up: axis that is up ("y", "z", "-y", "x"); measured when None.
         prefer: the representation that an array of its width is taken for, with source "auto".
         force: read also what does not look like a body, with a warning.
+        sample: which of several motions; the first when None, which is told.
     """
 
     source: str = "auto"
@@ -36,10 +37,10 @@ class Reading:
     up: str | None = None
     prefer: str = ""
     force: bool = False
+    sample: int | None = None
 
 
 Reader = Callable[[Path, Reading], "Clip"]
-Writer = Callable[[Path, "Motion"], None]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Format:
         holds: for people, in the documents.
         reader, writer: "module:function" of this package; empty where there is none.
         blender: written by a Blender process, from a motion.
+        counter: "module:function" that says how many motions a file holds, where it may be many.
+        units: whether its writer is told a unit of length.
     """
 
     suffix: str
@@ -58,40 +61,58 @@ class Format:
     reader: str = ""
     writer: str = ""
     blender: bool = field(default=False)
+    counter: str = ""
+    units: bool = False
 
     def read(self, path: Path, reading: Reading) -> Clip:
         """Read a file; :class:`FormatError` where it is not what the suffix says."""
         return cast(Reader, _function(self.reader))(path, reading)
 
-    def write(self, path: Path, motion: Motion) -> None:
-        """Write a motion, whole or not at all."""
-        cast(Writer, _function(self.writer))(path, motion)
+    def count(self, path: Path) -> int:
+        """How many motions a file holds; :class:`FormatError` where it cannot be read."""
+        return cast(Callable[[Path], int], _function(self.counter))(path) if self.counter else 1
+
+    def write(self, path: Path, motion: Motion, *, unit: str = "m") -> None:
+        """Write a motion, whole or not at all; files that have no unit are in metres."""
+        function = cast(Callable[..., None], _function(self.writer))
+        function(path, motion, **({"unit": unit} if self.units else {}))
 
 
 FORMATS: tuple[Format, ...] = (
     Format(
         ".npz",
-        "motion_135 with the AMASS keys; AMASS, BABEL and Kimodo exports, and what else holds "
-        "rotations of SMPL's joints under known names",
+        "motion_135 with the AMASS keys; AMASS, BABEL, Kimodo and ROMP, and what else holds "
+        "rotations of SMPL's joints, or joint positions, under known names",
         "npz:read_clip",
         "npz:write_motion",
+        counter="npz:count",
     ),
     Format(
         ".bvh",
         "a skeleton with Euler angles: any humanoid is read; written with SMPL's joint names",
         "bvh_skeletons:read_clip",
         "bvh:write_motion",
+        units=True,
     ),
     Format(
         ".npy",
         "one array: any representation by its width, or joint positions in the orders of SMPL, "
-        "SMPL-H, SMPL-X, COCO-17, Human3.6M-17, OpenPose BODY_25 and MediaPipe-33",
+        "SMPL-H, SMPL-X, COCO-17, Human3.6M-17, OpenPose BODY_25 and MediaPipe-33; MDM's results",
         "npy:read_clip",
         "npy:write_motion",
+        counter="npy:count",
     ),
-    Format(".pkl", "AIST++ and other plain pickles of SMPL's rotations", "pkl:read_clip"),
+    Format(
+        ".pkl",
+        "AIST++, WHAM, PHALP (4D-Humans) and other pickles, joblib's too, of SMPL's rotations or "
+        "of joint positions",
+        "pkl:read_clip",
+        counter="pkl:count",
+    ),
     Format(".pt", "GVHMR's results, and tensors of SMPL's rotations by name", "pt:read_clip"),
     Format(".blend", "a keyed armature with a mannequin body", blender=True),
+    Format(".fbx", "the same armature and body with their animation", blender=True),
+    Format(".glb", "the same as glTF in one file", blender=True),
     Format(".mp4", "a rendered view", blender=True),
 )
 
@@ -116,8 +137,11 @@ def of_blender() -> tuple[str, ...]:
     return tuple(row.suffix for row in FORMATS if row.blender)
 
 
-def write(path: Path, motion: Motion) -> None:
+def write(path: Path, motion: Motion, *, unit: str = "m") -> None:
     """Write a motion as its path's suffix says.
+
+    Args:
+        unit: one of :data:`.bvh.UNITS`, for files that have one.
 
     Raises:
         FormatError: nothing writes that suffix here. OutputError: the file cannot be written.
@@ -127,7 +151,7 @@ def write(path: Path, motion: Motion) -> None:
         raise FormatError(
             f"{path.name} has no suffix that is written here.", f"Use {', '.join(writable())}."
         )
-    row.write(path, motion)
+    row.write(path, motion, unit=unit)
 
 
 def markdown() -> str:

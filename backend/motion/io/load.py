@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ...errors import FormatError, InvalidRequest
+from .. import resample
 from ..convert import SPECS, Clip
 from ..representations import motion135
 from . import body_checks, formats
 from .array_layouts import TO_Y_UP
 from .formats import Reading
 from .npy import EXPECTED, read_array
+from .pointers import refuse_pointer
 
 __all__ = ["AMASS", "AUTO", "BVH", "SOURCES", "SUFFIXES", "read_array", "read_clip"]
 
@@ -33,6 +34,7 @@ def read_clip(
     up: str | None = None,
     prefer: str = "",
     force: bool = False,
+    sample: int | None = None,
 ) -> Clip:
     """Read a file as ``source``, or as what it looks like.
 
@@ -43,14 +45,16 @@ def read_clip(
         up: axis that is up: "y", "z", "-y" or "x"; measured when None.
         prefer: the representation that an array of its width is taken for, with ``"auto"``.
         force: read also what does not look like a body; the doubts are in ``warnings``.
+        sample: which of several motions; the first when None, which is told.
 
     Returns:
         The clip at its own rate; files of rotations as motion_135, of positions as joints in
-        metres, Y-up. ``warnings`` says what was assumed or changed.
+        metres, Y-up. ``warnings`` says what was assumed or changed, ``checks`` what was measured.
 
     Raises:
-        FormatError: unreadable, not what ``source`` says, or no body; the message says what was
-            expected or measured.
+        FormatError: unreadable, not what ``source`` says, or no body, also by the second limits of
+            :data:`.body_checks.LIMITS`, or a rate or length that no motion has; the message says
+            what was expected or measured.
         InvalidRequest: an unknown ``source`` or ``up``.
     """
     path = Path(path)
@@ -60,6 +64,7 @@ def read_clip(
         )
     if up is not None and up not in TO_Y_UP:
         raise InvalidRequest(f"There is no axis {up!r}.", f"Use one of: {', '.join(TO_Y_UP)}.")
+    refuse_pointer(path)
     row = formats.by_suffix(path)
     wanted = {AMASS: ".npz", BVH: ".bvh"}.get(source)
     if row is None or not row.reader or (wanted and row.suffix != wanted):
@@ -72,8 +77,13 @@ def read_clip(
             f"{path} cannot be read as {source}.",
             f"Expected a .npy of shape [T, {SPECS[source].dim}].",
         )
-    clip = row.read(path, Reading(source, fps, up, prefer, force))
+    clip = row.read(path, Reading(source, fps, up, prefer, force, sample))
+    try:
+        resample.check_rate(clip.fps)
+        resample.check_frames(len(clip.data))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
+    clip = body_checks.checked(clip)
     if source != AUTO and array:
         return clip  # as the person says; models may put a body anywhere
-    doubts = body_checks.doubts(clip)
-    return replace(clip, warnings=(*clip.warnings, *doubts))
+    return body_checks.check(clip, str(path), force=force)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from ...errors import FormatError
 from ...wire.messages import Motion
 from ...wire.skeleton import NUM_JOINTS
 from ..convert import SPECS, Clip
 from ..representations import joints
-from . import npy_results, smpl_params
-from .array_layouts import body_of
+from . import bounds, named, smpl_params, strangers
+from .array_layouts import batched
 from .atomic import atomic_path
 from .formats import Reading
+from .pointers import refuse_pointer
 
-MAX_BYTES = 2 * 2**30
 BY_WIDTH = {spec.dim: name for name, spec in SPECS.items() if spec.guessed}
 EXPECTED = (
     "Expected an array of shape "
@@ -26,16 +28,13 @@ EXPECTED = (
 )
 _SQUARE = 0.02
 """How far rotation matrices, some of half precision, are from square ones."""
-_LFS = b"version https://git-lfs"
 
 
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.npy`` file; see :func:`backend.motion.io.load.read_clip`."""
-    results = npy_results.read(path) if reading.source in ("auto", joints.SPEC.name) else None
-    if results is not None:
-        clip = _body(path, results.motion, reading)
-        rate = reading.fps or npy_results.FPS
-        return replace(clip, fps=rate, warnings=(*results.notes, *clip.warnings))
+    start = _pickle_at(path) if reading.source in ("auto", joints.SPEC.name) else None
+    if start is not None:
+        return named.read(strangers.read_content(path, start), path, reading)
     data = read_array(path)
     name = reading.source
     if name == "auto" and _are_turns(data):
@@ -50,7 +49,7 @@ def read_clip(path: Path, reading: Reading) -> Clip:
             raise FormatError(f"{path} holds an array of shape {list(data.shape)}.", EXPECTED)
         name = known
         if name == joints.SPEC.name:
-            return _flat(path, data, reading) if flat else _body(path, data, reading)
+            return _flat(path, data, reading) if flat else named.joints_clip(path, data, reading)
     spec = SPECS[name]
     try:
         data = joints.as_joints(data) if spec is joints.SPEC else spec.check(data)
@@ -65,24 +64,45 @@ def _flat(path: Path, data: np.ndarray, reading: Reading) -> Clip:
     A width says less than ``[T, J, 3]`` does, and programs make such arrays of no body, too.
     """
     try:
-        return _body(path, data.reshape(len(data), -1, 3), replace(reading, force=False))
+        points = data.reshape(len(data), -1, 3)
+        return named.joints_clip(path, points, replace(reading, force=False))
     except FormatError as error:
         clip = Clip(joints.as_joints(data), joints.SPEC.name, reading.fps or joints.SPEC.fps)
-        return replace(clip, warnings=(f"Read as it is: {error.message}",))
+        told = (f"Read as it is: {error.message}",)
+        return replace(clip, warnings=told, checks={"bone_change": 0.0})  # it was measured there
 
 
-def _body(path: Path, data: np.ndarray, reading: Reading) -> Clip:
+def count(path: Path) -> int:
+    """How many motions a file holds: those of a sampler's results, or of a batch of joints."""
+    start = _pickle_at(path)
+    if start is not None:
+        return max(len(named.motions_of(strangers.read_content(path, start))), 1)
     try:
-        body = body_of(data, str(path), up=reading.up)
-    except FormatError as error:
-        if not reading.force:
-            raise
-        forced = Clip(joints.as_joints(data), joints.SPEC.name, reading.fps or joints.SPEC.fps)
-        return replace(forced, warnings=(f"Read by force: {error.message}",))
-    # bits as they are where nothing had to be changed
-    points = joints.as_joints(data) if data.ndim == 3 and not body.notes else body.joints
-    clip = Clip(points, joints.SPEC.name, reading.fps or joints.SPEC.fps)
-    return replace(clip, warnings=body.notes)
+        return batched(np.load(path, mmap_mode="r", allow_pickle=False).shape)
+    except (OSError, EOFError, ValueError, OverflowError, AttributeError):
+        return 1  # reading it says what is wrong
+
+
+def _pickle_at(path: Path) -> int | None:
+    """Where the pickle of a ``.npy`` of one object begins; None for any other file."""
+    try:
+        with path.open("rb") as file:
+            return pickle_in(file)
+    except OSError:
+        return None  # the reader itself says it better
+
+
+def pickle_in(file: BinaryIO) -> int | None:
+    """Where, in what NumPy wrote of one object (a dictionary mostly), its pickle begins."""
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    try:
+        reader = readers.get(npy_format.read_magic(file))
+        if reader is None:
+            return None
+        shape, _, dtype = reader(file)
+        return file.tell() if dtype == np.dtype(object) and shape == () else None
+    except (OSError, ValueError, EOFError, OverflowError, TypeError):
+        return None
 
 
 def _are_turns(data: np.ndarray) -> bool:
@@ -111,7 +131,7 @@ def read_array(path: str | Path) -> np.ndarray:
     path = Path(path)
     refuse_pointer(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.stat().st_size > bounds.MAX_ARRAY_BYTES:
             raise FormatError(f"{path} is far too large for a motion.", EXPECTED)
         data = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
@@ -123,17 +143,3 @@ def read_array(path: str | Path) -> np.ndarray:
         data.close()
         raise FormatError(f"{path} is an npz archive named .npy.", "Rename it to .npz.")
     return data
-
-
-def refuse_pointer(path: Path) -> None:
-    """:class:`FormatError` for a Git LFS pointer, which stands for a file that was not fetched."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_LFS))
-    except OSError:
-        return  # the reader itself says it better
-    if start == _LFS:
-        raise FormatError(
-            f"{path} is a Git LFS pointer: the file itself was not downloaded.",
-            "Run 'git lfs pull' in its repository, or download the file itself.",
-        )

@@ -42,17 +42,15 @@ from ..rotations import (
     matrix_to_rot6d_interleaved,
     rot6d_column_to_matrix,
 )
-from . import smpl_params
+from . import bounds, smpl_params
 from .atomic import atomic_path
 from .formats import Reading
+from .pickle_scan import TooMuch
 from .smpl_params import REST_PELVIS
+from .zip_guard import check_listing
 
 if TYPE_CHECKING:
     from ..steps import Clip
-
-MAX_BYTES = 2 * 2**30
-"""What a motion file may hold unpacked: an hour of AMASS at 120 fps is a quarter of it. A few
-megabytes of zip can be made to unpack to gigabytes."""
 
 _UNREADABLE = (
     OSError, EOFError, ValueError, KeyError, OverflowError, MemoryError, NotImplementedError,
@@ -131,12 +129,59 @@ def _read(path: Path) -> tuple[Motion, bool]:
     return _found(path, read_arrays(path), Reading())[:2]
 
 
+def read_notes(path: str | Path) -> dict[str, object]:
+    """What Kinetype wrote into an npz besides the motion; nothing of other makers' files.
+
+    Raises:
+        FormatError: no npz, or notes that are none.
+    """
+    return _meta(Path(path), read_arrays(path))
+
+
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in an ``.npz`` file; see :func:`backend.motion.io.load.read_clip`."""
     from ..steps import Clip
+    from . import named
 
-    motion, _, notes = _found(path, read_arrays(path), reading)
-    return Clip(motion.data, motion135.SPEC.name, motion.fps, warnings=notes)
+    arrays = read_arrays(path)
+    if "motion_135" in arrays:
+        motion, _, notes = _found(path, arrays, reading)
+        return Clip(motion.data, motion135.SPEC.name, motion.fps, warnings=notes)
+    return named.read(_content(path, arrays), path, reading)
+
+
+def count(path: Path) -> int:
+    """How many motions (persons, tracks, samples) a file holds."""
+    from . import named
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except _UNREADABLE:
+        return 1  # reading it says what is wrong
+    if "motion_135" in names or smpl_params.has_motion(dict.fromkeys(names, np.empty(0))):
+        return 1
+    return max(len(named.motions_of(_content(path, read_arrays(path)))), 1)
+
+
+def _content(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    """The arrays of a file, and what lies pickled in it, opened without running anything."""
+    from . import strangers
+    from .npy import pickle_in
+
+    content: dict[str, object] = {n: a for n, a in arrays.items() if a.size}
+    if smpl_params.has_motion(arrays):
+        return content
+    with zipfile.ZipFile(path) as archive:
+        for name in arrays.keys() - content.keys():
+            data = archive.read(f"{name}.npy")
+            start = pickle_in(io.BytesIO(data))
+            if start is not None:
+                try:
+                    content[name] = strangers.read_content(data, start)
+                except FormatError as error:
+                    raise FormatError(f"{path}: {error.message}", error.hint) from error
+    return content
 
 
 def _found(
@@ -200,20 +245,30 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     hint = "Choose a motion file that Kinetype or AMASS wrote; this one may be truncated."
     try:
+        packed = path.stat().st_size
+        with path.open("rb") as stream:
+            check_listing(stream, packed)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             raise FormatError(f"{path} is a single array, not an npz archive.", hint)
         with loaded as file:
             size = sum(member.file_size for member in file.zip.infolist())
-            if size > MAX_BYTES:
+            if size > allowed_unpacked(packed):
                 raise FormatError(
                     f"{path} unpacks to {size / 2**30:.1f} GiB, too much for a motion.", hint
                 )
             return {name: _plain(file, name) for name in file.files}
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "Check the path.") from error
+    except TooMuch as error:
+        raise FormatError(f"{path}: {error.message}", error.hint) from error
     except _UNREADABLE as error:
         raise FormatError(f"{path} is not a readable npz file ({error}).", hint) from error
+
+
+def allowed_unpacked(packed: int) -> int:
+    """What an archive of so many bytes may unpack to: megabytes of zip can become gigabytes."""
+    return min(bounds.MAX_ARRAY_BYTES, bounds.UNPACKED_FREE + bounds.UNPACKED_TIMES * packed)
 
 
 def _plain(file: Any, name: str) -> np.ndarray:
@@ -239,7 +294,10 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, object]:
     if "kinetype_meta" not in arrays:
         return {}
     try:
-        meta = json.loads(str(arrays["kinetype_meta"]))
+        text = str(arrays["kinetype_meta"])
+        if len(text) > bounds.MAX_CONFIG_BYTES:
+            raise ValueError("it is far too long")
+        meta = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(
             f"{path}: kinetype_meta is not JSON ({error}).", "Write the file again."

@@ -10,27 +10,11 @@ So opcodes are read here with a stack of sizes in place of values. Nothing is lo
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from ...errors import FormatError
-
-MAX_BYTES = 2**31
-"""Largest pickle that is read; the body models are below 1 GB."""
-
-_PER_BYTE, _FREE = 8, 2**26
-"""What may be made of a file: a multiple of its size (a digit can become a float64), and 64 MB
-more (a sparse joint regressor is 5 MB when dense)."""
-
-_DEEPEST = 64
-"""Dimensions of an array of NumPy."""
-
-MAX_KEY_PARTS = 64
-"""Parts of a tuple that is a key, those of the tuples in it included."""
-MAX_OTHER_KEYS = 10_000
-"""Keys of a file that are no texts: even if all collide, that is a second. Hashes of texts are
-random, so their number is not limited."""
+from . import bounds
 
 _TEXTS = frozenset(
     ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
@@ -41,8 +25,9 @@ _HOLDING = frozenset(
     ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "LIST", "DICT", "FROZENSET", "REDUCE", "NEWOBJ",
      "NEWOBJ_EX", "OBJ", "INST", "PERSID", "BINPERSID")
 )  # fmt: skip
-_WALK, _FREE_WALK = 20, 100_000
-"""Parts that a walk through the content may meet: so many an opcode, and some more."""
+
+_SHORT = 64
+"""Characters of the texts whose value is kept, where values are asked for."""
 
 _HINT = "It is damaged, or made to fill the memory; get the file from its official site."
 
@@ -55,7 +40,7 @@ class Budget:
     """Bytes that may still be made of a file of ``size`` bytes."""
 
     def __init__(self, size: int) -> None:
-        self.left = _PER_BYTE * size + _FREE
+        self.left = bounds.PICKLE_TIMES * size + bounds.PICKLE_FREE
 
     def spend(self, count: int) -> None:
         """Charge ``count`` bytes; :class:`TooMuch` when they are not there."""
@@ -78,7 +63,7 @@ def _expanded(value: object, known: dict[int, int | None], depth: int) -> int | 
     """How many numbers nested lists stand for; None with other things. Each list is seen once."""
     if not isinstance(value, list | tuple):
         return 1 if isinstance(value, bool | int | float) else None
-    if depth > _DEEPEST:
+    if depth > bounds.MAX_DEPTH:
         raise TooMuch("lists of it are nested too deeply, or hold themselves.", _HINT)
     if id(value) not in known:
         parts = [_expanded(part, known, depth + 1) for part in value]
@@ -92,48 +77,64 @@ def check_key(key: object) -> None:
     while waiting:
         value = waiting.pop()
         parts += 1
-        if parts > MAX_KEY_PARTS:
+        if parts > bounds.MAX_KEY_PARTS:
             raise _too_deep()
         if isinstance(value, tuple):
-            waiting.extend(value[: MAX_KEY_PARTS + 1])
+            waiting.extend(value[: bounds.MAX_KEY_PARTS + 1])
 
 
 def _too_deep() -> TooMuch:
     return TooMuch("keys of it are made of too many parts.", _HINT)
 
 
-class _Node:
-    """A value as far as it matters: parts it has as a key (a text none), and what it holds."""
+class Node:
+    """A value as far as it matters.
 
-    __slots__ = ("inner", "parts")
+    Attributes:
+        parts: those it has as a key; a text has none.
+        inner: what it holds.
+        value: a short text, a number or the dotted name of a global, where values are asked for.
+    """
 
-    def __init__(self, parts: int = 1, inner: Sequence[_Node] = ()) -> None:
-        self.parts, self.inner = parts, list(inner)
+    __slots__ = ("inner", "parts", "value")
+
+    def __init__(
+        self, parts: int = 1, inner: Sequence[Node] = (), value: str | int | None = None
+    ) -> None:
+        self.parts, self.inner, self.value = parts, list(inner), value
 
 
-_ATOM, _TEXT = _Node(), _Node(0)
+_ATOM, _TEXT = Node(), Node(0)
 
 
 class Scan:
-    """Follows the opcodes of a pickle with a :class:`_Node` in place of each value.
+    """Follows the opcodes of a pickle with a :class:`Node` in place of each value.
 
     Attributes:
         steps: opcodes so far.
         root: what the pickle comes to, after its last opcode.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, values: bool = False) -> None:
         self.steps = 0
+        self._values = values
         self.root = _ATOM
-        self._stack: list[_Node] = []
+        self._stack: list[Node] = []
         self._marks: list[int] = []
-        self._memo: dict[int, _Node] = {}
+        self._memo: dict[int, Node] = {}
         self._others = 0
 
-    def follow(self, opcode: pickletools.OpcodeInfo, argument: int) -> None:
+    @property
+    def top(self) -> Node:
+        """The last value on the stack."""
+        return self._stack[-1]
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: int, value: object = None) -> None:
         """Take one step; ``IndexError`` where the stack does not hold what it needs."""
         name = opcode.name
         self.steps += 1
+        if self.steps > bounds.MAX_OPERATIONS:
+            raise TooMuch(f"it has more than {bounds.MAX_OPERATIONS} operations.", _HINT)
         if name == "MARK":
             self._marks.append(len(self._stack))
         elif name == "POP" and self._marks and self._marks[-1] == len(self._stack):
@@ -147,9 +148,9 @@ class Scan:
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self._stack.append(self._memo.get(argument, _ATOM))
         else:
-            self._replace(opcode)
+            self._replace(opcode, value)
 
-    def _replace(self, opcode: pickletools.OpcodeInfo) -> None:
+    def _replace(self, opcode: pickletools.OpcodeInfo, value: object) -> None:
         """Any other opcode: what it takes from the stack, and what it leaves there."""
         name, before = opcode.name, opcode.stack_before
         marked = pickletools.markobject in before
@@ -174,18 +175,20 @@ class Scan:
         elif name.startswith("TUPLE"):
             parts = 1 + sum(max(1, part.parts) for part in taken)
             # it could grow to 2^operations
-            self._stack.append(_Node(min(parts, MAX_KEY_PARTS + 1), taken))
+            self._stack.append(Node(min(parts, bounds.MAX_KEY_PARTS + 1), taken))
         elif name in _HOLDING:
-            self._stack.append(_Node(1, taken))
+            self._stack.append(Node(1, taken))
+        elif self._values and len(opcode.stack_after) == 1:
+            self._stack.append(_told(name, value, taken))
         else:
             self._stack += [_TEXT if name in _TEXTS else _ATOM] * len(opcode.stack_after)
 
-    def _hash(self, keys: Sequence[_Node]) -> None:
-        if any(key.parts > MAX_KEY_PARTS for key in keys):
+    def _hash(self, keys: Sequence[Node]) -> None:
+        if any(key.parts > bounds.MAX_KEY_PARTS for key in keys):
             raise _too_deep()
         self._others += sum(key.parts > 0 for key in keys)
-        if self._others > MAX_OTHER_KEYS:
-            raise TooMuch(f"more than {MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
+        if self._others > bounds.MAX_OTHER_KEYS:
+            raise TooMuch(f"more than {bounds.MAX_OTHER_KEYS} keys of it are no texts.", _HINT)
 
     def check_tree(self) -> None:
         """Raise :class:`TooMuch` where walking through the content would not end soon.
@@ -203,9 +206,9 @@ class Scan:
                 open_.discard(id(node))
                 sizes[id(node)] = 1 + sum(sizes[id(n)] for n in node.inner)
                 depths[id(node)] = 1 + max((depths[id(n)] for n in node.inner), default=0)
-                if sizes[id(node)] > _FREE_WALK + _WALK * self.steps:
+                if sizes[id(node)] > bounds.WALK_FREE + bounds.WALK_TIMES * self.steps:
                     raise TooMuch("a few parts of it are named far too often.", _HINT)
-                if depths[id(node)] > _DEEPEST:
+                if depths[id(node)] > bounds.MAX_DEPTH:
                     raise TooMuch("its parts are nested too deeply.", _HINT)
             elif id(node) in open_:
                 raise TooMuch("a part of it holds itself.", _HINT)
@@ -215,18 +218,30 @@ class Scan:
                 waiting += [(n, False) for n in node.inner if id(n) not in sizes]
 
 
-def scan(data: bytes | BinaryIO, size: int) -> Scan:
+def _told(name: str, value: object, taken: Sequence[Node]) -> Node:
+    """A value with what it is."""
+    if name == "STACK_GLOBAL":
+        return Node(value=f"{taken[0].value}.{taken[1].value}")
+    if name == "GLOBAL":
+        return Node(value=str(value).replace(" ", ".", 1))
+    parts = 0 if name in _TEXTS else 1
+    short = isinstance(value, int) or (isinstance(value, str) and len(value) <= _SHORT)
+    return Node(parts, value=value if short else None)  # type: ignore[arg-type]
+
+
+def scan(data: bytes | BinaryIO, size: int, on_build: Callable[[Node], None] | None = None) -> Scan:
     """Follow the opcodes of one pickle; from a stream it takes no more than the pickle.
 
     Args:
         size: bytes that there are.
+        on_build: called with every object that has got its state; it may move the stream on.
 
     Raises:
         FormatError: no complete pickle.
         TooMuch: an opcode names a length or memo place beyond the file, or its keys would take long
             to hash.
     """
-    found = Scan()
+    found = Scan(values=on_build is not None)
     try:
         for count, (opcode, value, position) in enumerate(pickletools.genops(data)):
             argument = value if isinstance(value, int) else 0
@@ -237,24 +252,12 @@ def scan(data: bytes | BinaryIO, size: int) -> Scan:
                 raise TooMuch(f"it wants {argument} places in the memo.", _HINT)
             if opcode.name.startswith("EXT"):
                 raise ValueError("it names something by a number")
-            found.follow(opcode, argument)
+            found.follow(opcode, argument, value)
+            if on_build is not None and opcode.name == "BUILD":
+                on_build(found.top)
     # what genops raises depends on the damage; int() of a text opcode adds the rest
     except (ValueError, IndexError, EOFError, OverflowError, TypeError) as error:
         raise FormatError(
             f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
         ) from error
     return found
-
-
-def read_checked(path: Path, start: int = 0) -> bytes:
-    """The bytes of a pickle whose opcodes ask for nothing beyond the file, from ``start`` on.
-
-    Raises:
-        FormatError, TooMuch: as :func:`scan`, or it is too large.
-        OSError: of reading the file.
-    """
-    if path.stat().st_size > MAX_BYTES:
-        raise TooMuch(f"it is larger than {MAX_BYTES // 2**30} GB.", _HINT)
-    data = path.read_bytes()[start:]
-    scan(data, len(data))
-    return data

@@ -1,11 +1,10 @@
 """PyTorch files of tensors: GVHMR's results, and others with SMPL's rotations by name.
 
-Only tensors and plain containers are read (``torch.load(weights_only=True)``).
+Only tensors and plain containers are read (:mod:`.torch_file`).
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,33 +12,13 @@ import numpy as np
 
 from ...errors import FormatError, MissingDependency
 from ..convert import Clip
-from . import smpl_params
+from . import named
 from .formats import Reading
-from .npy import refuse_pointer
-
-MAX_BYTES = 2**30
-"""What a file may unpack to: an hour of a body's rotations is a tenth of it."""
-
-PLACES = ("smpl_params_global", "smpl_params", "smpl_params_incam", "params")
-"""Where programs keep the body; one in world space goes before one in a camera's."""
-GVHMR_FPS = 30.0
-_HINT = "Expected tensors by name: global_orient, body_pose and transl, or poses and trans."
 
 
 def read_clip(path: Path, reading: Reading) -> Clip:
     """The clip in a ``.pt`` file; see :func:`backend.motion.io.load.read_clip`."""
-    refuse_pointer(path)
-    content = _load(path)
-    if not isinstance(content, Mapping):
-        raise FormatError(f"{path} holds no tensors by name.", _HINT)
-    place = next((p for p in PLACES if isinstance(content.get(p), Mapping)), None)
-    inner = content[place] if place else content
-    arrays = {
-        str(name): array for name, value in inner.items() if (array := _array(value)) is not None
-    }
-    found = smpl_params.read(arrays, str(path), up=reading.up)
-    own = GVHMR_FPS if place == PLACES[0] else None
-    return smpl_params.clip_of(found, str(path), reading.fps, own)
+    return named.read(_plain(_load(path)), path, reading)
 
 
 def _load(path: Path) -> object:
@@ -50,27 +29,23 @@ def _load(path: Path) -> object:
             f"{path.name} needs PyTorch to be read.", "Read it where the backend is installed."
         ) from error
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-        else:
-            size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(f"it unpacks to {size / 2**30:.1f} GiB.", _HINT)
         return torch_file.load(path)
-    except FileNotFoundError as error:
-        raise FormatError(f"There is no file {path}.", "Check the path.") from error
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
-    except Exception as error:  # what a damaged or refused file raises has many kinds
-        raise FormatError(
-            f"{path} is damaged, or holds more than tensors ({type(error).__name__}).", _HINT
-        ) from error
+
+
+def _plain(value: object) -> object:
+    """Tensors as arrays, in the containers that they lie in."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return _array(value)
 
 
 def _array(value: object) -> np.ndarray | None:
-    if isinstance(value, np.ndarray):
-        return value
+    if isinstance(value, np.ndarray | np.number | int | float):
+        return np.asarray(value)
     numpy = getattr(value, "numpy", None)
     if numpy is None:
         return None

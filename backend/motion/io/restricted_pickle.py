@@ -1,9 +1,11 @@
 """Arrays out of a pickle without running anything that the pickle names.
 
+For the process that reads pickles (:mod:`.pickle_child`); everybody else asks :mod:`.strangers`.
+
 SMPL's official files are pickles, and a pickle is a program: it may name any function and call it.
-Here every name resolves to a passive class of this module or to an error; nothing is imported. The
-classes collect what NumPy, SciPy and chumpy would have been given, and plain arrays are made from
-that afterwards.
+Here every name resolves to a passive class of :mod:`.pickled_arrays` or to an error; nothing is
+imported. The classes collect what NumPy, SciPy, chumpy and joblib would have been given, and plain
+arrays are made from that afterwards.
 
 Nor may a small file ask for much memory. Before it is loaded, :mod:`.pickle_scan` reads its opcodes
 for lengths and memo numbers beyond the file; what is made of it afterwards is charged to a
@@ -14,21 +16,18 @@ times.
 from __future__ import annotations
 
 import io
-import math
 import pickle
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ...errors import FormatError
-from .pickle_scan import Budget, TooMuch, check_key, read_checked
-
-_HINT = (
-    "Only files that hold arrays are opened; this one may be able to harm the computer. "
-    "Get the model from its official site, or as .npz."
-)
+from . import joblib_file
+from .bounds import MAX_DEPTH
+from .pickle_scan import Budget, TooMuch, check_key
+from .pickled_arrays import ENTRY, HINT, KNOWN, ArrayPart, Passive, Wrapped, to_array, to_list
 
 
 def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
@@ -42,7 +41,7 @@ def read_arrays(path: str | Path, start: int = 0) -> dict[str, np.ndarray]:
         FormatError: no such file, no pickle of a dictionary, or a pickle that names anything but
             arrays (nothing of it has been run then).
     """
-    arrays = _read(path, _to_array, start)
+    arrays = _read(path, to_array, start)
     return {n: a for n, a in arrays.items() if isinstance(n, str) and a is not None}
 
 
@@ -54,7 +53,7 @@ def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
     Raises:
         FormatError: as :func:`read_arrays`.
     """
-    lists = _read(path, _to_list)
+    lists = _read(path, to_list)
     return {n: a for n, a in lists.items() if isinstance(n, str) and a is not None}
 
 
@@ -75,6 +74,47 @@ def read_plain(path: str | Path) -> Any:
     return content
 
 
+def read_content(source: Path | bytes, start: int = 0) -> object:
+    """A pickle as nested dictionaries and lists of arrays, numbers and texts; others become None.
+
+    Args:
+        source: the file, or its bytes.
+        start: as :func:`read_arrays`.
+
+    Raises:
+        FormatError: as :func:`read_arrays`; without the name of the file.
+        OSError: it cannot be read.
+    """
+    content, budget = _load(source, start)
+    return _to_content(content, budget, 0)
+
+
+def _to_content(value: object, budget: Budget, depth: int) -> object:
+    if depth > MAX_DEPTH // 2:
+        raise TooMuch("its parts are nested too deeply.", HINT)
+    budget.spend(ENTRY)
+    state = value.state if isinstance(value, ArrayPart) else None
+    if isinstance(state, tuple) and len(state) == 5 and isinstance(state[-1], list):
+        value = state[-1][0] if state[1] == () and len(state[-1]) == 1 else state[-1]
+    if isinstance(value, dict):
+        keys = [_key(key, budget) for key in value]
+        return dict(zip(keys, (_to_content(v, budget, depth + 1) for v in value.values()),
+                        strict=True))  # fmt: skip
+    if isinstance(value, list | tuple):
+        return [_to_content(v, budget, depth + 1) for v in value]
+    if isinstance(value, str | bool | int | float):
+        return value
+    return to_array(value, budget)
+
+
+def _key(key: object, budget: Budget) -> str:
+    """A key as text; persons and frames may be numbered, also by NumPy's numbers."""
+    number = to_array(key, budget) if isinstance(key, Passive) else None
+    if number is not None and number.size == 1:
+        return str(number.reshape(()).item())
+    return key if isinstance(key, str) else str(key) if isinstance(key, int) else ""
+
+
 def _check_plain(content: object) -> None:
     seen: set[int] = set()  # containers: one may hold itself, or be named a billion times
     waiting: list[object] = [content]
@@ -88,7 +128,7 @@ def _check_plain(content: object) -> None:
             if isinstance(value, dict):
                 waiting.extend(value.values())
         elif not isinstance(value, (str, int, float, bool, bytes, type(None))):
-            raise FormatError(f"it holds a {type(value).__name__}, not plain values.", _HINT)
+            raise FormatError(f"it holds a {type(value).__name__}, not plain values.", HINT)
 
 
 Converted = TypeVar("Converted")
@@ -102,7 +142,7 @@ def _read(
         content, budget = _load(path, start)
         content = _inside(content) if start else content
         if not isinstance(content, dict):
-            raise FormatError("it holds no dictionary of arrays.", _HINT)
+            raise FormatError("it holds no dictionary of arrays.", HINT)
         return {name: convert(value, budget) for name, value in content.items()}
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}", error.hint) from error
@@ -112,34 +152,29 @@ def _read(
 
 def _inside(content: object) -> object:
     """The one object of an array of objects, or the content itself."""
-    state = content.state if isinstance(content, _Array) else None
+    state = content.state if isinstance(content, ArrayPart) else None
     listed = state[-1] if isinstance(state, tuple) and len(state) == 5 else None
     return listed[0] if isinstance(listed, list) and len(listed) == 1 else content
 
 
-def _load(path: Path, start: int = 0) -> tuple[object, Budget]:
+def _load(source: Path | bytes, start: int = 0) -> tuple[object, Budget]:
     """The content of a pickle, in passive classes, and what may be made of it."""
-    data = read_checked(path, start)
-    budget = Budget(len(data))
-    try:
-        return _Restricted(io.BytesIO(data), budget).load(), budget
-    # what a damaged pickle raises depends on where the damage is
-    except (
-        pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
-        AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
-    ) as error:  # fmt: skip
-        raise FormatError(
-            f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
-        ) from error
+    data, raw = joblib_file.read(source, start)
+    budget = Budget(len(data) + sum(map(len, raw)))
+    return Restricted(io.BytesIO(data), budget, raw).content(), budget
 
 
-class _Ordered:
-    """``OrderedDict``: makes plain dictionaries; nothing can be set on it."""
+class Ordered:
+    """``OrderedDict``: makes plain dictionaries; nothing can be set on it.
 
-    __slots__ = ("_budget",)
+    Args:
+        kind: of dictionaries.
+    """
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    __slots__ = ("_budget", "_kind")
+
+    def __init__(self, budget: Budget, kind: type[dict[str, object]] = dict) -> None:
+        self._budget, self._kind = budget, kind
 
     def __call__(
         self, items: Mapping[str, object] | Collection[tuple[str, object]] = ()
@@ -148,255 +183,78 @@ class _Ordered:
         pairs = list(items.items() if isinstance(items, Mapping) else items)
         for key, _ in pairs:
             check_key(key)
-        return dict(pairs)
+        return self._kind(pairs)
 
     def __setstate__(self, state: object) -> None:
         raise ValueError("a state for a class")
 
 
-class _Restricted(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, budget: Budget) -> None:
+class _Empty:
+    """``dict`` and ``defaultdict`` where they are called: an empty dictionary to be filled."""
+
+    __slots__ = ()
+
+    def __call__(self, *_: object) -> dict[object, object]:
+        return {}
+
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("a state for a class")
+
+
+_EMPTY = _Empty()
+_DICTIONARIES = (
+    "collections.defaultdict", "builtins.dict", "__builtin__.dict", "builtins.list",
+    "__builtin__.list",
+)  # fmt: skip
+"""Names of those, and of what a ``defaultdict`` would fill itself with."""
+
+
+class Refused(FormatError):
+    """A pickle names what could run code; ``named`` is the name."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(
+            f"it names {named}, which could run code; it was refused and nothing was run.", HINT
+        )
+        self.named = named
+
+
+class Restricted(pickle.Unpickler):
+    """An unpickler to which every name is a passive class, or an error."""
+
+    def __init__(self, file: io.BytesIO, budget: Budget, raw: Sequence[bytes] = ()) -> None:
         super().__init__(file, encoding="latin1")
-        self._ordered = _Ordered(budget)
+        self.ordered = Ordered(budget)
+        self._wrapped = type("_Placed", (Wrapped,), {"waiting": iter(raw)})
+
+    def content(self) -> object:
+        """What the pickle holds, in passive classes.
+
+        Raises:
+            FormatError: damaged. Refused: it names what could run code.
+        """
+        try:
+            return self.load()
+        # what a damaged pickle raises depends on where the damage is
+        except (
+            pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
+            AttributeError, OverflowError, MemoryError, ImportError, RecursionError,
+        ) as error:  # fmt: skip
+            raise FormatError(
+                f"it is not a readable pickle ({error}).", "It may be truncated; get it again."
+            ) from error
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
-            return self._ordered
-        made = _KNOWN.get(f"{module}.{name}")
+            return self.ordered
+        if f"{module}.{name}" in _DICTIONARIES:
+            return _EMPTY
+        if f"{module}.{name}" == joblib_file.WRAPPER:
+            return self._wrapped
+        made = KNOWN.get(f"{module}.{name}")
         if made is None:
-            raise FormatError(
-                f"it names {module}.{name}, which could run code; it was refused and nothing "
-                "was run.",
-                _HINT,
-            )
+            raise Refused(f"{module}.{name}")
         return made
 
     def persistent_load(self, pid: object) -> object:
-        raise FormatError("it refers to something outside itself.", _HINT)
-
-
-_MOST_ARGUMENTS = 8
-"""More than anything that NumPy, SciPy or chumpy write needs; each object keeps a copy."""
-
-
-class _Passive:
-    """Takes whatever the pickle gives it and keeps it."""
-
-    def __init__(self, *arguments: object) -> None:
-        if len(arguments) > _MOST_ARGUMENTS:
-            raise ValueError(f"{len(arguments)} arguments for one object")
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-
-class _Array(_Passive):
-    """``ndarray``: state is (version, shape, dtype, fortran order, bytes)."""
-
-
-class _Buffer(_Passive):
-    """``numpy._frombuffer(bytes, dtype, shape, order)`` of pickle protocol 5."""
-
-
-class _Dtype(_Passive):
-    """``dtype(code, ...)``: the byte order is the second entry of the state."""
-
-    def plain(self) -> np.dtype | None:
-        """The dtype of a plain number, or None."""
-        code = self.arguments[0] if self.arguments else None
-        if not isinstance(code, str) or code[:1] not in "fiub" or len(code) > 3:
-            return None
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else ""
-        return np.dtype(f"{order}{code}" if order in ("<", ">") else code)
-
-
-class _Sparse(_Passive):
-    """A SciPy sparse matrix; state is its dictionary."""
-
-
-class _Csr(_Sparse):
-    pass
-
-
-class _Chumpy(_Passive):
-    """A chumpy array: ``x`` holds the values, a selection holds ``a``, ``idxs`` and a shape."""
-
-
-class _Encoded(_Passive):
-    """``_codecs.encode(text, "latin1")``: how Python 3 writes bytes for Python 2."""
-
-
-class _Made(_Passive):
-    """A class that another name rebuilds (``_reconstructor(cls, ...)``)."""
-
-    def __new__(cls, made: object = None, *arguments: object) -> Any:
-        if isinstance(made, type) and issubclass(made, _Passive) and made is not cls:
-            return made(*arguments)
-        return super().__new__(cls)
-
-
-_KNOWN: dict[str, type] = {
-    "_codecs.encode": _Encoded,
-    "copy_reg._reconstructor": _Made,
-    "copyreg._reconstructor": _Made,
-    "__builtin__.object": _Passive,
-    "builtins.object": _Passive,
-    "chumpy.ch.Ch": _Chumpy,
-    "chumpy.Ch": _Chumpy,
-    "chumpy.reordering.Select": _Chumpy,
-}
-for _package in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray"):
-    _KNOWN |= {f"{_package}.{n}": _Array for n in ("ndarray", "_reconstruct", "scalar")}
-    _KNOWN[f"{_package}.dtype"] = _Dtype
-for _package in ("numpy.core.numeric", "numpy._core.numeric"):
-    _KNOWN[f"{_package}._frombuffer"] = _Buffer
-for _kind, _class in (("csc", _Sparse), ("csr", _Csr)):
-    for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
-        _KNOWN |= {f"{_module}.{_kind}_{shape}": _class for shape in ("matrix", "array")}
-
-
-_CONVERSION, _ENTRY = 500, 100
-"""Bytes charged for each conversion, as a few objects can name one another thousands of times, and
-for each entry of a list of arrays."""
-
-
-def _shape(value: object, size: int, budget: Budget) -> tuple[int, ...]:
-    """The shape of an array of ``size`` numbers, with whole numbers only and none left open."""
-    shape = tuple(value) if isinstance(value, tuple | list) else (value,)
-    if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) != size:
-        raise ValueError(f"its shape does not hold {size} numbers")
-    if size == 0:
-        budget.spend(8 * sum(shape))  # rows of nothing are rows for whoever walks through them
-    return shape
-
-
-def _whole(value: object) -> np.ndarray:
-    """A row of whole numbers."""
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "iu":
-        raise ValueError("counts of it are no row of whole numbers")
-    return value
-
-
-def _bytes(value: object) -> bytes:
-    if isinstance(value, _Encoded):
-        value = value.arguments[0]
-    if isinstance(value, str):
-        return value.encode("latin1")
-    if not isinstance(value, bytes | bytearray):
-        raise TypeError(f"{type(value).__name__} instead of bytes")  # bytes(n) would be n zeros
-    return bytes(value)
-
-
-def _to_array(value: object, budget: Budget) -> np.ndarray | None:
-    """What a passive object stands for; None when it stands for no plain array."""
-    convert = _CONVERTERS.get(type(value))
-    if isinstance(value, np.ndarray):
-        return value
-    if convert is None:
-        return (
-            _plain(value, budget) if isinstance(value, bool | int | float | list | tuple) else None
-        )
-    budget.spend(_CONVERSION)
-    try:
-        return convert(value, budget)
-    except TooMuch:
-        raise
-    except (
-        TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
-        RecursionError,
-    ) as error:  # fmt: skip
-        raise FormatError(f"an array of it is damaged ({error}).", _HINT) from error
-
-
-def _to_list(value: object, budget: Budget) -> list[np.ndarray] | None:
-    if isinstance(value, list | tuple):
-        budget.spend(_ENTRY * len(value))
-        arrays = [_to_array(entry, budget) for entry in value]
-    else:
-        whole = _to_array(value, budget)
-        if whole is None or whole.ndim == 0:
-            return None
-        arrays = list(whole)
-    known = [np.asarray(a) for a in arrays if a is not None]
-    return known if len(known) == len(arrays) else None
-
-
-def _plain(value: object, budget: Budget) -> np.ndarray | None:
-    if not budget.spend_nested(value):
-        return None
-    try:
-        array = np.asarray(value)
-    except ValueError:  # a ragged list
-        return None
-    return array if array.dtype.kind in "fiub" else None
-
-
-def _from_array(value: _Array, budget: Budget) -> np.ndarray | None:
-    if value.state is None:  # a scalar: (dtype, bytes)
-        dtype, content = value.arguments
-        shape, fortran = (), False
-    else:
-        _, shape, dtype, fortran, content = value.state
-    return _build(dtype, shape, "F" if fortran else "C", content, budget)
-
-
-def _from_buffer(value: _Buffer, budget: Budget) -> np.ndarray | None:
-    content, dtype, shape, order = value.arguments
-    return _build(dtype, shape, order, content, budget)
-
-
-def _build(
-    dtype: object, shape: object, order: object, content: object, budget: Budget
-) -> np.ndarray | None:
-    plain = dtype.plain() if isinstance(dtype, _Dtype) else None
-    if plain is None:
-        return None
-    raw = _bytes(content)
-    budget.spend(len(raw))
-    flat = np.frombuffer(raw, dtype=plain)
-    sides = _shape(shape, flat.size, budget)
-    return np.array(flat.reshape(sides, order="F" if order == "F" else "C"))
-
-
-def _from_sparse(value: _Sparse, budget: Budget) -> np.ndarray | None:
-    state = value.state
-    parts = [_to_array(state[k], budget) for k in ("data", "indices", "indptr")]
-    shape = state["_shape"] if "_shape" in state else state["shape"]
-    data, indices, starts = parts[0], _whole(parts[1]), _whole(parts[2])
-    rows, columns = shape
-    if not all(type(side) is int and side >= 0 for side in (rows, columns)):
-        raise ValueError("the sides of a sparse matrix are no whole numbers")
-    major, minor = (rows, columns) if isinstance(value, _Csr) else (columns, rows)
-    # compared, not subtracted or summed: numbers of a fixed width wrap around
-    fits = len(starts) == major + 1 and starts[0] == 0 and starts[-1] == len(indices)
-    if data is None or data.shape != indices.shape or not fits:
-        raise ValueError("the parts of a sparse matrix do not fit together")
-    if (starts[1:] < starts[:-1]).any() or (indices < 0).any() or (indices >= minor).any():
-        raise ValueError("the places in a sparse matrix lie outside it")
-    budget.spend(8 * rows * columns)
-    dense = np.zeros((major, minor))
-    np.add.at(dense, (np.repeat(np.arange(major), np.diff(starts)), indices), data)
-    return dense if isinstance(value, _Csr) else np.ascontiguousarray(dense.T)
-
-
-def _from_chumpy(value: _Chumpy, budget: Budget) -> np.ndarray | None:
-    state = value.state
-    if "x" in state:
-        return _to_array(state["x"], budget)
-    inner, chosen = _to_array(state["a"], budget), _to_array(state["idxs"], budget)
-    if inner is None or chosen is None:
-        return None
-    budget.spend(chosen.size * inner.itemsize)
-    picked = inner.reshape(-1)[chosen.reshape(-1)]
-    return picked.reshape(_shape(state.get("preferred_shape", chosen.shape), picked.size, budget))
-
-
-_CONVERTERS: dict[type, Callable[[Any, Budget], np.ndarray | None]] = {
-    _Array: _from_array,
-    _Buffer: _from_buffer,
-    _Sparse: _from_sparse,
-    _Csr: _from_sparse,
-    _Chumpy: _from_chumpy,
-}
+        raise FormatError("it refers to something outside itself.", HINT)

@@ -7,6 +7,7 @@ AMASS, Kimodo, BABEL   poses, or root_orient and pose_body; trans; mocap_frame_r
 GVHMR                  smpl_params_global: global_orient, body_pose, transl
 AIST++                 smpl_poses, smpl_trans, smpl_scaling
 WHAM, TRAM             pose_world, trans_world; or pred_rotmat, pred_trans
+ROMP                   smpl_thetas, cam_trans
 HY-Motion              poses, trans, Rh (with poses whose root is zero), no rate
 =====================  =====================================================================
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import FormatError
+from ...errors import FormatError, NoMotion
 from ...wire.skeleton import NUM_JOINTS
 from ..representations import motion135
 from ..rotations import axis_angle_to_matrix
@@ -35,10 +36,15 @@ if TYPE_CHECKING:
 REST_PELVIS = np.array([-0.002, -0.223, 0.028])
 """Where the pelvis of the neutral SMPL-H body is when ``trans`` is zero (m, rounded)."""
 
-POSE_KEYS = ("poses", "smpl_poses", "pose_world", "pred_rotmat", "fullpose", "full_pose", "pose")
+POSE_KEYS = (
+    "poses", "smpl_poses", "pose_world", "pred_rotmat", "smpl_thetas", "fullpose", "full_pose",
+    "pose",
+)  # fmt: skip
 ROOT_KEYS = ("root_orient", "global_orient", "Rh")
 BODY_KEYS = ("pose_body", "body_pose")
-TRANS_KEYS = ("trans", "transl", "smpl_trans", "trans_world", "pred_trans", "Th")
+TRANS_KEYS = ("trans", "transl", "smpl_trans", "trans_world", "pred_trans", "cam_trans", "Th")
+_BESIDE = {"pose_world": "trans_world"}
+"""Poses whose translation is this one, where there are several."""
 RATE_KEYS = ("mocap_frame_rate", "mocap_framerate", "fps", "target_fps", "frame_rate", "framerate")
 
 _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."
@@ -97,7 +103,7 @@ def read(arrays: Mapping[str, np.ndarray], what: str, *, up: str | None = None) 
     if not has_motion(arrays):
         named = ", ".join(sorted(arrays)) or "nothing"
         other = what_else(arrays)
-        raise FormatError(
+        raise NoMotion(
             f"{what} holds {other} ({named})." if other else
             f"{what} has no array 'poses'; it holds {named}.",
             _HINT,
@@ -193,7 +199,8 @@ def _check_finite(x: np.ndarray, what: str) -> None:
 
 
 def _translation(arrays: Mapping[str, np.ndarray], frames: int, what: str) -> np.ndarray | None:
-    key = _first(arrays, TRANS_KEYS)
+    pose = _first(arrays, POSE_KEYS) or ""
+    key = _first(arrays, (_BESIDE.get(pose, TRANS_KEYS[0]), *TRANS_KEYS))
     if key is None:
         return None
     x = np.asarray(arrays[key])

@@ -1,107 +1,115 @@
-"""PyTorch files of strangers: what they claim is held against their bytes before they are loaded.
+"""PyTorch files of strangers: ``torch.save``'s archives, and the older form.
 
-``torch.load(weights_only=True)`` runs nothing, but it unpacks what an archive says, hashes whatever
-a pickle makes a key, and takes the shape of a tensor from the file: a few hundred bytes can hang it
-for minutes or name terabytes. So the archive's sizes, the pickle's opcodes (:mod:`.pickle_scan`)
-and, after loading, every tensor's shape are checked.
+What is in the pickle is told by the process that reads pickles (:mod:`.strangers`); the numbers are
+read here, straight from the file, once their places are seen to lie inside it and to claim no more
+than its size explains.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from ...errors import FormatError
-from .pickle_scan import TooMuch, scan
+from . import bounds, strangers
+from .pickle_scan import TooMuch
+from .torch_pickle import SIZES
+from .zip_guard import check_listing
 
-MAX_PICKLE = 2**28
-"""Largest pickle inside an archive: names and shapes of a hundred thousand tensors are 20 MB."""
-_TIMES, _FREE = 4, 2**26
-"""What an archive may unpack to and its tensors may claim, as averages and tied weights are named
-twice: a multiple of the file's size, and 64 MB more."""
-_LEGACY_PICKLES = 5
-"""Magic number, version, machine, content and names of storages, before the bytes of tensors."""
 _HINT = "It is damaged, or made to fill the memory; get the file from its authors."
+_LOCAL_HEAD, _NAME_AT = 30, 26
+"""Of a member of a zip archive: its own head, and where the lengths of name and extra are."""
 
 
-def load(path: Path | BinaryIO) -> Any:
-    """What a file holds, tensors on the CPU: as ``torch.load(weights_only=True)``.
+def load(path: Path, *, stand_ins: bool = False, program: str = "") -> object:
+    """What a file holds: tensors on the CPU, containers, plain values.
+
+    Args:
+        stand_ins: a file that also names classes of a training program is read; a dictionary of
+            its attributes stands in for each object.
+        program: the same for names that begin so (an archive of ``torch.jit.save``).
 
     Raises:
-        TooMuch: it claims more than its size explains, or would keep its reader busy for ever.
-        Exception: of many kinds where it is damaged, as from PyTorch itself.
+        Refused: it names what could run code; nothing of it was run.
+        TooMuch: it claims more than its size explains, or takes too long.
+        FormatError: no such file, or damaged.
     """
-    stream = path.open("rb") if isinstance(path, Path) else path
+    storages: dict[str, list[object]] = {}
+    numbers = _Numbers(path, storages)
     try:
-        size = stream.seek(0, 2)
-        stream.seek(0)
-        _check(stream, size)
-        stream.seek(0)
-        content = torch.load(stream, map_location="cpu", weights_only=True)
-    finally:
-        if isinstance(path, Path):
-            stream.close()
-    _check_tensors(content, size)
-    return content
+        return strangers.read_torch(
+            path, numbers.tensor, stand_ins=stand_ins, program=program, storages=storages
+        )
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        raise FormatError(f"it is damaged ({error}).", _HINT) from error
+    except OSError as error:
+        raise FormatError(f"it cannot be read: {error.strerror}.", "Check the path.") from error
 
 
-def _check(stream: BinaryIO, size: int) -> None:
-    archive = stream.read(2) == b"PK"
-    stream.seek(0)
-    if archive:
-        _check_archive(stream, size)
-    else:
-        _check_pickles(stream, size)
+class _Numbers:
+    """The storages of a file, each read once; ``storages`` says where they are."""
 
+    def __init__(self, path: Path, storages: dict[str, list[object]]) -> None:
+        self._path, self._places = path, storages
+        self._size = path.stat().st_size if path.is_file() else 0
+        self._read: dict[str, torch.Tensor] = {}
+        self._claimed = 0
 
-def _check_pickles(stream: BinaryIO, size: int) -> None:
-    """Those of the older form; where they end too early, PyTorch says what is wrong."""
-    for _ in range(_LEGACY_PICKLES):
-        try:
-            found = scan(stream, size)
-        except TooMuch:
-            raise
-        except FormatError:
-            return
-        found.check_tree()
-
-
-def _check_archive(stream: BinaryIO, size: int) -> None:
-    with zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > _TIMES * size + _FREE:
-            raise TooMuch("it unpacks to far more than its size.", _HINT)
-        for member in members:
-            if not member.filename.endswith(".pkl"):
-                continue
-            if member.file_size > MAX_PICKLE:
-                raise TooMuch(f"its index {member.filename} is too large.", _HINT)
-            data = archive.read(member)
-            scan(data, len(data)).check_tree()
-
-
-def _check_tensors(content: object, size: int) -> None:
-    total = 0
-    for tensor in _tensors(content):
-        claimed = tensor.numel() * tensor.element_size()
-        held = tensor.untyped_storage().nbytes() if tensor.layout == torch.strided else claimed
-        total += claimed
-        if claimed > held + _FREE or total > _TIMES * size + _FREE:
+    def tensor(self, place: list[object]) -> torch.Tensor:
+        """A tensor of (key, kind of numbers, offset, size, stride)."""
+        key, kind, offset, size, stride = place
+        assert isinstance(kind, str) and isinstance(offset, int)
+        assert isinstance(size, list) and isinstance(stride, list)
+        count = 1
+        for side in size:
+            count *= side
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        storage = self._storage(str(key)).numel() // SIZES[kind]
+        if count and last >= storage:
+            raise ValueError("a tensor lies outside its numbers")
+        self._claimed += count * SIZES[kind]
+        allowed = bounds.TENSORS_TIMES * self._size + bounds.TENSORS_FREE
+        if self._claimed > allowed:
             raise TooMuch("its tensors claim far more numbers than it holds.", _HINT)
+        raw = self._storage(str(key))[: storage * SIZES[kind]]
+        flat = (raw != 0) if kind == "bool" else raw.view(getattr(torch, kind))
+        return flat.as_strided(size, stride, offset) if count else flat.new_empty(size)
+
+    def _storage(self, key: str) -> torch.Tensor:
+        if key not in self._read:
+            how, *where = self._places[key]
+            if how == "bytes":
+                found = _bytes(self._path, int(str(where[0])), int(str(where[1])))
+            else:
+                found = self._member(str(where[0]))
+            self._read[key] = torch.from_numpy(found)
+        return self._read[key]
+
+    def _member(self, name: str) -> np.ndarray:
+        member = self._members[name]
+        with self._path.open("rb") as stream:
+            if member.compress_type != zipfile.ZIP_STORED:
+                with zipfile.ZipFile(stream) as archive:
+                    return np.frombuffer(bytearray(archive.read(member)), np.uint8)
+            stream.seek(member.header_offset + _NAME_AT)
+            lengths = stream.read(4)
+        begins = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        return _bytes(self._path, member.header_offset + _LOCAL_HEAD + begins, member.file_size)
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        with self._path.open("rb") as stream:
+            check_listing(stream, self._size)
+            with zipfile.ZipFile(stream) as archive:
+                return {member.filename: member for member in archive.infolist()}
 
 
-def _tensors(content: object) -> Iterator[torch.Tensor]:
-    """Every tensor, as often as a walk meets it; how long that is was checked before."""
-    waiting = [content]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, Mapping):
-            waiting += value.values()
-        elif isinstance(value, list | tuple | set):
-            waiting += value
+def _bytes(path: Path, at: int, count: int) -> np.ndarray:
+    found = np.fromfile(path, np.uint8, count, offset=at) if count else np.empty(0, np.uint8)
+    if len(found) != count:
+        raise ValueError("it is truncated")
+    return found

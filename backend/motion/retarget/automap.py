@@ -10,6 +10,7 @@ from ...wire.skeleton import JOINT_NAMES
 from .joint_map import Assignment, JointMap
 from .limbs import ARM, LEG, Frame, Limb, find_limb
 from .names import BoneName, read_names
+from .pairs import alike
 from .skeleton import Skeleton
 
 SIDES = ("left", "right")
@@ -46,9 +47,9 @@ class _Finder:
     # ----------------------------------------------------------------- the whole
 
     def find(self) -> JointMap:
-        legs = {side: self._limb(LEG, side) for side in SIDES}
+        legs = self._limbs(LEG)
         taken = {b for limb in legs.values() if limb for b in limb.bones}
-        arms = {side: self._limb(ARM, side) for side in SIDES}
+        arms = self._limbs(ARM)
         arms = {s: a if a and not taken & set(a.bones) else None for s, a in arms.items()}
         if not self.sided:
             legs, arms = self._true_sides(legs, arms)
@@ -56,13 +57,30 @@ class _Finder:
             for side, limb in limbs.items():
                 if limb is not None:
                     self._put_limb(kinds, side, limb)
+                else:
+                    self._put_stump(kinds[0], side)
         self._put_trunk(legs, arms)
         for side in SIDES:
             self._put_toe(side)
         return JointMap({j: self.found[j] for j in JOINT_NAMES if j in self.found})
 
-    def _limb(self, kinds: tuple[str, str, str], side: str) -> Limb | None:
-        return find_limb(self.skeleton, self.read, self.frame, kinds, side, self.sided)
+    def _limbs(self, kinds: tuple[str, str, str]) -> dict[str, Limb | None]:
+        found = {
+            side: find_limb(self.skeleton, self.read, self.frame, kinds, side, self.sided)
+            for side in SIDES
+        }
+        return alike(self.skeleton, self.frame, kinds, found)
+
+    def _put_stump(self, kind: str, side: str) -> None:
+        """The first bone of a limb that goes no further, where its name says it."""
+        bones = [
+            b for b, name in enumerate(self.read)
+            if name.side == side and name.fits(kind) >= _SURE and not name.flags
+            and name.fits("collar") == 0.0
+        ]  # fmt: skip
+        if bones:
+            best = max(bones, key=lambda b: (self.read[b].fits(kind), -b))
+            self._put(f"{side}_{kind}", best, self.read[best].fits(kind))
 
     def _put(self, joint: str, bone: int, named: float, why: str = "") -> None:
         name = self.skeleton.names[bone]

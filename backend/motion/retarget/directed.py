@@ -80,29 +80,32 @@ def held(
         strengths: shares of the way, 1 for all when None.
         through: what is amiss on two rows is amiss between them, too; else it fades away.
     """
-    count, pelvis = len(pose.turns), body.of_joint["pelvis"]
+    at, pelvis = np.asarray(rows, int), body.of_joint["pelvis"]
     turns, places = pose.turns.copy(), pose.places[:, pelvis].copy()
-    bounds = [-1, *rows, count]
+    share = np.ones(len(at)) if strengths is None else np.asarray(strengths, np.float64)
+    turn = quaternions.multiply(wanted.turns, quaternions.conjugate(pose.turns[at]))
+    turn = quaternions.power(turn, share[:, None, None])
+    shift = share[:, None] * (wanted.places[:, pelvis] - places[at])
+    turns[at] = quaternions.multiply(turn, turns[at])
+    places[at] += shift
+    bounds = [-1, *rows, len(turns)]
     for i, row in enumerate(rows):
-        share = 1.0 if strengths is None else float(strengths[i])
-        turn = quaternions.multiply(wanted.turns[i], quaternions.conjugate(pose.turns[row]))
-        turn = quaternions.power(turn, share)
-        shift = share * (wanted.places[i, pelvis] - pose.places[row, pelvis])
-        fade = _fade(body, turn, shift, fps)
-        first, last = bounds[i], bounds[i + 2]
-        at = np.arange(max(first + 1, 0), last)
-        before = row - first if first >= 0 else count
-        after = last - row if last < count else count
-        if not through:
-            before, after = min(before, fade), min(after, fade)
-        apart = at - row
-        near = 1.0 - np.abs(apart) / np.where(apart < 0, before, after)
-        near = np.clip(near, 0.0, 1.0)
-        weight = near * near * (3.0 - 2.0 * near)
-        whole = np.broadcast_to(turn, (len(at), *turn.shape))
-        part = quaternions.power(whole, weight[:, None, None])
-        turns[at] = quaternions.multiply(part, turns[at])
-        places[at] += weight[:, None] * shift
+        for end, way in ((bounds[i], -1), (bounds[i + 2], 1)):
+            gap = abs(end - row)
+            open_end = end in (-1, len(turns))
+            if gap == 1:
+                continue
+            steps = len(turns) + 1 if open_end else gap
+            if not through:
+                steps = min(steps, _fade(body, turn[i], shift[i], fps))
+            apart = np.arange(1, min(gap, steps))
+            near = 1.0 - apart / steps
+            weight = near * near * (3.0 - 2.0 * near)
+            beside = row + way * apart
+            whole = np.broadcast_to(turn[i], (len(apart), *turn[i].shape))
+            part = quaternions.power(whole, weight[:, None, None])
+            turns[beside] = quaternions.multiply(part, turns[beside])
+            places[beside] += weight[:, None] * shift[i]
     return Pose(turns, carried(body, turns, places))
 
 

@@ -17,6 +17,8 @@ _MID = 0.012
 """Of the body's size: a bone nearer to the middle plane begins no leg."""
 _FIRST = 0.06
 """For a bone nearer to the trunk, among bones whose names say the same."""
+_CLEAR = 0.9
+"""A name that fits a part so well says it."""
 _MOST_ENDS = 160
 _LEAST_DROP = 0.2
 """Of the body's height: a chain that leads less far down is no leg."""
@@ -71,8 +73,11 @@ def find_limb(
     allowed = [_allowed(skeleton, read[b], frame, b, side, sided) for b in range(len(skeleton))]
     best: Limb | None = None
     named = [[read[b].fits(kind) for kind in kinds] for b in range(len(skeleton))]
+    others = [_is_other(read[b], kinds[:2]) for b in range(len(skeleton))]
     for end in _ends(skeleton, named, allowed):
         for first, second in _pairs(skeleton, named, allowed, end):
+            if others[first][0] or others[second][1]:
+                continue
             names = (named[first][0], named[second][1], named[end][2])
             found = _score(skeleton, frame, kinds, (first, second, end), names)
             if found is not None and (best is None or found.score > best.score):
@@ -92,6 +97,12 @@ def _allowed(
     off = float(skeleton.heads[bone] @ frame.across) - frame.middle
     off = off if side == "left" else -off
     return off > (-0.03 if sided else _MID) * skeleton.size
+
+
+def _is_other(name: BoneName, kinds: tuple[str, ...]) -> list[bool]:
+    """Of each kind, whether a name says clearly that the bone is another part of the body."""
+    sure = max(name.parts.values(), default=0.0) >= _CLEAR
+    return [sure and name.fits(kind) == 0.0 for kind in kinds]
 
 
 def _ends(skeleton: Skeleton, named: list[list[float]], allowed: list[bool]) -> list[int]:

@@ -7,6 +7,7 @@ import numpy as np
 from .body import Body
 from .keys import BoneKeys, Pose, joint_places, keys_of, perform, sampled, unpack
 from .planting import plant_feet
+from .touching import touch
 
 _FLAT = [0, 2]
 
@@ -21,6 +22,7 @@ def performed(
     here: bool = False,
     where: np.ndarray | None = None,
     lock: bool = False,
+    hands: float = 0.0,
 ) -> Pose:
     """What a body does when it performs a motion.
 
@@ -31,6 +33,7 @@ def performed(
         here: begin where the body stands, wherever the motion's first frame lies.
         where: ``[T']`` weights of the frames whose feet may be changed.
         lock: a standing foot does not move at all, whatever it does in the motion.
+        hands: how firmly hands that touch the body in the motion touch it on this one, 0 to 1.
 
     Raises:
         FormatError: wrong shape, or values that are not finite.
@@ -40,7 +43,8 @@ def performed(
         root = root.copy()
         root[:, _FLAT] -= root[0, _FLAT]
     pose = perform(body, root, local)
-    return plant_feet(body, pose, root, local, target_fps, feet, where, lock)
+    pose = plant_feet(body, pose, root, local, target_fps, feet, where, lock)
+    return touch(body, pose, root, local, target_fps, hands)
 
 
 def to_bone_keys(

@@ -49,6 +49,7 @@ def plan_windows(
     overlap: int = OVERLAP_FRAMES,
     shares: Sequence[int] | None = None,
     wishes: Sequence[object] | None = None,
+    overlaps: Sequence[int] | None = None,
 ) -> list[Window]:
     """Cover a canvas of ``frames`` frames with windows that the model can make.
 
@@ -58,6 +59,7 @@ def plan_windows(
 
     Args:
         wishes: what each part asks for by name.
+        overlaps: frames that each part shares with the next one, where they differ.
 
     Raises:
         InvalidRequest: the canvas is too short for so many parts.
@@ -69,19 +71,27 @@ def plan_windows(
             f"({frames} were asked for).",
             "Make the motion longer, or tell fewer actions.",
         )
-    half = overlap // 2
+    halves = [0, *(each // 2 for each in overlaps or [overlap] * (count - 1)), 0]
     edges = [round(index * frames / count) for index in range(count + 1)]
     if shares is not None:
         edges = [sum(shares[:index]) for index in range(count + 1)]
     windows = []
     for index, text in enumerate(parts):
-        start = edges[index] - (half if index else 0)
-        end = edges[index + 1] + (half if index + 1 < count else 0)
+        start = edges[index] - halves[index]
+        end = edges[index + 1] + halves[index + 1]
         pieces = _cover(text, start, end - start, max_frames, overlap)
         if wishes is not None:
             pieces = [replace(piece, wish=wishes[index]) for piece in pieces]
         windows += pieces
     return windows
+
+
+def shares_of(frames: int, shares: Sequence[float] | None) -> list[int] | None:
+    """``frames`` divided by shares of sum 1."""
+    if shares is None:
+        return None
+    edges = [round(frames * sum(shares[:index])) for index in range(len(shares))]
+    return [b - a for a, b in zip(edges, [*edges[1:], frames], strict=True)]
 
 
 def _cover(text: str, start: int, length: int, max_frames: int, overlap: int) -> list[Window]:

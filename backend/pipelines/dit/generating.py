@@ -20,10 +20,12 @@ from ...wire.skeleton import MOTION_FPS
 from ..calls import Stages, cut_warning, meta_of
 from ..editing.prompt_parts import split_prompt
 from .candidates import Seen, chosen, looked_at, seeds_of
+from .directing import directed
 from .finishing import finished
 from .notices import doubts_of, notices_of
 from .script import Limits, Script, script_of
 from .short_clips import frames_to_make, liveliest
+from .sides import sided
 from .timeline import is_timeline, timeline_motions
 
 if TYPE_CHECKING:
@@ -35,9 +37,11 @@ def generate(
 ) -> list[Motion]:
     """The motions of a request: see :meth:`.pipeline.DiTPipeline.generate`."""
     request = request.validated()
+    tell = Stages(request, on_step)
+    if request.constraints or request.segments:
+        return directed(model, request, tell)
     if is_timeline(request.prompt):
         return timeline_motions(model, request, on_step)
-    tell = Stages(request, on_step)
     if isinstance(model.reader, PromptReader):
         return _read(model, model.reader, request, tell)
     return _plain(model, request, tell)
@@ -73,7 +77,8 @@ def _read(model: DiTPipeline, reader: PromptReader, request: Request, tell: Stag
         doubts = doubts_of([scene for canvas in canvases for scene in canvas[index][1]])
         if short is not None:
             clips = [liveliest(clips[0], script.frames_made, c.fps)]
-        data, notes = finished(script, [_at_30(clip, c.fps) for clip in clips], length)
+        layers = [sided(_at_30(clip, c.fps), script, layer) for layer, clip in enumerate(clips)]
+        data, notes = finished(script, layers, length)
         parts = [part.text for part in reading.parts]
         own = {**more, "notices": [*notices, *doubts]}
         told = [*warnings, *notes, *(doubt["text"] for doubt in doubts)]

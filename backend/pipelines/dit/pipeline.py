@@ -42,7 +42,7 @@ from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
 from ..editing.edit import EditSampling
 from ..editing.spaces import EditSpace, Smplrifke205Space
-from .compose import Window, WindowedDenoiser, plan_windows
+from .compose import OVERLAP_FRAMES, Window, WindowedDenoiser, plan_windows, shares_of
 from .config import SPEC, DiTPipelineConfig
 from .generating import generate
 from .judge import JUDGE_FILES, Judge
@@ -56,6 +56,7 @@ class DiTPipeline(FamilyPipeline):
 
     edit_space: EditSpace = Smplrifke205Space()
     continues_by: ContinuesBy = "editing"
+    overlap = OVERLAP_FRAMES
 
     def __init__(
         self,
@@ -285,7 +286,8 @@ class DiTPipeline(FamilyPipeline):
     ) -> tuple[Tensor, Tensor]:
         """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         c = self.config
-        net, y = self._denoiser([self.plan(parts, frames)], [frames], how.guidance_scale)
+        plan = self.plan(parts, frames, shares_of(frames, how.shares))
+        net, y = self._denoiser([plan], [frames], how.guidance_scale)
         sampler = how.sampler or c.sampler
         return sample_masked(
             net,
@@ -309,6 +311,7 @@ class DiTPipeline(FamilyPipeline):
         frames: int,
         shares: Sequence[int] | None = None,
         wishes: Sequence[Wished] | None = None,
+        overlaps: Sequence[int] | None = None,
     ) -> list[Window]:
         """Windows of a canvas: see :func:`.compose.plan_windows`.
 
@@ -325,6 +328,7 @@ class DiTPipeline(FamilyPipeline):
             max_frames=c.max_frames,
             shares=shares,
             wishes=wishes,
+            overlaps=overlaps,
         )
 
     def sample_canvases(

@@ -20,6 +20,7 @@ from ...diffusion.loop import StepCallback
 from ...errors import InvalidRequest
 from ...motion import cleanup, seams
 from ...motion.contacts import ground_height
+from ...motion.directing import Path, Pose, Target
 from ...motion.joint_sets import joint_mask
 from ...motion.representations import motion135
 from ...motion.rotations import transpose
@@ -28,6 +29,7 @@ from ...store.model_folder import Stats
 from ...wire.messages import Motion, Request
 from ...wire.skeleton import SOLE_HEIGHT
 from ..calls import drawn_seed
+from .guide import guide_of, laid_on
 from .prompt_parts import split_prompt
 from .spaces import EditSpace, kept_rows
 
@@ -49,6 +51,8 @@ class EditSampling:
     steps: int | None = None
     sampler: str | None = None
     on_step: StepCallback | None = None
+    shares: tuple[float, ...] | None = None
+    """Of the time that each part of the prompt has; equal ones when None."""
 
 
 class EditingModel(Protocol):
@@ -118,6 +122,36 @@ def select(
     return Kept(kept, joints)
 
 
+def _selected(
+    data: np.ndarray,
+    keep_frames: Iterable[FrameRange],
+    keep_joints: str | Iterable[str],
+    targets: Sequence[Target],
+) -> tuple[np.ndarray, Kept]:
+    """The motion with the poses that are asked for, and what is kept of it."""
+    ranges = list(keep_frames)
+    joints = keep_joints if isinstance(keep_joints, str) else list(keep_joints)
+    if not targets:
+        return data, select(len(data), ranges, joints)
+    if joints:
+        raise InvalidRequest(
+            "Constraints are for whole frames that are made anew.",
+            "Keep frames, or leave the constraints out.",
+        )
+    given = select(len(data), ranges) if ranges else None
+    kept = np.zeros(len(data), dtype=bool) if given is None else given.frames
+    posed, data = kept.copy(), data.copy()
+    for target in targets:
+        if isinstance(target, Pose):
+            free = ~kept[target.frames]
+            rows = target.frames[free]
+            data[rows] = motion135.pack(target.root, target.rotations)[free]
+            posed[rows] = True
+    if posed.all():
+        raise InvalidRequest("The constraints give every pose.", "Leave some frames to the model.")
+    return data, Kept(posed, np.zeros(len(JOINT_NAMES), dtype=bool))
+
+
 def edit(
     model: EditingModel,
     motion: Motion,
@@ -132,6 +166,9 @@ def edit(
     restarts: Sequence[float] = RESTARTS,
     blend_seconds: float = seams.BLEND_SECONDS,
     foot_lock: bool = True,
+    targets: Sequence[Target] = (),
+    floor: float | None = None,
+    parts: Sequence[tuple[str, float]] = (),
     on_step: StepCallback | None = None,
 ) -> Motion:
     """Make part of a motion anew.
@@ -148,6 +185,11 @@ def edit(
         restarts: see :class:`backend.diffusion.inpaint.Inpainting`.
         blend_seconds: see :func:`backend.motion.seams.join`.
         foot_lock: keep standing feet of filled frames in place (when the pelvis is not kept).
+        targets: what the new frames shall reach, in frames of the motion; poses are kept as if they
+            were its own. Nothing else need be kept then.
+        floor: its height (m); what is kept tells when None.
+        parts: what happens in turn, each with its share of the time; read from the prompt when
+            empty.
         on_step: ``on_step(done, total)``; it may raise ``Cancelled``.
 
     Returns:
@@ -160,7 +202,7 @@ def edit(
         FormatError: the motion is not finite or too short.
     """
     data = motion135.check_rotations(motion.data)
-    kept = select(len(data), keep_frames, keep_joints)
+    data, kept = _selected(data, keep_frames, keep_joints, targets)
     seed = drawn_seed(seed)
     prompt = prompt.strip()
     Request(
@@ -172,20 +214,26 @@ def edit(
         sampler=sampler,
     ).validated()
     space = model.edit_space
-    ground = ground_under(data, kept)
+    ground = ground_under(data, kept) if floor is None else floor
     reference = space.encode(_on_ground(data, ground), motion.fps)
     rows = kept_rows(kept.frames, motion.fps, space.fps, len(reference))
     mask = space.mask(rows, kept.joints)
     known = Inpainting(
         torch.from_numpy(mask)[None],
         model.stats.normalise(torch.from_numpy(reference).float())[None],
-        _meeting(space, model.stats, reference, rows, kept),
+        _meeting(model, _on_ground(data, ground), motion.fps, reference, rows, kept, targets),
         tuple(restarts),
     )
-    how = EditSampling(seed, guidance_scale if prompt else 0.0, steps, sampler or SAMPLER, on_step)
-    sample, raw = model.sample_edit(
-        split_prompt(prompt) if prompt else [""], len(reference), known, how
+    how = EditSampling(
+        seed,
+        guidance_scale if prompt else 0.0,
+        steps,
+        sampler or SAMPLER,
+        on_step,
+        tuple(share for _, share in parts) or None,
     )
+    texts = [text for text, _ in parts] or (split_prompt(prompt) if prompt else [""])
+    sample, raw = model.sample_edit(texts, len(reference), known, how)
     made = space.decode(
         _features(model.stats, sample), _features(model.stats, raw), motion.fps, len(data)
     )
@@ -193,6 +241,8 @@ def edit(
     if space.fitted:
         made = _in_given_frames(made, motion135.unpack(data.astype(np.float64)), kept)
     result = assemble(data, made, kept, motion.fps, blend_seconds, foot_lock)
+    if not kept.frames.any() and targets:
+        result = _settled(result, targets, ground, motion.fps)
     meta = {
         **origin_of(motion),
         "prompt": prompt,
@@ -239,23 +289,37 @@ def _on_ground(data: np.ndarray, ground: float) -> np.ndarray:
     return out
 
 
+def _settled(x: np.ndarray, targets: Sequence[Target], floor: float, fps: float) -> np.ndarray:
+    """A motion of which nothing was kept, on its floor and laid on its path."""
+    out = cleanup.ground(x, fps)
+    out[:, 1] += floor
+    path = next((each for each in targets if isinstance(each, Path)), None)
+    return out if path is None else laid_on(out, path)
+
+
 def _features(stats: Stats, x: Tensor) -> np.ndarray:
     return stats.denormalise(x[0]).double().cpu().numpy()
 
 
 def _meeting(
-    space: EditSpace, stats: Stats, reference: np.ndarray, rows: np.ndarray, kept: Kept
+    model: EditingModel,
+    data: np.ndarray,
+    fps: float,
+    reference: np.ndarray,
+    rows: np.ndarray,
+    kept: Kept,
+    targets: Sequence[Target],
 ) -> Callable[[Tensor], Tensor] | None:
-    """The condition that a walk through a gap arrives where the motion goes on."""
-    closed = [g for g in seams.gaps(rows) if g[0] > 0 and g[1] < len(rows)]
-    if not closed or kept.joints[PELVIS]:
+    """The condition that a walk through a gap arrives where the motion goes on, and is led."""
+    if kept.joints[PELVIS]:
         return None
-    path = space.path(reference)
+    space, stats = model.edit_space, model.stats
+    guide = guide_of(space, data, rows, space.path(reference), targets, fps)
+    if not guide:
+        return None
 
     def constrain(x0: Tensor) -> Tensor:
-        x = _features(stats, x0)
-        for gap in closed:
-            x = space.meet(x, path, gap)
+        x = guide(_features(stats, x0))
         return stats.normalise(torch.from_numpy(x).to(x0.device)).to(x0.dtype)[None]
 
     return constrain

@@ -10,6 +10,7 @@ import numpy as np
 from ...diffusion.loop import StepCallback
 from ...errors import InvalidRequest
 from ...motion import seams
+from ...motion.directing import targets_of
 from ...motion.joint_sets import joint_mask
 from ...motion.skeleton import JOINT_NAMES
 from ...wire.messages import Edit, Motion, Progress, Request
@@ -57,7 +58,11 @@ def _edited(
     pipeline: Any, request: Request, edit: Edit, on_step: StepCallback | None
 ) -> list[Motion]:
     frames, joints = kept_by(edit)
-    rest = {} if edit.restarts is None else {"restarts": [r for r in edit.restarts if r > 0.0]}
+    rest: dict[str, Any] = {}
+    if edit.restarts is not None:
+        rest["restarts"] = [r for r in edit.restarts if r > 0.0]
+    if request.constraints:
+        rest["targets"] = targets_of(request.constraints, len(edit.motion.data))
     return [
         pipeline.edit(
             edit.motion,

@@ -73,6 +73,13 @@ class Hml263Space:
         root[:, 1] += SOLE_HEIGHT
         return root, rotations
 
+    def placed(self, x: np.ndarray, rows: np.ndarray, joint: int, points: np.ndarray) -> np.ndarray:
+        """See :class:`EditSpace`; these columns are of HumanML3D's larger body."""
+        first = SPEC.columns("joints").start + 3 * (joint - 1)
+        out = x.copy()
+        out[rows, first : first + 3] = SCALE * (points - [0.0, SOLE_HEIGHT, 0.0])
+        return out
+
     def path(self, x: np.ndarray) -> np.ndarray:
         """See :class:`EditSpace`; the features hold half of the turn that undoes the heading."""
         half, root = hml263.recover_root(x)

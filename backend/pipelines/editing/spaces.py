@@ -53,6 +53,14 @@ class EditSpace(Protocol):
             gap: half-open rows between two kept ones.
         """
 
+    def placed(self, x: np.ndarray, rows: np.ndarray, joint: int, points: np.ndarray) -> np.ndarray:
+        """``x`` with the columns of a joint at ``rows [n]`` saying that it is at ``points``.
+
+        Args:
+            joint: SMPL's number, not the pelvis.
+            points: ``[n, 3]`` m: x and z from the pelvis in its heading, y above the floor.
+        """
+
     def path(self, x: np.ndarray) -> np.ndarray:
         """``[T', 3]``: x, z (m) and unwrapped heading (rad) of every row, from 0, 0, 0."""
 
@@ -112,6 +120,17 @@ class Smplrifke205Space:
         smooth[:, speeds] = sample[:, speeds]
         x = smplrifke205.to_motion135(smooth.astype(np.float64), fps, frames=frames)
         return motion135.unpack(x)
+
+    def placed(self, x: np.ndarray, rows: np.ndarray, joint: int, points: np.ndarray) -> np.ndarray:
+        """See :class:`EditSpace`; these columns are Z-up and count from the pelvis."""
+        spec = smplrifke205.SPEC
+        first = spec.columns("joints").start + 3 * (joint - 1)
+        height = x[rows, spec.columns("root_height").start]
+        out = x.copy()
+        out[rows, first] = points[:, 0]
+        out[rows, first + 1] = -points[:, 2]
+        out[rows, first + 2] = points[:, 1] - SOLE_HEIGHT - height
+        return out
 
     def path(self, x: np.ndarray) -> np.ndarray:
         """See :class:`EditSpace`; z of the ground is minus y of the Z-up features."""

@@ -20,4 +20,4 @@ HUMANML3D = ModelInfo(
 
 def of_kit(info: ModelInfo) -> ModelInfo:
     """As it is where the data set is KIT-ML: other joints and rate, which fit no rig of ours."""
-    return replace(info, representation="kit251", fps=12.5, abilities=())
+    return replace(info, representation="kit251", fps=12.5, abilities=(), constraints=())

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint
 from ...store.model_folder import COPY_HINT, Stats
 from ...store.weights import filled
+from ...store.yaml_settings import number_of, read_settings
 from .sampling import NullFeatures
 
 CONFIG, CHECKPOINT, WEIGHTS = "config.yml", "latest.ckpt", "model.safetensors"
@@ -48,7 +49,7 @@ def load(folder: Path) -> Released:
         ArtifactError: a file is missing or damaged, or lacks a tensor of the network.
     """
     tensors = _tensors(folder)
-    settings = dict(_settings(_read_yaml(folder / CONFIG)))
+    settings = read_settings(folder / CONFIG)
     own = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
     shapes = {name: tuple(value.shape) for name, value in own.items()}
     try:
@@ -117,27 +118,10 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     return dict(values)
 
 
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
-
-
-def _settings(values: object) -> Iterator[tuple[str, object]]:
-    """Every setting of the nested configuration."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            if isinstance(value, Mapping):
-                yield from _settings(value)
-            else:
-                yield str(key), value
-
-
 def _options(settings: Mapping[str, object]) -> dict[str, object]:
     """What of the shape is in no tensor; see :class:`HYMotionConfig`."""
     default = HYMotionConfig()
-    fps = _number(settings, "fps", default.fps)
+    fps = number_of(settings, "fps", default.fps)
     mode = settings.get("mask_mode") or "none"
     if "mask_mode" not in settings:
         mode = default.mask_mode
@@ -146,15 +130,8 @@ def _options(settings: Mapping[str, object]) -> dict[str, object]:
     return {
         "fps": fps,
         "mask_mode": mode,
-        "band": round(fps * _number(settings, "narrowband_length", default.band / default.fps)),
-        "frames": int(_number(settings, "train_frames", default.frames)),
+        "band": round(fps * number_of(settings, "narrowband_length", default.band / default.fps)),
+        "frames": int(number_of(settings, "train_frames", default.frames)),
         "rope_motion_only": settings.get("apply_rope_to_single_branch") is True,
-        "time_factor": _number(settings, "time_factor", default.time_factor),
+        "time_factor": number_of(settings, "time_factor", default.time_factor),
     }
-
-
-def _number(settings: Mapping[str, object], name: str, default: float) -> float:
-    value = settings.get(name, default)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}")
-    return float(value)

@@ -25,10 +25,11 @@ _MODEL = ModelInfo(
     max_seconds=60.0,
     text_encoder="a table or map of text vectors in the model's folder, else LLM2Vec-Llama-3-8B"
     " (gated, 17 GB of memory, 10 GB in 8 bits)",
-    abilities=("generate", "constrain"),
+    abilities=("generate", "edit", "continue", "constrain", "segments"),
     constraints=(*TYPES, "end-effector"),
     options=("guidance_scale", "steps", "sampler"),
     memory_bytes=2_500_000_000,
+    speed="2.5 s a step for 5 s of motion (50 steps: 127 s), one CPU core",
 )
 
 

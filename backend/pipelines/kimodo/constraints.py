@@ -57,7 +57,21 @@ class PathConstraint:
     heading: np.ndarray | None = None
 
 
-Constraint: TypeAlias = PoseConstraint | PathConstraint
+@dataclass(frozen=True)
+class PointConstraint:
+    """A joint at ``places [K, 3]`` (metres) at frames ``[K]``.
+
+    The network knows joints from the smooth root, so it is told of those frames only whose path is
+    known from a pose or a path; the correction of the finished motion reaches the others.
+    """
+
+    kind: str
+    frames: np.ndarray
+    joint: int
+    places: np.ndarray
+
+
+Constraint: TypeAlias = PoseConstraint | PathConstraint | PointConstraint
 
 
 @dataclass(frozen=True)
@@ -110,8 +124,11 @@ def observed(constraints: Sequence[Constraint], frames: int, skeleton: KimodoSke
         _check_frames(constraint.frames, frames)
         if isinstance(constraint, PathConstraint):
             _put_path(out, constraint)
-        else:
+        elif isinstance(constraint, PoseConstraint):
             _put_poses(out, constraint, skeleton)
+    for constraint in constraints:
+        if isinstance(constraint, PointConstraint):
+            _put_point(out, constraint, skeleton)
     return out
 
 
@@ -135,6 +152,15 @@ def _put_path(out: Observed, path: PathConstraint) -> None:
     if path.heading is not None:
         turned = np.stack([np.cos(path.heading), np.sin(path.heading)], axis=-1)
         _put(out, path.frames, (3, 4), turned)
+
+
+def _put_point(out: Observed, point: PointConstraint, skeleton: KimodoSkeleton) -> None:
+    seen = out.mask[point.frames, 0] & out.mask[point.frames, 2]
+    rows = point.frames[seen]
+    places = point.places[seen].copy()
+    places[:, [0, 2]] -= out.values[rows][:, [0, 2]]
+    first = spec_of(skeleton.count).columns("joints").start + 3 * point.joint
+    _put(out, rows, range(first, first + 3), places)
 
 
 def _put_poses(out: Observed, poses: PoseConstraint, skeleton: KimodoSkeleton) -> None:

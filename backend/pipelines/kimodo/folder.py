@@ -7,9 +7,8 @@ a table (``text_vectors.safetensors``) or a fitted map (``text_map.safetensors``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -24,8 +23,7 @@ from ...motion.representations.kimodo_skeletons import NAMES, KimodoSkeleton, sk
 from ...store import model_folder
 from ...store.checkpoint_file import load_checkpoint
 from ...store.model_folder import COPY_HINT
-
-Value: TypeAlias = object
+from ...store.yaml_settings import number_of, read_settings
 
 CONFIG = "config.yaml"
 WEIGHTS = "model.safetensors"
@@ -59,7 +57,7 @@ def load(folder: Path) -> tuple[KimodoDenoiser, KimodoSkeleton]:
         ArtifactError: a file is missing or damaged, does not fit the others, or is of a model that
             this version does not know.
     """
-    values = dict(_settings(_read_yaml(folder / CONFIG)))
+    values = read_settings(folder / CONFIG)
     weights = _weights(folder)
     config = _config(values, weights, folder / CONFIG)
     bones = skeleton_of_width(config.features)
@@ -119,24 +117,9 @@ def recorded_precision(folder: Path) -> str:
 # ---------------------------------------------------------------- inside
 
 
-def _read_yaml(path: Path) -> Value:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
-
-
-def _settings(values: Value) -> Iterator[tuple[str, Value]]:
-    """Every setting of the nested configuration, inner ones last."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            if isinstance(value, Mapping):
-                yield from _settings(value)
-            else:
-                yield str(key), value
-
-
-def _config(values: Mapping[str, Value], weights: Mapping[str, Tensor], path: Path) -> KimodoConfig:
+def _config(
+    values: Mapping[str, object], weights: Mapping[str, Tensor], path: Path
+) -> KimodoConfig:
     for name, wanted in _FIXED.items():
         if values.get(name, wanted) != wanted:
             raise ArtifactError(
@@ -163,9 +146,9 @@ def _config(values: Mapping[str, Value], weights: Mapping[str, Tensor], path: Pa
         )
 
 
-def _whole(values: Mapping[str, Value], name: str, default: int) -> int:
-    value = values.get(name, default)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != int(value):
+def _whole(values: Mapping[str, object], name: str, default: int) -> int:
+    value = number_of(values, name, default)
+    if value != int(value):
         raise ValueError(f"{name} is {value!r}")
     return int(value)
 

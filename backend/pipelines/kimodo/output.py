@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from ...motion.representations import kimodo as features_of
 from ...motion.representations.kimodo_skeletons import KimodoSkeleton
 from ...wire.messages import Motion, Request
 from ...wire.skeleton import MOTION_FPS
-from .constraints import Constraint
-from .deviation import deviations
 from .sampling import KimodoOptions
 
 
@@ -20,6 +18,13 @@ def params_of(request: Request, options: KimodoOptions) -> dict[str, object]:
     """The settings that a motion was made with, for its meta."""
     return {
         "seconds": request.seconds,
+        **used_of(options),
+    }
+
+
+def used_of(options: KimodoOptions) -> dict[str, object]:
+    """The settings by the names that every family has for them."""
+    return {
         "steps": options.steps,
         "sampler": options.sampler,
         "guidance_scale": options.text,
@@ -27,20 +32,13 @@ def params_of(request: Request, options: KimodoOptions) -> dict[str, object]:
     }
 
 
-def motion_of(
-    features: np.ndarray,
-    bones: KimodoSkeleton,
-    constraints: Sequence[Constraint],
-    meta: Mapping[str, object],
-) -> Motion:
+def motion_of(features: np.ndarray, bones: KimodoSkeleton, meta: Mapping[str, object]) -> Motion:
     """motion_135 of un-normalised features ``[T, dim]``.
 
     ``meta`` is completed by the error of the change of skeleton (``retarget_error_mm``, mean over
-    joints and frames) and, where there are constraints, by how far each was missed.
+    joints and frames).
     """
     motion = features_of.decode(features, bones)
     data, error = to_motion135(motion.world, motion.root, bones)
     note = {**meta, "retarget_error_mm": round(1000.0 * error, 1)}
-    if constraints:
-        note["constraints"] = deviations(constraints, motion, bones)
     return Motion(data, MOTION_FPS, note)

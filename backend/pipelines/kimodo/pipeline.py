@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,13 +37,15 @@ from ..calls import (
     part_of,
     precision_of,
 )
+from ..editing.continuing import ContinuesBy
 from ..editing.prompt_parts import split_prompt
+from . import editing as kimodo_editing
 from . import folder as kimodo_files
 from . import text as kimodo_text
 from .card import OPEN_LICENCE, RESEARCH_LICENCE
 from .constraint_file import parse_constraints
 from .constraints import Constraint, Observed, nothing, observed
-from .output import motion_of, params_of
+from .output import motion_of, params_of, used_of
 from .sampling import KimodoOptions, sample_features
 from .segments import plan, remake, sample_sequence, shares
 
@@ -49,6 +53,8 @@ MIN_FRAMES = 12
 MAX_SECONDS = 10.0
 """Longest part that the models were trained on; longer motions are several parts."""
 CLIPS_AT_ONCE = 8
+EDIT_SECONDS = (MIN_FRAMES / MOTION_FPS, MAX_SECONDS)
+"""See :class:`backend.pipelines.editing.edit.EditingModel`."""
 LICENCES = {"soma30": OPEN_LICENCE, "smplx22": RESEARCH_LICENCE}
 
 
@@ -58,6 +64,9 @@ class KimodoPipeline:
     Attributes:
         options: how to sample unless told otherwise.
     """
+
+    continues_by: ContinuesBy = "editing"
+    edit_seconds = EDIT_SECONDS
 
     def __init__(
         self,
@@ -300,10 +309,9 @@ class KimodoPipeline:
         constraints = [*constraints, *self.read_constraints(request.constraints)]
         tell = Stages(request, on_step)
         frames = max(1, round(request.seconds * MOTION_FPS))
-        parts = split_prompt(request.prompt)
-        lengths = shares(frames, len(parts))
+        parts, lengths, told = _planned(request, frames)
         tell("reading the prompt")
-        options = self._options(request.guidance_scale, None, request.steps, request.sampler)
+        options = self.settings(request.guidance_scale, request.steps, request.sampler)
         if len(parts) == 1:
             self._check_length(frames)
         self.encode_text(parts)
@@ -320,11 +328,34 @@ class KimodoPipeline:
             )
             note = {
                 **meta_of(request, seed, params_of(request, options), licence=self.licence),
+                **told,
                 "parts": list(parts),
                 "text_source": self.source.name,
             }
-            motions.append(motion_of(features, self.bones, constraints, note))
+            motions.append(motion_of(features, self.bones, note))
         return motions
+
+    # ------------------------------------------------------------------ editing
+
+    def edit(self, motion: Motion, prompt: str, **options: Any) -> Motion:
+        """Make gaps of a motion anew: see :func:`.editing.edit`."""
+        return kimodo_editing.edit(self, motion, prompt, **options)
+
+    def settings(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> KimodoOptions:
+        """How to sample; the pipeline's own where None."""
+        return self._options(guidance_scale, None, steps, sampler)
+
+    def used_of(self, options: KimodoOptions) -> dict[str, object]:
+        """Settings by the names that every family has for them."""
+        return used_of(options)
+
+    def used(
+        self, guidance_scale: float | None, steps: int | None, sampler: str | None
+    ) -> dict[str, object]:
+        """What these settings are for this model, its own ones filled in."""
+        return used_of(self.settings(guidance_scale, steps, sampler))
 
     # ------------------------------------------------------------------ inside
 
@@ -383,3 +414,17 @@ class KimodoPipeline:
                 )
             options = replace(options, steps=int(steps))
         return options if sampler is None else replace(options, sampler=sampler)
+
+
+def _planned(request: Request, frames: int) -> tuple[list[str], list[int], dict[str, object]]:
+    """Prompts in turn with their frames, and what is told of segments."""
+    if not request.segments:
+        parts = split_prompt(request.prompt)
+        return parts, shares(frames, len(parts)), {}
+    edges = [round(s.start * MOTION_FPS) for s in request.segments] + [frames]
+    told = [
+        {"prompt": s.prompt, "frames": [a, b], "transition": s.transition}
+        for s, (a, b) in zip(request.segments, pairwise(edges), strict=True)
+    ]
+    lengths = [b - a for a, b in pairwise(edges)]
+    return [s.prompt.strip() for s in request.segments], lengths, {"segments": told}

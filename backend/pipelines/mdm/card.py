@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...wire.control import ModelInfo
+from ...wire.directing import TYPES
 from ..family import Family
 from ..humanml3d.published import HUMANML3D, of_kit
 
@@ -17,9 +18,11 @@ CHECKPOINTS = "model" + "[0-9]" * 9 + ".pt"
 _MODEL = replace(
     HUMANML3D,
     text_encoder="CLIP ViT-B/32 (in the model's folder, else from the hub)",
-    abilities=("generate", "edit", "continue"),
+    abilities=("generate", "edit", "continue", "constrain"),
+    constraints=TYPES,
     size_bytes=72_000_000,
     memory_bytes=900_000_000,
+    speed="3.7 s for 9.8 s of motion, 25 steps, one CPU core",
 )
 
 
@@ -38,7 +41,13 @@ def _described(info: ModelInfo, values: Mapping[str, Any]) -> ModelInfo:
     if told.get("dataset") == "kit":
         return of_kit(info)
     if told.get("context_len"):
-        return replace(info, abilities=("generate", "continue"), min_seconds=0.0, max_seconds=0.0)
+        return replace(
+            info,
+            abilities=("generate", "continue"),
+            constraints=(),
+            min_seconds=0.0,
+            max_seconds=0.0,
+        )
     return info
 
 
@@ -58,6 +67,7 @@ CARD = Family(
             title="MDM",
             description="Human Motion Diffusion Model (Tevet et al. 2023) trained on HumanML3D.",
             hub_id="ZeyuLing/hftrainer-mdm-humanml3d",
+            encoder_bytes=605_000_000,
         ),
     ),
     companions=".folder:find_text_encoder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from ...diffusion.inpaint import Inpainting
 from ...diffusion.loop import StepCallback
 from ...models.mdm.network import MDM
 from ...store.model_folder import Stats
-from ...wire.messages import Motion, Request
+from ...wire.messages import Motion, Progress, Request
 from ..base import FamilyPipeline, Made
 from ..calls import (
     Stages,
@@ -28,6 +28,7 @@ from ..calls import (
 from ..editing import edit as editing
 from ..editing.continuing import ContinuesBy
 from ..editing.edit import EditSampling
+from ..editing.reaching import motions_reaching
 from ..editing.space_hml263 import Hml263Space
 from ..editing.spaces import EditSpace
 from ..humanml3d import statistics as hml_statistics
@@ -233,6 +234,19 @@ class MDMPipeline(FamilyPipeline):
     ) -> list[np.ndarray]:
         """What follows given motions: :func:`.planner.complete`."""
         return planner.complete(self, captions, lengths, **options)
+
+    def generate(
+        self, request: Request, on_step: Callable[[Progress], None] | None = None
+    ) -> list[Motion]:
+        """As of every family; constraints are reached as an edit is made."""
+        if not request.constraints:
+            return super().generate(request, on_step)
+        request, tell = request.validated(), Stages(request, on_step)
+        check_skeleton(self.spec.dim, self.config.name, "Use a HumanML3D model.")
+        mdm_editing.check_edits(self.sampling)
+        warnings = list(self.reader.warnings(request.prompt))
+        told = {"parts": [request.prompt], "warnings": warnings}
+        return motions_reaching(self, request, tell, [(request.prompt, 1.0)], told)
 
     def make(self, request: Request, tell: Stages) -> list[Made]:
         """See :class:`FamilyPipeline`; ``Motion.meta`` also holds the prompt as its one part."""

@@ -17,6 +17,7 @@ _MODEL = replace(
     options=("guidance_scale", "steps"),
     size_bytes=1_200_000_000,
     memory_bytes=2_000_000_000,
+    speed="8 s for 9.8 s of motion, 10 steps, one CPU core",
 )
 
 
@@ -43,6 +44,7 @@ CARD = Family(
             title="MoGenTS",
             description="Spatial-temporal joint tokens and masked transformers (Yuan et al. 2024).",
             hub_id="ZeyuLing/hftrainer-mogents-humanml3d",
+            encoder_bytes=605_000_000,
         ),
     ),
     companions=".folder:load_encoder",

@@ -17,6 +17,7 @@ from ...models.mogents.config import (
     VQConfig,
 )
 from ...models.mogents.networks import Networks
+from ...motion.io.bounds import MAX_CONFIG_BYTES
 from ...store.checkpoint_file import load_checkpoint
 from ...store.model_folder import COPY_HINT, Stats, config_from_dict
 from . import folder as mogents_files
@@ -117,8 +118,10 @@ def read_options(path: Path) -> dict[str, object]:
         ArtifactError: it cannot be read as text, or holds no option.
     """
     try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ValueError("it is far too large")
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.", COPY_HINT) from error
     pairs = [line.split(": ", 1) for line in lines if ": " in line and not line.startswith("---")]
     if not pairs:
@@ -126,13 +129,17 @@ def read_options(path: Path) -> dict[str, object]:
     return {key.strip(): _typed(value.strip()) for key, value in pairs}
 
 
+_DIGITS = 19
+"""Fewer than these are a number of 64 bits."""
+
+
 def _typed(text: str) -> object:
     if text in ("True", "False"):
         return text == "True"
     digits = text.lstrip("-")
-    if digits.isdigit():
+    if digits.isdecimal() and len(digits) < _DIGITS:
         return int(text)
     whole, point, rest = digits.partition(".")
-    if point and (whole + rest).isdigit():
+    if point and (whole + rest).isdecimal():
         return float(text)
     return text

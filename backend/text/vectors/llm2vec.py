@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...errors import ArtifactError, InvalidRequest, ModelNotFound
+from ...errors import ArtifactError, InvalidRequest, ModelAbsent, ModelNotFound
+from ...store.hub import TOKEN_HINT
+from ...store.memory import physical_memory
 from ...store.model_folder import read_json, resolve
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class LLM2Vec:
         """Read base model and adapters, from the hub or from ``folder`` with all three in it.
 
         Raises:
-            ModelNotFound: not there; the gated base model's message says what to accept where.
+            ModelAbsent, ModelNotFound: not there; the gated base model's message says what to
+                accept where.
             InvalidRequest: an unknown precision, or less memory than it takes.
         """
         check_memory(precision)
@@ -96,10 +98,12 @@ class LLM2Vec:
         try:
             found = [_files(place, local_files_only) for place in places]
         except ModelNotFound as error:
-            raise ModelNotFound(
+            absent = isinstance(error, ModelAbsent)
+            raise (ModelAbsent if absent else ModelNotFound)(
                 f"Kimodo's text encoder is not on this computer: {error.message}",
-                f"Accept Meta's licence at https://huggingface.co/{BASE}, log in with `hf auth "
-                f"login`, and try again online (16 GB). {_SMALLER}",
+                f"Accept Meta's licence at https://huggingface.co/{BASE}, {TOKEN_HINT}, then "
+                f"download it (16 GB). {_SMALLER}",
+                error.detail,
             ) from error
         base = read_json(found[0] / "config.json")
         if folder is None and base.get("_name_or_path") not in (None, "", BASE):
@@ -242,11 +246,3 @@ def check_memory(precision: str) -> None:
             f"{have / 1e9:.0f}.",
             _SMALLER,
         )
-
-
-def physical_memory() -> int | None:
-    """Bytes of memory of this computer, where that can be known."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no POSIX
-        return None

@@ -9,8 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ...errors import InvalidRequest, ModelNotFound
-from .llm2vec import physical_memory
+from ...errors import InvalidRequest, ModelAbsent, ModelNotFound
+from ...store import hub_cache
+from ...store.memory import physical_memory
 
 LANGUAGE_MODEL = "Qwen/Qwen3-8B"
 IMAGE_TEXT_MODEL = "openai/clip-vit-large-patch14"
@@ -76,6 +77,16 @@ def prompt_states(
     return states[start : start + MAX_TOKENS].float()
 
 
+def _refuse_absent() -> None:
+    for name in (LANGUAGE_MODEL, IMAGE_TEXT_MODEL):
+        if hub_cache.snapshot(name) is None:
+            raise ModelAbsent(
+                f"HY-Motion's text encoder {name} is not on this computer.",
+                f"Download {LANGUAGE_MODEL} and {IMAGE_TEXT_MODEL} (17 GB). {_SMALLER}",
+                name,
+            )
+
+
 class QwenAndClip:
     """Both encoders, read on first use through transformers."""
 
@@ -92,12 +103,14 @@ class QwenAndClip:
 
         Raises:
             InvalidRequest: less memory than they take.
-            ModelNotFound: they are not there.
+            ModelAbsent, ModelNotFound: they are not there.
         """
         check_memory()
         from transformers import AutoModel, AutoTokenizer, CLIPTextModel, CLIPTokenizerFast
 
         names = [LANGUAGE_MODEL, IMAGE_TEXT_MODEL]
+        if folder is None and local_files_only:
+            _refuse_absent()
         if folder is not None:
             names = [str(folder / name.rpartition("/")[2]) for name in names]
         options = {"local_files_only": local_files_only}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import FormatError
-from ...motion.io import restricted_pickle
+from ...motion.io import strangers
 from ...pipelines.action_mdm.names import HUMANACT12 as ACTIONS
 
 __all__ = ["ACTIONS", "HumanAct12", "RotationBatch", "RotationWindows", "read"]
@@ -50,7 +50,7 @@ def read(path: str | Path) -> HumanAct12:
     path = Path(path).expanduser()
     if path.is_dir():
         path = path / FILE_NAME
-    lists = restricted_pickle.read_array_lists(path)
+    lists = strangers.read_array_lists(path)
     missing = [name for name in ("poses", "joints3D", "y") if name not in lists]
     if missing:
         raise FormatError(f"{path} lacks {', '.join(missing)}.", _HINT)

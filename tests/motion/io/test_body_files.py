@@ -12,7 +12,7 @@ import torch
 from backend.errors import FormatError, InvalidRequest
 from backend.motion import proportions
 from backend.motion.convert import IkOptions, convert
-from backend.motion.io import formats, joint_orders
+from backend.motion.io import body_checks, formats, joint_orders
 from backend.motion.io.array_layouts import TO_Y_UP, body_of
 from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
@@ -288,6 +288,15 @@ def test_the_published_chain_leaves_proportions_alone(truth: np.ndarray) -> None
     joints = [motion135.joints(c.data.astype(np.float64)) for c in (clean, published)]
     away = [np.abs(j - own)[..., [0, 2]].max() for j in joints]
     assert away[0] < 0.01 < away[1]
+
+
+def test_the_documents_tell_the_limits_of_the_gate() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "files.md"
+    rows = [line.split("|")[1:-1] for line in page.read_text(encoding="utf-8").splitlines()]
+    told = {row[0].strip(" `"): [cell.strip() for cell in row[2:]] for row in rows if len(row) == 4}
+    for name, (warns, refuses) in body_checks.LIMITS.items():
+        reached = f"{refuses:g}" if name != "head_down" else ""  # a share is never above 2
+        assert told[name] == [f"{warns:g}", reached]
 
 
 def test_the_documents_list_the_formats_of_the_table() -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError, OutputError
-from backend.motion.io import bvh
+from backend.motion.io import bounds, bvh
+from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
 from backend.wire.messages import Motion
+from backend.wire.skeleton import SOLE_HEIGHT
 
 MotionMaker = Callable[..., np.ndarray]
 
@@ -99,6 +101,9 @@ def test_windows_line_ends_and_lower_case(mixed: Path) -> None:
         ("MOTION", "", 35, "unexpected 'Frames: 2'"),
         ("Frames: 2", "Frames: two", 35, "Frames"),
         ("0.04", "0", 36, "frame time"),
+        ("0.04", "1e-9", 36, "frame time of 1e-09 seconds"),
+        ("0.04", "1e6", 36, "frame time"),
+        ("Frames: 2", "Frames: " + "9" * 5000, 35, "Frames"),
         ("45 30 0 0 0 8", "45 30 0 0 0", 38, "10 finite numbers"),
         ("45 30 0 0 0 8", "45 nan 0 0 0 8", 38, "10 finite numbers"),
         ("3 1 2 90", "3 1 2 9o", 37, "not numbers"),
@@ -130,6 +135,28 @@ def test_what_is_a_little_wrong_is_read_and_told(mixed: Path) -> None:
         assert len(clip.local_rotations) == kept and "frames are announced" in clip.warnings[0]
 
 
+def test_a_frame_time_in_milliseconds_is_taken_so_and_told(mixed: Path) -> None:
+    mixed.write_text(MIXED.replace("0.04", "40"))
+    clip = bvh.read(mixed)
+    assert clip.fps == 25.0 and clip.warnings == ("The frame time 40 was read as milliseconds.",)
+
+
+def test_no_file_becomes_far_more_than_it_is(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joints without channels take no bytes of a frame, yet a place in it."""
+    bone = "    JOINT b{n}\n{{\nOFFSET 0 1 0\n}}\n"
+    joints = "".join(bone.format(n=n) for n in range(900))
+    head = "HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 1 Xposition\n"
+    mixed.write_text(head + joints + "}\nMOTION\nFrames: 2000\nFrame Time: 0.04\n" + "0\n" * 2000)
+    with pytest.raises(FormatError, match="901 joints in 2000 frames, most of them without"):
+        bvh.read(mixed)
+    mixed.write_text(head + joints * 2 + "}\nMOTION\nFrames: 1\nFrame Time: 0.04\n0\n")
+    with pytest.raises(FormatError, match="more than 1000 joints"):
+        bvh.read(mixed)
+    monkeypatch.setattr(bounds, "MAX_BVH_BYTES", 100)
+    with pytest.raises(FormatError, match="is larger than"):
+        bvh.read(mixed)
+
+
 def test_truncated_anywhere_is_a_format_error(mixed: Path) -> None:
     for end in range(0, len(MIXED) - 3, 7):
         mixed.write_text(MIXED[:end])
@@ -153,6 +180,29 @@ def test_smpl_round_trip(tmp_path: Path, make_motion: MotionMaker, unit: str, or
     back = bvh.read_motion(tmp_path / "spin.bvh")
     np.testing.assert_allclose(back.data, motion.data, atol=1e-4)
     assert back.fps == 30.0
+
+
+@pytest.mark.parametrize("unit", ["m", "cm"])
+def test_other_programs_stand_it_on_their_floor(
+    tmp_path: Path, make_motion: MotionMaker, unit: str
+) -> None:
+    """The root's OFFSET is the standing height; the channels are the place, read back equal."""
+    data = make_motion(12)
+    bvh.write_motion(tmp_path / "x.bvh", Motion(data, 30.0), unit=unit)
+    clip = bvh.read(tmp_path / "x.bvh")
+    metre = bvh.UNITS[unit]
+    rest = clip.offsets.copy()
+    for joint, parent in enumerate(clip.parents):
+        rest[joint] += rest[parent] if parent >= 0 else 0.0
+    assert rest[:, 1].min() == pytest.approx(SOLE_HEIGHT * metre, abs=1e-5 * metre)
+    root = data[:, motion135.SPEC.columns("root_translation")]
+    np.testing.assert_allclose(clip.local_positions[:, 0], metre * root, atol=2e-6 * metre)
+    for text in ("pelvis", "Pelvis"):  # also where a program renames the root as MotionStreamer
+        (tmp_path / "y.bvh").write_text(
+            (tmp_path / "x.bvh").read_text().replace("ROOT pelvis", f"ROOT {text}")
+        )
+        read = read_clip(tmp_path / "y.bvh")
+        np.testing.assert_allclose(read.data, data, atol=2e-5)
 
 
 def test_written_angles_never_jump(tmp_path: Path, make_motion: MotionMaker) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError, OutputError
-from backend.motion.io import load, npz
+from backend.motion.io import bounds, load, npz
 from backend.motion.representations import motion135
 from backend.motion.rotations import axis_angle_to_matrix, matrix_to_rot6d_column
 from backend.wire.messages import Motion
@@ -198,7 +198,8 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_unread(
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, motion_135=np.zeros((4000, 135)))
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(npz, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(bounds, "UNPACKED_FREE", 1_000_000)
+    monkeypatch.setattr(bounds, "UNPACKED_TIMES", 1)
     monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing may be unpacked
     with pytest.raises(FormatError, match="too much for a motion"):
         npz.read_motion(path)

@@ -16,7 +16,8 @@ import pytest
 from scipy import sparse
 
 from backend.errors import FormatError
-from backend.motion.io import restricted_pickle
+from backend.motion.io import restricted_pickle, strangers
+from tests.hostile_files import CRASHES, MEMORY_BOMBS, attacks
 
 DENSE = np.random.default_rng(0).normal(size=(5, 7)) * (np.arange(35).reshape(5, 7) % 3 == 0)
 CONTENT: dict[str, Any] = {
@@ -86,34 +87,6 @@ def test_chumpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(arrays["shapedirs"], values)
 
 
-class Attack:
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> Any:
-        return self.call
-
-
-def attacks(marker: Path) -> dict[str, tuple[Any, str]]:
-    import os
-    import subprocess
-    from pathlib import PosixPath
-
-    touch = f"touch {marker}"
-    code = f"open({str(marker)!r}, 'w').close()"
-    return {
-        "system": (Attack(os.system, touch), f"{os.system.__module__}.system"),
-        "popen": (Attack(subprocess.Popen, ["touch", str(marker)]), ".Popen"),
-        "eval": (Attack(eval, code), "builtins.eval"),
-        "exec": (Attack(exec, code), "builtins.exec"),
-        "getattr": (Attack(getattr, "text", "upper"), "builtins.getattr"),
-        "path": (Attack(PosixPath, str(marker)), "pathlib"),
-        "numpy": (Attack(np.load, str(marker)), "numpy.load"),
-        "nested": ({"a": [Attack(os.system, touch)]}, "system"),
-        "counter": (collections.Counter("a"), "collections.Counter"),
-    }
-
-
 @pytest.mark.parametrize(
     "name",
     ["system", "popen", "eval", "exec", "getattr", "path", "numpy", "nested", "counter"],
@@ -171,85 +144,6 @@ def test_truncated_anywhere_is_a_format_error(tmp_path: Path) -> None:
         restricted_pickle.read_arrays(tmp_path / "none.pkl")
 
 
-def _nested(depth: int, width: int = 10) -> bytes:
-    """A few bytes whose lists of lists name 10^depth numbers."""
-    body = b"]q\x00(" + b"K\x01" * width + b"e"
-    for level in range(1, depth):
-        body += b"0" + b"]q" + bytes([level]) + b"(" + (b"h" + bytes([level - 1])) * width + b"e"
-    return b"\x80\x02}U\x01a" + body + b"s."
-
-
-_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-_FLOATS = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R"
-_INT = b"cnumpy\ndtype\nU\x02i8K\x00K\x01\x87R"
-
-
-def _array(dtype: bytes, count: int, content: bytes) -> bytes:
-    size = len(content).to_bytes(4, "little")
-    number = b"J" + count.to_bytes(4, "little")
-    return _ARRAY + b"(K\x01" + number + b"\x85" + dtype + b"\x89T" + size + content + b"tb"
-
-
-def _sparse(sides: bytes, starts: list[int], index: int = 0, dtype: bytes = _INT) -> bytes:
-    parts = b"U\x04data" + _array(_FLOATS, 1, bytes(8))
-    parts += b"U\x07indices" + _array(_INT, 1, np.array([index], "<i8").tobytes())
-    # as the file would hold them, whatever they wrap around to
-    content = np.array([n % 2**64 for n in starts], "<u8").tobytes()
-    parts += b"U\x06indptr" + _array(dtype, len(starts), content)
-    parts += b"U\x05shape" + sides + b"\x86"
-    return b"\x80\x02}U\x01acscipy.sparse.csr\ncsr_matrix\n)\x81}(" + parts + b"ubs."
-
-
-def _shaped(shape: bytes, content: bytes = b"") -> bytes:
-    size = len(content).to_bytes(4, "little")
-    return (
-        b"\x80\x02}U\x01a"
-        + _ARRAY
-        + b"(K\x01"
-        + shape
-        + _FLOATS
-        + b"\x89T"
-        + size
-        + content
-        + b"tbs."
-    )
-
-
-_HUGE = (2**40).to_bytes(8, "little")
-_MEGABYTE = _array(_FLOATS, 2**17, bytes(2**20))
-MEMORY_BOMBS = {
-    "bytes": b"\x80\x04\x8e" + _HUGE + b".",
-    "text": b"\x80\x04\x8d" + _HUGE + b".",
-    "bytearray": b"\x80\x05\x96" + _HUGE + b".",
-    "long": b"\x80\x02\x8b\xff\xff\xff\x7f.",
-    "frame": b"\x80\x04\x95" + _HUGE + b"}.",
-    "memo": b"\x80\x02}r\xff\xff\xff\xff.",
-    "memo in text": b"(dp999999999999\n.",
-    "negative memo": b"(dp-5\n.",
-    "bytes of a number": b"\x80\x02}U\x01a"
-    + _ARRAY
-    + b"(K\x01K\x03\x85"
-    + _FLOATS
-    + b"\x89\x8a\x06\x00\x00\x00\x00\x00\x10tbs.",
-    "nested lists": _nested(12),
-    "one array often": b"\x80\x02}(U\x01a"
-    + _MEGABYTE
-    + b"q\x00"
-    + b"".join(b"J" + n.to_bytes(4, "little") + b"h\x00" for n in range(2000))
-    + b"u.",
-    "rows of a sparse matrix": _sparse(b"J\xff\xff\xff\x7fK\x01", [0, 1]),
-    "columns of a sparse matrix": _sparse(b"K\x01J\xff\xff\xff\x7f", [0, 1]),
-    "repeats of a sparse matrix": _sparse(b"K\x01K\x01", [0, 2**40]),
-    "rows of nothing": _shaped(b"J\xff\xff\xff\x7fK\x00\x86"),
-    "copies of a dictionary": b"\x80\x02ccollections\nOrderedDict\nq\x00]q\x01("
-    + b"".join(b"J" + n.to_bytes(4, "little") + b"K\x01\x86" for n in range(10000))
-    + b"e0}U\x01a]("
-    + b"h\x00h\x01\x85R" * 10000
-    + b"es.",
-    "copies of arguments": b"\x80\x02}U\x01acnumpy\nndarray\n(" + b"K\x01" * 100 + b"tRs.",
-}
-
-
 @pytest.mark.parametrize("name", MEMORY_BOMBS)
 def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path, name: str) -> None:
     path = tmp_path / "bomb.pkl"
@@ -271,59 +165,10 @@ def test_plain_values_that_contain_themselves(tmp_path: Path) -> None:
     loop.append(loop)
     path.write_bytes(pickle.dumps(loop))
     assert restricted_pickle.read_plain(path)[:2] == [1, "text"]
+    with pytest.raises(FormatError, match="one holds itself"):
+        strangers.read_plain(path)
     path.write_bytes(pickle.dumps(collections.OrderedDict(a=1)))
     assert restricted_pickle.read_plain(path) == {"a": 1}
-
-
-_TWICE = b"".join(b"q" + bytes([n % 200]) + b"h" + bytes([n % 200]) + b"\x86" for n in range(60))
-_MODULUS = 2**61 - 1
-"""Of Python's hashes of numbers: its multiples collide."""
-
-
-def _whole(value: int) -> bytes:
-    raw = value.to_bytes(20, "little", signed=True)
-    return b"\x8a" + bytes([len(raw)]) + raw
-
-
-CRASHES = {
-    "counts that wrap around": _sparse(b"K\x03K\x01", [0, 2**63 - 1, 2**64 - 2, 1]),
-    "counts that wrap to the number": _sparse(
-        b"K\x04K\x01", [0, 2**63 - 1, 2**64 - 2, 2**64 + 1, 1]
-    ),
-    "counts without a sign": _sparse(
-        b"K\x03K\x01", [0, 2**63 + 5, 3, 1], dtype=_INT.replace(b"i8", b"u8")
-    ),
-    "falling counts": _sparse(b"K\x02K\x01", [0, 5, 1]),
-    "counts that are real": _sparse(b"K\x01K\x01", [0, 1], dtype=_FLOATS),
-    "counts that do not start at 0": _sparse(b"K\x01K\x01", [-1, 0]),
-    "too few counts": _sparse(b"K\x09K\x01", [0, 1]),
-    "a place beyond": _sparse(b"K\x01K\x01", [0, 1], index=2**62),
-    "a place before": _sparse(b"K\x01K\x01", [0, 1], index=-1),
-    "sides that are texts": _sparse(b"U\x011U\x011", [0, 1]),
-    "an open shape": _shaped(b"J\xff\xff\xff\xff\x85", bytes(8)),
-    "a shape that wraps around": _shaped(_whole(2**32) * 2 + b"\x86"),
-    "deep tuple as key": b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s.",
-    "deep tuple in a set": b"\x80\x04\x8f(" + b")" + b"\x85" * 200_000 + b"\x90.",
-    "deep tuple in a frozenset": b"\x80\x04(" + b")" + b"\x85" * 200_000 + b"\x91.",
-    "deep tuple in DICT": b"\x80\x02(" + b")" + b"\x85" * 200_000 + b"K\x01d.",
-    "deep tuple in an OrderedDict": b"\x80\x02ccollections\nOrderedDict\n](("
-    + b")" + b"\x85" * 200_000 + b"K\x01te\x85R.",
-    "tuples of tuples as key": b"\x80\x02}K\x01" + _TWICE + b"K\x01s.",
-    "colliding keys": b"\x80\x02}("
-    + b"".join(_whole(n * _MODULUS) + b"N" for n in range(20_000))
-    + b"u.",
-    "chumpy arrays that name each other": b"\x80\x02}U\x01acchumpy.ch\nCh\n)\x81}U\x01xK\x00sb"
-    + b"".join(
-        b"q" + bytes([n]) + b"0cchumpy.ch\nCh\n)\x81}(U\x01ah" + bytes([n])
-        + b"U\x04idxsh" + bytes([n]) + b"ub"
-        for n in range(50)
-    )
-    + b"s.",
-    "texts of which one is long": b"\x80\x02}U\x01a](X\x00\x00\x10\x00" + b"x" * 2**20
-    + b"X\x01\x00\x00\x00yq\x00" + b"h\x00" * 200_000 + b"es.",
-    "a state for a class": b"\x80\x02ccollections\nOrderedDict\n}U\x01aK\x01sb.",
-    "an extension": b"\x80\x02\x82\x01.",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -176,3 +176,62 @@ def test_further_ways_to_name_a_body(seed: int) -> None:
         found = find_joints(rigs.named_body(table, seed, arms_down=15.0 * seed))
         bad = [line for line in wrong(found.bones, table["joints"]) if "not there" not in line]
         assert not bad and not found.missing, (name, bad, found.missing)
+
+
+# --------------------------------------------------------------------------- maimed bodies
+
+
+def without(skeleton: Skeleton, bone: str, *, below: bool) -> Skeleton:
+    """A skeleton that lacks a bone, and what hangs on it (else that hangs on the one above)."""
+    gone = {skeleton.index[bone]}
+    for number, parent in enumerate(skeleton.parents):
+        if below and parent in gone:
+            gone.add(number)
+    kept = [number for number in range(len(skeleton)) if number not in gone]
+    place = {old: new for new, old in enumerate(kept)}
+
+    def parent_of(number: int) -> int:
+        parent = skeleton.parents[number]
+        while parent in gone:
+            parent = skeleton.parents[parent]
+        return place.get(parent, -1)
+
+    return Skeleton(
+        tuple(skeleton.names[k] for k in kept),
+        tuple(parent_of(k) for k in kept),
+        skeleton.rest[kept],
+        skeleton.heads[kept],
+        None if skeleton.tails is None else skeleton.tails[kept],
+        up=skeleton.up,
+    )
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("joint", "below"),
+    [
+        ("left_elbow", True), ("right_knee", True), ("left_shoulder", True), ("right_hip", True),
+        ("left_knee", False), ("right_elbow", False),
+    ],
+)  # fmt: skip
+def test_what_lacks_a_limb_is_refused_and_nothing_else_takes_its_place(
+    kit: Path, joint: str, below: bool, named: bool
+) -> None:
+    bodies = {name: rigs.load(kit, name)[0] for name in rigs.TRUE_MAPS}
+    for key, table in conventions(kit).items():
+        if "half" not in key:
+            bodies[key] = rigs.named_body(table)
+    for name, whole in bodies.items():
+        if not named and name == "quaternius_robotexpressive":
+            continue  # which of its fingers is a hand, and which a forearm, nobody can tell
+        skeleton = whole
+        if not named:
+            skeleton = replace(whole, names=tuple(f"b{k}" for k in range(len(whole))))
+        before = find_joints(skeleton)
+        assert not before.missing, name
+        after = find_joints(without(skeleton, before.bones[joint], below=below))
+        assert after.missing, name
+        if named:
+            assert joint in after.missing, name
+            stays = [j for j in REQUIRED if j.split("_")[0] not in joint and j in after.joints]
+            assert all(after.bones[j] == before.bones[j] for j in stays), name
