@@ -104,6 +104,15 @@ def test_these_checks_see_something() -> None:
     assert sum(shown) > 40
 
 
+def test_every_fault_of_the_table_has_its_test() -> None:
+    page = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| test |" not in line]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows]
+    assert len(rows) > 40 and all(named)
+    for file, test in [pair for row in named for pair in row]:
+        assert f"def {test}(" in (REPO / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
 def test_the_table_of_models_is_that_of_the_cards() -> None:
     made = runpy.run_path(str(REPO / "scripts" / "models_table.py"))["table"]()
     page = (REPO / "docs" / "models.md").read_text(encoding="utf-8")
