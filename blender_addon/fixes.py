@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from . import backend_access as access
@@ -44,6 +45,23 @@ DOWNLOAD = "kinetype.download_model"
 INSTALL = Fix("kinetype.install_environment", "Install Backend", "IMPORT")
 LOG = Fix("kinetype.show_log", "Show Log", "TEXT")
 
+CONVERT = Fix("kinetype.convert_model", "Convert Released Checkpoint…", "FILE_REFRESH")
+LOOK_OVER = Fix("kinetype.look_over", "Check Installation", "VIEWZOOM")
+
+_COMMANDS: tuple[tuple[str, str, Fix | None], ...] = (
+    (r"(: | \()kinetype convert-checkpoint( mdm)?( .*? OUT)?\)?", " with the button", CONVERT),
+    (r"`kinetype models`", "the list of models", None),
+    (r"Run 'kinetype doctor' there", "Check the installation", LOOK_OVER),
+    (
+        r"Install (it|its weights) with: python -m pip install.*",
+        "Install the backend again.",
+        INSTALL,
+    ),
+    (r"Reinstall with: python -m pip.*", "Install the backend again.", INSTALL),
+    (r"Install it \(pip install torch\)", "Install the backend", INSTALL),
+)
+"""What hints say to people with a terminal, and what stands for it where there is a button."""
+
 # Subclasses come before their parents: the first match wins.
 _TABLE: tuple[tuple[type[access.KinetypeError], tuple[Fix, ...]], ...] = (
     (OfflineError, (ONLINE,)),
@@ -61,7 +79,14 @@ def fixes_for(error: access.KinetypeError) -> tuple[Fix, ...]:
     """The buttons to show below an error; none when only the request itself can be changed."""
     if isinstance(error, access.ModelAbsent) and error.detail:
         return (Fix(DOWNLOAD, "Download…", "IMPORT", (("model", error.detail),)),)
-    for kind, fixes in _TABLE:
-        if isinstance(error, kind):
-            return fixes
-    return ()
+    named = [fix for pattern, _, fix in _COMMANDS if fix and re.search(pattern, error.hint)]
+    usual = next((fixes for kind, fixes in _TABLE if isinstance(error, kind)), ())
+    return tuple(dict.fromkeys((*named, *usual)))
+
+
+def hint_of(error: access.KinetypeError) -> str:
+    """The hint of an error, with buttons in place of commands."""
+    hint = error.hint
+    for pattern, words, _ in _COMMANDS:
+        hint = re.sub(pattern, words, hint, flags=re.DOTALL)
+    return hint

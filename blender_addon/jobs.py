@@ -26,7 +26,7 @@ from .backend_access import (
 )
 from .causes import Asked
 from .client.session import Session
-from .fixes import Fix, fixes_for
+from .fixes import Fix, fixes_for, hint_of
 from .told import Told, told_of
 
 STOP_SECONDS = 3.0
@@ -38,6 +38,8 @@ CANCEL_SECONDS = 0.4
 HUNG = "Cancelled. The backend did not answer, so it was ended; the next motion starts it again."
 MAX_WAITING = 16
 """More Generates in a row than this are surely a mistake."""
+MAX_BATCH = 200
+"""Of a text, which is meant to be many."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Notice:
     @classmethod
     def of(cls, error: KinetypeError, asked: Asked | None = None) -> Notice:
         """The notice of an error, with its buttons, and in which circumstances it came up."""
-        message, hint, detail = error.message, error.hint, error.detail
+        message, hint, detail = error.message, hint_of(error), error.detail
         return cls(message, hint, fixes_for(error), detail, type(error), asked)
 
     def stands(self, now: Asked) -> bool:
@@ -185,17 +187,20 @@ class Board:
         settings: Any,
         open_session: Callable[[Any], Session],
         asked: Asked | None = None,
+        *,
+        most: int = MAX_WAITING,
     ) -> Job:
         """Send a request; the settings decide whether the running session still fits.
 
         Args:
             asked: the circumstances, which decide how long an error of this request is shown.
+            most: so many may be under way.
 
         Raises:
             KinetypeError: bad values, no environment, too many waiting; nothing has changed then.
         """
         request = request.validated()
-        if len(self.jobs) >= MAX_WAITING:
+        if len(self.jobs) >= most:
             raise KinetypeError(
                 f"{len(self.jobs)} generations are waiting already.",
                 "Wait for them, or cancel.",

@@ -20,6 +20,7 @@ from . import (
     properties,
     pump,
     torch_builds,
+    translating,
 )
 from .backend_access import own_models
 from .jobs import board
@@ -45,6 +46,7 @@ def register() -> None:
     joint_list.attach()
     directing.attach()
     menus.attach()
+    translating.attach()
     handlers.attach()
     playing.attach()
 
@@ -65,6 +67,7 @@ def unregister() -> None:
     shut_down()
     playing.detach()
     handlers.detach()
+    translating.detach()
     menus.detach()
     directing.detach()
     joint_list.detach()

@@ -267,7 +267,7 @@ def of_model(folder: Path) -> tuple[Path, Callable[[Path], object]]:
     return place / "config.json", lambda path: DiTPipeline.from_pretrained(path.parent)
 
 
-HOSTILE_NUMBERS = (10**9, 1e300, -1, 10**400, float("nan"), "x", None, {}, 0)
+HOSTILE_NUMBERS: tuple[object, ...] = (10**9, 1e300, -1, 10**400, float("nan"), "x", None, {}, 0)
 
 
 def configurations(folder: Path) -> Iterator[Callable[[], object]]:

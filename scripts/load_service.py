@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -93,19 +93,20 @@ class Client:
             self.early = memory(self.pid)
 
     def _request(self) -> Request:
-        kind, seed = self.rng.random(), self.rng.randrange(10**6)
-        common = {"seed": seed, "steps": self.rng.choice((2, 5)), "id": new_id()}
+        kind = self.rng.random()
+        steps = self.rng.choice((2, 5))
+        plain = Request("walk", seed=self.rng.randrange(10**6), steps=steps, id=new_id())
         if kind < 0.05:
-            return Request("walk", model="no-such-model", **common)
+            return replace(plain, model="no-such-model")
         if kind < 0.10:
-            return Request("walk", seconds=1e6, **common)
+            return replace(plain, seconds=1e6)
         if kind < 0.25 and self.last is not None:
-            return Request("wave", edit=Edit(self.last, frames=(3, 12)), **common)
-        return Request(
-            self.rng.choice(PROMPTS),
+            return replace(plain, prompt="wave", edit=Edit(self.last, frames=(3, 12)))
+        return replace(
+            plain,
+            prompt=self.rng.choice(PROMPTS),
             seconds=self.rng.choice((1.0, 2.0, 4.0)),
             samples=self.rng.choice((1, 1, 2)),
-            **common,
         )
 
 

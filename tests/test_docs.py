@@ -102,3 +102,18 @@ def test_these_checks_see_something() -> None:
     assert slug("How reliable is FD on 10 x 64 samples") == "how-reliable-is-fd-on-10-x-64-samples"
     shown = [len(re.findall(r"kinetype [a-z-]+ .*--\w", p.read_text("utf-8"))) for p in PAGES]
     assert sum(shown) > 40
+
+
+def test_every_fault_of_the_table_has_its_test() -> None:
+    page = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| test |" not in line]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows]
+    assert len(rows) > 40 and all(named)
+    for file, test in [pair for row in named for pair in row]:
+        assert f"def {test}(" in (REPO / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
+def test_the_table_of_models_is_that_of_the_cards() -> None:
+    made = runpy.run_path(str(REPO / "scripts" / "models_table.py"))["table"]()
+    page = (REPO / "docs" / "models.md").read_text(encoding="utf-8")
+    assert made in page, "run scripts/models_table.py"

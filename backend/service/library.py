@@ -70,7 +70,8 @@ def told(job: str, report: OnProgress) -> watch.Tell:
     def tell(stage: str, done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= TOLD_SECONDS or (total and done >= total):
+        whole = stage == watch.DOWNLOADING and total > 0 and done >= total
+        if now - last >= TOLD_SECONDS or whole:
             last = now
             report(Progress(job, stage, done, total))
 

@@ -256,14 +256,10 @@ def _is_hub_layout(folder: Path) -> bool:
 def _install_hint(name: str, what: str, folder: Path | None) -> str:
     if what == "vocabulary" and folder is not None:
         kinds = ", or ".join(" + ".join(names) for names in clip_tokens.KINDS)
-        return (
-            f"Go online once to let it download the vocabulary of {name} (unset HF_HUB_OFFLINE, "
-            f"leave out --offline), or copy it from there into {folder}: {kinds}."
-        )
+        return f"Download {name} first, or copy its vocabulary from there into {folder}: {kinds}."
     return (
-        f"Go online once to let it download {name} (unset HF_HUB_OFFLINE, leave out --offline), "
-        f"or copy that model's folder here and name it: `kinetype convert-checkpoint ... "
-        f"--clip FOLDER` puts the encoder into the model."
+        f"Download {name} first (600 MB), or convert the model again with a copy of that folder as "
+        "its text encoder (--clip)."
     )
 
 
@@ -289,9 +285,8 @@ def _from_hub(name: str, files: Sequence[str], folder: Path | None, local_files_
         f"This model needs the {what} of the CLIP text encoder {name}. {lacking} is not in the "
     )
     if local_files_only:
-        raise ModelAbsent(
-            f"{needed}download cache.", "Download it first (600 MB, MIT licence of OpenAI).", name
-        )
+        hint = _install_hint(name, what, folder)
+        raise ModelAbsent(f"{needed}download cache.", hint, name)
     raise MissingDependency(
         f"{needed}download cache and cannot be downloaded.",
         _install_hint(name, what, folder),

@@ -26,7 +26,7 @@ def licence_text(info: ModelInfo) -> str:
     """The licence, what it says of commercial use, and where it grants nothing."""
     licence = info.licence or "see the model's page"
     use = {"yes": "commercial use allowed", "no": "no commercial use"}.get(info.commercial_use, "")
-    text = f"{licence} ({use})" if use and use not in licence else licence
+    text = f"{licence} ({use})" if use and "commercial" not in licence else licence
     told = all(region in text for region in info.excluded_regions)
     return text if told else f"{text}. {regions_text(info)}"
 
@@ -61,6 +61,7 @@ _ABILITIES = {
     "in_between": "in-between",
     "describe": "says what happens",
     "constrain": "poses, hands, feet, path",
+    "segments": "several prompts",
     "estimate_length": "finds the length",
     "sample": "named actions",
 }

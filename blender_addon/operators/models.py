@@ -1,7 +1,7 @@
 """Models: download, stop, remove, link a folder, convert a release; only ever after a click."""
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import model_list, pump
 from ..backend_access import REMOVABLE, ModelInfo, ModelTask, messages, model_words
@@ -166,7 +166,12 @@ class KINETYPE_OT_link_model(ModelOperator):
     directory: StringProperty(
         name="Folder", description="A model folder", subtype="DIR_PATH", options={"SKIP_SAVE"}
     )
-    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: BoolProperty(
+        name="Folders",
+        description="Have the browser show folders",
+        default=True,
+        options={"HIDDEN"},
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         context.window_manager.fileselect_add(self)

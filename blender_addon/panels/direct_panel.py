@@ -9,6 +9,7 @@ from ..backend_access import KinetypeError
 from ..operators.direct import NO_CHARACTER, KINETYPE_OT_direct, KINETYPE_OT_in_between, unable
 from ..properties import settings_of
 from ..scene.reading import frames_of
+from ..translating import said
 from .main import KinetypePanel
 from .status import draw_text
 
@@ -149,7 +150,9 @@ def _draw_wishes(layout: bpy.types.UILayout, wants: directing.KinetypeDirecting)
     row.operator("kinetype.add_path", icon=ICONS["PATH"])
     row.operator_menu_enum("kinetype.add_pin", "limb", text="Pin", icon=ICONS["PIN"])
     if len(wants.wishes) > directing.MAX_WISHES:
-        layout.label(text=f"Only the first {directing.MAX_WISHES} are used", icon="ERROR")
+        layout.label(
+            text=said("Only the first {most} are used", most=directing.MAX_WISHES), icon="ERROR"
+        )
     if 0 <= wants.wish_index < len(wants.wishes):
         _draw_wish(layout, wants.wishes[wants.wish_index])
 
@@ -204,7 +207,14 @@ class KINETYPE_PT_in_between(KinetypePanel, bpy.types.Panel):
             column.prop(wants, "kept")
         frames = frames_of(armature)
         if frames is not None:
-            column.label(text=f"{armature.name}: frames {frames[0]} to {frames[1]}")
+            column.label(
+                text=said(
+                    "{name}: frames {first} to {last}",
+                    name=armature.name,
+                    first=frames[0],
+                    last=frames[1],
+                )
+            )
         row = layout.row()
         row.scale_y = 1.3
         row.operator("kinetype.in_between", icon="KEYFRAME_HLT")

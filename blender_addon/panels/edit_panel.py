@@ -8,6 +8,7 @@ from ..operators.edit import KINETYPE_OT_edit_motion
 from ..operators.takes import character_of
 from ..properties import settings_of
 from ..scene import reading
+from ..translating import said
 from .main import KinetypePanel
 from .status import draw_text
 
@@ -40,7 +41,14 @@ class KINETYPE_PT_edit(KinetypePanel, bpy.types.Panel):
         armature = character_of(context)
         frames = None if armature is None else reading.frames_of(armature)
         if armature is not None and frames is not None:
-            column.label(text=f"{armature.name}: frames {frames[0]} to {frames[1]}")
+            column.label(
+                text=said(
+                    "{name}: frames {first} to {last}",
+                    name=armature.name,
+                    first=frames[0],
+                    last=frames[1],
+                )
+            )
         row = layout.row()
         row.scale_y = 1.3
         row.operator("kinetype.edit_motion", icon="MODIFIER")

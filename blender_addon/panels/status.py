@@ -16,6 +16,7 @@ from ..jobs import Board, Job, Notice, Pace, board
 from ..properties import settings_of
 from ..scene import armature as armatures
 from ..scene.lookup import by_uid
+from ..translating import said
 
 PIXELS_PER_CHARACTER = 7.6
 MIN_LINE_CHARS = 24
@@ -119,7 +120,7 @@ def _draw_job(layout: bpy.types.UILayout, board: Board, job: Job) -> None:
     layout.progress(factor=job.fraction, text=text)
     others = len(board.jobs) - 1
     if others:
-        layout.label(text=f"{others} more waiting", icon="SORTTIME")
+        layout.label(text=said("{count} more waiting", count=others), icon="SORTTIME")
 
 
 def draw_installation(layout: bpy.types.UILayout) -> None:

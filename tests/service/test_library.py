@@ -24,7 +24,10 @@ from backend.service.library import Librarian
 from backend.store import hub, hub_cache, own_models
 from backend.wire.messages import Progress, Request
 from backend.wire.tasks import ModelTask, TaskDone
+from tests.clip_files import write_clip
+from tests.conftest import _swinging_clip
 from tests.hub_server import Hub, serve_hub
+from tests.mdm_files import walking_stats, write_release
 
 REPO = "ZeyuLing/hftrainer-mogents-humanml3d"
 OTHER = "someone/words"
@@ -182,3 +185,34 @@ def test_what_is_no_release_names_those_that_can_be_converted(server: Hub, tmp_p
     with pytest.raises(KinetypeError, match="no released checkpoint") as caught:
         do("convert", place=str(tmp_path / "file.bin"))
     assert "mdm" in caught.value.hint and "momask" in caught.value.hint
+
+
+@pytest.mark.slow
+def test_a_release_is_converted_compared_used_and_removed(server: Hub, tmp_path: Path) -> None:
+    release = write_release(tmp_path / "release", stats=walking_stats(_swinging_clip))
+    encoder = write_clip(tmp_path / "clip")
+    seen: list[str] = []
+    task = ModelTask("t", "convert", place=str(release), text_encoder=str(encoder))
+    done = Librarian().run(task, lambda progress: seen.append(progress.stage))
+    assert "max-abs-diff = 0.0" in done.text and seen
+    info = registry.model_info(done.model)
+    assert info is not None and (info.state, info.family, info.ready) == ("converted", "mdm", True)
+    result = Engine(device="cpu").run(
+        Request("a person walks", 2.1, steps=2, model=done.model, cleanup=False)
+    )
+    assert result.motions[0].data.shape == (63, 135)
+    do("remove", model=done.model)
+    assert registry.model_info(done.model) is None and own_models.converted() == {}
+    assert release.exists()
+
+    def stop(_: Progress) -> None:
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        Librarian().run(task, stop)
+    assert list((own_models.home() / own_models.FOLDER).iterdir()) == [], "nothing half is left"
+    bad = tmp_path / "model000000007.pt"
+    bad.write_bytes(b"no checkpoint")
+    with pytest.raises(KinetypeError) as caught:
+        do("convert", place=str(bad))
+    assert caught.value.hint and own_models.converted() == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.wire.control import BYTE_STAGES
 from backend.wire.messages import Failure, Progress, Request, Result
 from blender_addon.client import ProcessSession, default_command
 from blender_addon.client.session import Event
@@ -27,7 +28,8 @@ def served() -> Iterator[ProcessSession]:
 
 
 def steps_of(events: list[Event]) -> list[tuple[int, int]]:
-    return [(e.step, e.total) for e in events if isinstance(e, Progress) and e.total]
+    told = (e for e in events if isinstance(e, Progress) and e.stage not in BYTE_STAGES)
+    return [(e.step, e.total) for e in told if e.total]
 
 
 def test_motiongpt_reports_every_token(served: ProcessSession) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.errors import ArtifactError, MissingDependency
+from backend.errors import ArtifactError, ModelAbsent
 from backend.text.clip import ClipTextEncoder, tower_from
 from backend.text.clip_tokens import ClipTokens
 from backend.text.clip_tower import openai_names
@@ -155,21 +155,21 @@ def test_typographic_forms_read_like_plain_ones(folder: Path, typed: str, plain:
 
 
 def test_missing_encoder_offline_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(MissingDependency, match="not in the download cache") as caught:
+    with pytest.raises(ModelAbsent, match="not in the download cache") as caught:
         ClipTextEncoder.load(tmp_path, name="nobody/nothing", local_files_only=True)
     assert "--clip" in caught.value.hint and "nobody/nothing" in caught.value.message
 
 
 def test_a_model_that_came_without_vocabulary_is_told_which_files_to_add(folder: Path) -> None:
     (folder / "vocab.json").unlink()
-    with pytest.raises(MissingDependency, match="vocabulary") as caught:
+    with pytest.raises(ModelAbsent, match="vocabulary") as caught:
         ClipTextEncoder.load(folder, name="nobody/nothing", local_files_only=True)
     assert "tokenizer.json" in caught.value.hint and str(folder) in caught.value.hint
 
 
 def test_missing_vocabulary_is_named(folder: Path) -> None:
     (folder / "vocab.json").unlink()
-    with pytest.raises(MissingDependency, match="vocabulary"):
+    with pytest.raises(ModelAbsent, match="vocabulary"):
         ClipTextEncoder.load(folder, name="nobody/nothing", local_files_only=True)
 
 
@@ -254,4 +254,4 @@ def test_found_by_name_on_the_hub_then_in_the_cache(tmp_path: Path) -> None:
     cached = run_hub_client(CLIENT, home, address, str(empty), offline=True)
     assert cached.stdout == online.stdout, cached.stderr
     nowhere = run_hub_client(CLIENT, tmp_path / "new", address, str(empty), offline=True)
-    assert "Go online once" in nowhere.stdout
+    assert "Download openai/tiny first" in nowhere.stdout

@@ -39,6 +39,7 @@ from backend.wire.messages import (
     Sample,
 )
 from backend.wire.skeleton import MOTION_FPS
+from backend.wire.tasks import ModelTask, TaskDone
 
 
 def motion(frames: int, seed: int = 0, **meta: Any) -> Motion:
@@ -61,6 +62,8 @@ MESSAGES: list[codec.Message] = [
     Pong(0),
     Cancel("a"),
     ListModels("q"),
+    ModelTask("t", "convert", place="/x", family="mdm"),
+    TaskDone("t", "It is here.", "mdm"),
     Models("q", (ModelInfo("starter", "Starter", fps=20.0, ready=False, problem="p", fix="f"),)),
     Models("q", ()),
     Models(

@@ -40,13 +40,13 @@ def array_of(
         raise ValueError("the shape of a tensor is no shape")
     last = sum((side - 1) * step for side, step in zip(sides, steps, strict=True))
     count = math.prod(sides)
-    if count and offset + last >= len(flat):  # type: ignore[operator]
+    if count and offset + last >= len(flat):
         raise ValueError("a tensor claims more numbers than it holds")
     budget.spend(count * flat.itemsize)
     if not count:
         return np.zeros(sides, flat.dtype)
     strides = tuple(step * flat.itemsize for step in steps)
-    view = np.lib.stride_tricks.as_strided(flat[offset:], sides, strides, writeable=False)  # type: ignore[misc]
+    view = np.lib.stride_tricks.as_strided(flat[offset:], sides, strides, writeable=False)
     return np.array(view)
 
 

@@ -21,6 +21,7 @@ CARD = Family(
     model=ModelInfo(
         name="",
         title="",
+        description="Motions of named actions: a training of yours, or a release of its authors.",
         representation="joints",
         fps=20.0,
         text_encoder="none: the prompt names an action",

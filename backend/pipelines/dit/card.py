@@ -21,6 +21,7 @@ _MODEL = ModelInfo(
     constraints=TYPES,
     qualities=tuple(_QUALITIES),
     memory_bytes=700_000_000,
+    speed="0.4 s for 5 s of motion, one CPU core",
 )
 
 CARD = Family(
@@ -34,6 +35,7 @@ CARD = Family(
             description="Ships with Kinetype; works offline on a CPU.",
             path=str(ASSETS / name),
             commercial_use=commercial_use,
+            speed=_MODEL.speed,
         )
         for name, title, commercial_use in (
             ("starter", "Starter", "no"),

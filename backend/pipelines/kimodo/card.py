@@ -29,6 +29,7 @@ _MODEL = ModelInfo(
     constraints=(*TYPES, "end-effector"),
     options=("guidance_scale", "steps", "sampler"),
     memory_bytes=2_500_000_000,
+    speed="2.5 s a step for 5 s of motion (50 steps: 127 s), one CPU core",
 )
 
 

@@ -22,6 +22,7 @@ _MODEL = replace(
     constraints=TYPES,
     size_bytes=72_000_000,
     memory_bytes=900_000_000,
+    speed="3.7 s for 9.8 s of motion, 25 steps, one CPU core",
 )
 
 

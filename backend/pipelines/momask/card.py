@@ -12,11 +12,14 @@ from ..humanml3d.published import HUMANML3D, of_kit
 
 _MODEL = replace(
     HUMANML3D,
+    description="Residual motion tokens and two masked transformers (Guo et al. 2024); seconds on a"
+    " CPU.",
     text_encoder="CLIP ViT-B/32 (in the model's folder, else from the hub)",
     abilities=("generate", "edit", "estimate_length"),
     options=("guidance_scale", "steps"),
     commercial_use="no",
     memory_bytes=1_200_000_000,
+    speed="0.8 s for 9.8 s of motion, 10 steps, one CPU core",
 )
 
 

@@ -15,6 +15,7 @@ _MODEL = replace(
     options=(),
     size_bytes=1_075_000_000,
     memory_bytes=1_800_000_000,
+    speed="2.3 s for 9.8 s of motion, one CPU core",
 )
 
 
