@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 
 import bpy
 
-from . import doctoring, installing, placement, preparing
+from . import directing, doctoring, installing, placement, preparing
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
@@ -151,6 +151,7 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
     board.finished.remove(item)
     board.taken = placed.takes[0].session_uid
     board.message = placed.message or _success(placed, item.result.seconds_taken)
+    board.warnings = directing.settled(board.warnings, placed.takes[0])
     if placed.warning:
         board.warnings = (*board.warnings, placed.warning)
         if placed.unseen:
