@@ -176,6 +176,11 @@ class Board:
         return bool(self.jobs or self.chores or self._asked) or not kept
 
     @property
+    def cancelling(self) -> bool:
+        """Whether something was cancelled that has not ended yet."""
+        return any(job.cancelling for job in self.jobs.values())
+
+    @property
     def backend_dead(self) -> bool:
         """Whether the backend broke and needs a restart."""
         return self.session is not None and self.session.state == "dead"
