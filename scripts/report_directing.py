@@ -130,7 +130,7 @@ def pin(rig: Any) -> Shown:
         place = np.array(goal.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world)
         goals.append(place[:3, 3])
         off.append(np.linalg.norm(_head(rig, "left_wrist") - goals[-1]))
-    missed = 100 * max(off) / size
+    missed = 100.0 * float(max(off)) / size
     moments = [1, 25, 40, 60, 80, 95, 120]
     return Shown("pin", _joints(rig), moments, np.array(goals), (40, 60, 80), missed)
 

@@ -60,7 +60,7 @@ class JobQueue(Generic[Queued]):
         *,
         abandon_seconds: float | None = None,
     ) -> None:
-        self._make_engine = make_engine
+        self._make_engine: Callable[[], Runner[Queued]] = make_engine
         self._emit = emit
         self._abandon_seconds = abandon_seconds
         self._engine: Runner[Queued] | None = None

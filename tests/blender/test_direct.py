@@ -15,7 +15,7 @@ from blender_addon.panels.direct_panel import KINETYPE_PT_direct  # noqa: E402
 from blender_addon.panels.takes_panel import KINETYPE_PT_takes  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 
-from . import drawing  # noqa: E402
+from . import drawing, rigify  # noqa: E402
 from .directed import (  # noqa: E402
     apart,
     asked,
@@ -188,3 +188,26 @@ def test_new_frames_are_blended_into_a_copy_of_the_action(director: Any) -> None
     from blender_addon.scene import compat
 
     assert '["wave"]' in {curve.data_path for curve in compat.fcurves_of(take)}
+
+
+@pytest.mark.slow
+def test_a_rig_that_rigify_generated_is_directed(director: Any) -> None:
+    """Read and met at the bones that deform the body."""
+    with rigify.enabled():
+        rig = character(rigify.generated(rigify.metarig("human")))
+        scene = bpy.context.scene
+        actions.apply_motion(rig, random_motion(60, scale=0.3), scene=scene, start_frame=1)
+
+        def shown(frame: int) -> np.ndarray:
+            scene.frame_set(frame)
+            posed = rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+            bones = [posed.pose.bones[bone] for bone in rigify.DEFORM.values()]
+            return np.array([posed.matrix_world @ bone.head for bone in bones])
+
+        before = shown(20)
+        bpy.ops.kinetype.use_pose()
+        wish(rig, "PIN", 60, last=70, limb="left-hand", goal=empty(0.4, -0.4, 1.2))
+        direct(rig, first=1)
+        assert np.linalg.norm(shown(20) - before, axis=-1).max() < 0.01
+        wrist = shown(65)[list(rigify.DEFORM).index("left_wrist")]
+        assert np.linalg.norm(wrist - [0.4, -0.4, 1.2]) < 0.02
