@@ -170,6 +170,7 @@ __all__ = [
     "limits",
     "load_families",
     "load_files",
+    "load_job_file",
     "load_motion",
     "load_registry",
     "load_service",
@@ -235,6 +236,11 @@ def load_files() -> MotionFiles:
     return MotionFiles(
         *(_load(f".motion.{name}") for name in ("io.load", "io.npz", "io.bvh", "convert"))
     )
+
+
+def load_job_file() -> ModuleType:
+    """``backend.batch.job_file``: prompts a line and job files; the standard library only."""
+    return _load(".batch.job_file")
 
 
 def load_motion(name: str) -> ModuleType:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -307,6 +308,7 @@ def missed(take: bpy.types.Action) -> list[dict[str, Any]]:
             "title": str(each.get("title") or each.get("type") or "")[:_MAX_TITLE],
             "cm": _number(each.get("cm")),
             "degrees": _number(each.get("degrees")),
+            "met": each.get("met") is not False,
         }
         for each in found[: limits.MAX_CONSTRAINTS]
         if isinstance(each, dict)
@@ -317,6 +319,22 @@ def missed_text(cm: float | None, degrees: float | None) -> str:
     """For example "0.4 cm, 1.2°"."""
     told = [] if cm is None else [f"{cm:.1f} cm"]
     return ", ".join(told if degrees is None else [*told, f"{degrees:.1f}°"])
+
+
+def settled(warnings: Sequence[str], take: bpy.types.Action) -> tuple[str, ...]:
+    """Warnings of a backend, what they say of constraints replaced by what the character misses."""
+    told = missed(take)
+    if not told:
+        return tuple(warnings)
+    others = [text for text in warnings if not _ABOUT_CONSTRAINTS.match(text)]
+    found = [
+        f"{each['title'] or 'A constraint'} is missed by "
+        f"{missed_text(each['cm'], each['degrees'])}: choose a place, pose or frames that are "
+        "easier to reach."
+        for each in told
+        if not each["met"]
+    ]
+    return (*others, *found[:_MOST_LINES])
 
 
 def missed_lines(take: bpy.types.Action) -> list[str]:
@@ -342,6 +360,7 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
+_ABOUT_CONSTRAINTS = re.compile(r"Constraint \d+ \(")
 _MAX_TITLE = 80
 _MOST_LINES = 6
 _MOST = 1e6

@@ -59,7 +59,7 @@ QUIRKS = (
         f"The package index cannot be reached. {_NETWORK}",
     ),
     (
-        r"No matching distribution found for torch|from versions: none",
+        r"No matching distribution found for torch|from versions: none|ResolutionImpossible",
         "The index has no PyTorch of that kind for this Python and system (none is made for Macs"
         " with Intel any more): choose another build, another Python or another PyTorch index.",
     ),
@@ -148,7 +148,9 @@ def make_plan(
     build, sources = build or builds()["CPU"], sources or Sources()
     inner = str(python_in(folder))
     pip = (inner, "-m", "pip", "install", "--disable-pip-version-check")
-    loud, common = (*pip, "--progress-bar", "raw"), sources.options()
+    # the pip that Python brings, which a folder of wheels need not update, may not know "raw"
+    loud = pip if sources.wheels is not None else (*pip, "--progress-bar", "raw")
+    common = sources.options()
     limits: tuple[str, ...] = ()
     files: dict[str, str] = {}
     constraints = root / CONSTRAINTS_FILE

@@ -38,6 +38,8 @@ CANCEL_SECONDS = 0.4
 HUNG = "Cancelled. The backend did not answer, so it was ended; the next motion starts it again."
 MAX_WAITING = 16
 """More Generates in a row than this are surely a mistake."""
+MAX_BATCH = 200
+"""Of a text, which is meant to be many."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,11 @@ class Board:
         return bool(self.jobs or self.chores or self._asked) or not kept
 
     @property
+    def cancelling(self) -> bool:
+        """Whether something was cancelled that has not ended yet."""
+        return any(job.cancelling for job in self.jobs.values())
+
+    @property
     def backend_dead(self) -> bool:
         """Whether the backend broke and needs a restart."""
         return self.session is not None and self.session.state == "dead"
@@ -185,17 +192,20 @@ class Board:
         settings: Any,
         open_session: Callable[[Any], Session],
         asked: Asked | None = None,
+        *,
+        most: int = MAX_WAITING,
     ) -> Job:
         """Send a request; the settings decide whether the running session still fits.
 
         Args:
             asked: the circumstances, which decide how long an error of this request is shown.
+            most: so many may be under way.
 
         Raises:
             KinetypeError: bad values, no environment, too many waiting; nothing has changed then.
         """
         request = request.validated()
-        if len(self.jobs) >= MAX_WAITING:
+        if len(self.jobs) >= most:
             raise KinetypeError(
                 f"{len(self.jobs)} generations are waiting already.",
                 "Wait for them, or cancel.",

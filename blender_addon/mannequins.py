@@ -12,11 +12,12 @@ from .scene import armature as armatures
 
 
 def prepare(scene: bpy.types.Scene) -> threading.Thread:
-    """Compute the body on a thread, so that the timer that needs it soon need not (60 ms)."""
+    """Compute the body on a thread, so that the timer that needs it soon need not (80 ms)."""
 
     def compute(metre: float) -> None:
         from .backend_access import retarget
         from .core import mannequin
+        from .scene import character, room  # noqa: F401  (importing them takes a while, too)
 
         mannequin.wardrobe.fitting(metre * retarget.rest_heads())
 

@@ -36,6 +36,7 @@ class Placement:
         start_frame: frame of the first key.
         source: the Action of which the result is an edit.
         played: see :class:`Performance`.
+        made: session number of the mannequin that :func:`with_mannequin` made for it.
         direction: what is wanted besides words.
     """
 
@@ -48,6 +49,7 @@ class Placement:
     always_new: bool = False
     source: int | None = None
     played: bool = False
+    made: int | None = None
     direction: Direction | None = None
 
     def of(self, performance: Performance) -> Placement:
@@ -182,6 +184,26 @@ def _is_transform(operator: bpy.types.Operator) -> bool:
     return any(name.startswith(_TRANSFORMS) for name in names)
 
 
+def with_mannequin(context: bpy.types.Context, placement: Placement) -> Placement:
+    """Where a result belongs, once the mannequin that it needs is made; the same if it needs none.
+
+    Apart from :func:`place`, so that the timer can do the two at different moments.
+    """
+    scene = by_uid(bpy.data.scenes, placement.scene) or context.scene
+    there = placement.made is not None and by_uid(bpy.data.objects, placement.made) is not None
+    if there or _receiver(scene, placement) is not None:
+        return placement
+    made = settings_of(scene).character = mannequins.create(context)
+    return replace(placement, made=made.session_uid)
+
+
+def _receiver(scene: bpy.types.Scene, placement: Placement) -> bpy.types.Object | None:
+    """What gets the motion, if it is there already."""
+    if placement.target is None and not placement.always_new:
+        return _made_meanwhile(scene)
+    return _alive_target(placement)
+
+
 def place(context: bpy.types.Context, result: Result, placement: Placement) -> Placed:
     """Key every motion of a result as a take of the target; the first one becomes active.
 
@@ -192,15 +214,13 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     """
     scene = by_uid(bpy.data.scenes, placement.scene) or context.scene
     settings = settings_of(scene)
-    armature = _alive_target(placement)
-    if placement.target is None and not placement.always_new:
-        armature = _made_meanwhile(scene)
+    armature = _receiver(scene, placement)
     message = ""
     if armature is None and placement.target is not None:
         message = f"{placement.target_name!r} is gone: the motion is on a new mannequin"
-    with _all_or_nothing(armature):
-        if armature is None:
-            armature = mannequins.create(context)
+    made = None if placement.made is None else by_uid(bpy.data.objects, placement.made)
+    with _all_or_nothing(armature, made):
+        armature = armature or made or mannequins.create(context)
         before = controls.unkeyed_switches(armature)
         held = holding.told(armature, armatures.find_rig(armature))
         takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
@@ -274,11 +294,20 @@ def _made_meanwhile(scene: bpy.types.Scene) -> bpy.types.Object | None:
 
 
 @contextmanager
-def _all_or_nothing(armature: bpy.types.Object | None) -> Iterator[None]:
-    """Remove again what the block made, and give the armature its action back, if it raises."""
+def _all_or_nothing(
+    armature: bpy.types.Object | None, made: bpy.types.Object | None
+) -> Iterator[None]:
+    """Remove again what the block made, and give the armature its action back, if it raises.
+
+    Args:
+        made: goes, too.
+    """
     data = bpy.data
     kinds = (data.actions, data.objects, data.meshes, data.armatures, data.materials)
     before = [{item.session_uid for item in kind} for kind in kinds]
+    if made is not None:
+        news = {thing.session_uid for one in (made, *made.children) for thing in (one, one.data)}
+        before = [known - news for known in before]
     had_data = armature is not None and armature.animation_data is not None
     action = armature.animation_data.action if armature is not None and had_data else None
     slot = compat.slot_of(armature) if armature is not None else None

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import bpy
 
-from . import doctoring, installing, placement, preparing
+from . import directing, doctoring, installing, placement, preparing
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
 INTERVAL = 0.1
-PREPARING_INTERVAL = 0.01
-"""Reading a rig works in slices: Blender draws in between."""
+SHORT_INTERVAL = 0.01
+"""While a rig is read in slices, and Blender draws in between; and while a person waits for the end
+of what was cancelled."""
 WAIT_INTERVAL = 0.02
 REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 """Area type to the type of its region that shows what the board holds."""
@@ -45,8 +46,8 @@ def tick() -> float | None:
     changed = _place_finished() or changed
     if changed:
         redraw()
-    if preparing.current() is not None:
-        return PREPARING_INTERVAL
+    if preparing.current() is not None or board.cancelling:
+        return SHORT_INTERVAL
     watching = board.busy or installing.running() or doctoring.running()
     return INTERVAL if watching else None
 
@@ -60,7 +61,8 @@ def _prepare() -> bool:
 
 def _under_way() -> bool:
     working = installing.running() or doctoring.running() or preparing.current() is not None
-    return bool(board.jobs or board.chores or working)
+    placeable = any(not item.kept and not item.reason for item in board.finished)
+    return bool(board.jobs or board.chores or placeable or working)
 
 
 def wait(timeout: float | None = None) -> bool:
@@ -120,8 +122,15 @@ def _place(context: bpy.types.Context, item: Finished) -> None:
         item.reason, item.kept = keep, True
         return
     item.reason = placement.reason_to_wait(context, item.placement)
-    if not item.reason:
-        place_now(context, item)
+    if item.reason:
+        return
+    ready = item.placement
+    with suppress(Exception):  # it fails again, and is told, where the motion is placed
+        ready = placement.with_mannequin(context, item.placement)
+    if ready is not item.placement:  # enough for one call: the motion comes with the next one
+        item.placement = ready
+        return
+    place_now(context, item)
 
 
 def place_now(context: bpy.types.Context, item: Finished) -> bool:
@@ -142,6 +151,7 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
     board.finished.remove(item)
     board.taken = placed.takes[0].session_uid
     board.message = placed.message or _success(placed, item.result.seconds_taken)
+    board.warnings = directing.settled(board.warnings, placed.takes[0])
     if placed.warning:
         board.warnings = (*board.warnings, placed.warning)
         if placed.unseen:

@@ -8,16 +8,19 @@ The screen is Xvfb's: no monitor and no graphics card are needed.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,6 +52,9 @@ bpy.context.preferences.view.use_save_prompt = False
 bpy.context.preferences.system.use_region_overlap = False
 bpy.ops.wm.save_userpref()
 """
+MARK = "WINDOW"
+SETTLE_S = 2.0
+"""Software rendering needs this long to show what changed."""
 COMPLAINTS = ("Traceback", "Error:", "unknown operator", "property not found", "not registered")
 """What Blender prints, and does not raise, when a script names something that is not there."""
 
@@ -140,20 +146,58 @@ def install(command: list[str], zipped: Path, user: Path) -> dict[str, str]:
     return environment
 
 
-def script(module: str, width: int, height: int) -> list[str]:
-    """Arguments with which Blender opens a window and calls ``inside()`` of a script beside this.
+def drive(
+    command: list[str],
+    environment: dict[str, str],
+    module: str,
+    size: tuple[int, int],
+    given: list[str],
+    on_message: Callable[[dict, Image], None],
+) -> int:
+    """Open a window on a screen of its own and let a script beside this one drive it.
 
-    Blender then has the mouse of ``Window.event_simulate`` only. What follows ``--`` is left to the
-    script. A script that fails before its window shows ends Blender with 1.
+    Blender calls ``inside(given)`` of the script, and has the mouse of ``Window.event_simulate``
+    only. At each :func:`ask` of the script ``on_message`` gets the message and the whole screen.
+
+    Returns:
+        0, if the script came to its end and Blender complained about nothing.
     """
     call = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); import {module}"
-    window = ["--enable-event-simulate", "--window-geometry", "0", "0", str(width), str(height)]
-    return [*window, "--python-exit-code", "1", "--python-expr", f"{call}; {module}.inside()"]
-
-
-def complaints(printed: str) -> list[str]:
-    """The lines of Blender's error output that mean a mistake of ours."""
-    return [line for line in printed.splitlines() if any(word in line for word in COMPLAINTS)]
+    window = ["--enable-event-simulate", "--window-geometry", "0", "0", *map(str, size)]
+    # a script that fails before its window shows ends Blender
+    script = [*window, "--python-exit-code", "1", "--python-expr", f"{call}; {module}.inside()"]
+    done = False
+    with screen(*size) as shown, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [*command, *script, "--", *given],
+            env={**environment, "DISPLAY": shown.name},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert process.stdout is not None and process.stdin is not None
+        for line in process.stdout:
+            kind, _, rest = line.strip().partition(" ")
+            if kind != MARK:
+                print(line.rstrip(), flush=True)
+                continue
+            message = json.loads(rest)
+            if "done" in message:
+                done = True
+                break
+            time.sleep(SETTLE_S)
+            on_message(message, shown.picture())
+            process.stdin.write("\n")
+            process.stdin.flush()
+        code = process.wait(timeout=60)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
+    bad = [line for line in said.splitlines() if any(word in line for word in COMPLAINTS)]
+    if bad or code or not done:
+        print(said, file=sys.stderr)
+    print(f"Blender ended with {code}; {len(bad)} complaints on its error output")
+    return 0 if done and not code and not bad else 1
 
 
 class Screen:
@@ -196,6 +240,45 @@ def screen(width: int, height: int) -> Iterator[Screen]:
         finally:
             server.terminate()
             server.wait()
+
+
+# inside of Blender
+
+
+def given() -> list[str]:
+    """What follows ``--`` on Blender's command line."""
+    return sys.argv[sys.argv.index("--") + 1 :]
+
+
+def ask(message: dict) -> None:
+    """Send a message to the script outside and wait until it was seen to."""
+    print(MARK, json.dumps(message), flush=True)
+    sys.stdin.readline()
+
+
+def perform(steps: Iterator[float | None]) -> None:
+    """Take one step after the other; Blender draws in between (seconds that a step yields)."""
+    import bpy
+
+    def step() -> float | None:
+        try:
+            return next(steps) or 0.0
+        except StopIteration:
+            print(MARK, json.dumps({"done": True}), flush=True)
+            bpy.ops.wm.quit_blender()
+            return None
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)  # Blender would go on showing its window
+
+    bpy.app.timers.register(step, first_interval=2.0, persistent=True)
+
+
+def crop_of(region: Any, height: int) -> tuple[int, int, int, int]:
+    """Where a region lies in a picture of a screen of that height: Blender counts from below."""
+    top = height - region.y - region.height
+    return (region.x, top, region.x + region.width, top + region.height)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Set up, show, test and package Kinetype from a fresh clone: standard library only.
 
-Usage: ``python scripts/dev.py {setup,demo,test,lint,extension,blender-matrix,clean}``. The
+Usage: ``python scripts/dev.py {setup,demo,test,lint,...,clean}``. The
 Makefile's targets call this script, so both behave the same; on Windows use the script.
 Everything is installed into ``.venv`` inside the clone; a second call finds it and is quick.
 """
@@ -217,6 +217,11 @@ def blender_matrix(series: Sequence[str]) -> None:
         )
 
 
+def window_test(arguments: Sequence[str]) -> None:
+    """The add-on in a real Blender window; further arguments go to scripts/window_test.py."""
+    run([setup(), ROOT / "scripts" / "window_test.py", *arguments])
+
+
 def clean() -> None:
     """Remove what these commands made, apart from ``out``."""
     for path in (VENV, *ROOT.glob(".venv-bpy*"), ROOT / "dist", ROOT / "build"):
@@ -243,13 +248,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("extension", help="setup, then build dist/kinetype-<version>.zip")
     matrix = commands.add_parser("blender-matrix", help="the add-on's tests on other Blenders")
     matrix.add_argument("series", nargs="*", help=f"some of: {', '.join(MATRIX)}; all by default")
+    commands.add_parser("window-test", help="the add-on in a real Blender window; takes pictures")
     commands.add_parser("clean", help="remove the virtual environments and build folders")
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command != "test":
+    if rest and options.command not in {"test", "window-test"}:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if options.command == "test":
             test(rest)
+        elif options.command == "window-test":
+            window_test(rest)
         elif options.command == "blender-matrix":
             blender_matrix(options.series)
         else:

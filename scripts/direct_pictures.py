@@ -148,7 +148,7 @@ def tour(model: str, backend: str) -> Iterator[None]:
     scene.frame_set(60)
     bpy.ops.kinetype.add_pin(limb="left-hand")
     pin = wants.wishes[1]
-    pin.goal.location, pin.last = (1.1, -1.5, 1.25), 85
+    pin.goal.location, pin.last = (0.75, -1.45, 1.15), 72
     yield
     yield from _generated("direct", rig, lambda: bpy.ops.kinetype.direct())
     scene.frame_set(72)

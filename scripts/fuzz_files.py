@@ -4,8 +4,9 @@
 
 Each part runs in a process of its own, so that a crash is counted and not suffered. A try ends
 well when the input is read or refused by an error of the project, whose message and hint are
-sentences; anything else is an escape. Growth is the peak of the process above what the undamaged
-inputs took, the processes that read pickles included.
+sentences; anything else is an escape. The longest try is given in time of the clock, which depends
+on what else the computer does, and in work of this process. Growth is the peak of the process above
+what the undamaged inputs took, the processes that read pickles included.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Row:
     ran: int = 0
     crashed: int = 0
     longest: float = 0.0
+    cpu: float = 0.0
     growth: float = 0.0
     first: str = ""
 
@@ -80,12 +82,26 @@ def main() -> int:
     counts = {part: max(options.files // len(FORMATS), 1) for part in FORMATS}
     counts["frames"] = options.frames
     rows = [child(part, counts.get(part, 0), options.seed) for part in PARTS]
-    print("| input | tries | read | refused | escapes | ran | crashes | longest | growth | limit |")
-    print(f"|{'---|' * 10}")
+    heads = [
+        "input",
+        "tries",
+        "read",
+        "refused",
+        "escapes",
+        "ran",
+        "crashes",
+        "longest",
+        "CPU",
+        "growth",
+        "limit",
+    ]
+    print(f"| {' | '.join(heads)} |")
+    print(f"|{'---|' * 11}")
     for row in rows:
         print(
             f"| {row.part} | {row.tries:,} | {row.read:,} | {row.refused:,} | {row.escaped} "
-            f"| {row.ran} | {row.crashed} | {row.longest:.2f} s | {row.growth:.0f} MB "
+            f"| {row.ran} | {row.crashed} | {row.longest:.2f} s | {row.cpu:.2f} s "
+            f"| {row.growth:.0f} MB "
             f"| {LIMITS.get(row.part, 0) + MEGABYTES:.0f} MB |"
         )
         if row.first:
@@ -126,7 +142,7 @@ def run(part: str, count: int, seed: int) -> Row:
         folder = Path(name)
         marker = folder / "ran"
         for attempt in tries(part, folder, count, random.Random(seed), marker):
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             try:
                 attempt()
                 row.read += 1
@@ -140,6 +156,7 @@ def run(part: str, count: int, seed: int) -> Row:
                 row.first = row.first or repr(error)[:300]
             row.tries += 1
             row.longest = max(row.longest, time.perf_counter() - started)
+            row.cpu = max(row.cpu, time.process_time() - worked)
             row.ran += marker.exists()
             marker.unlink(missing_ok=True)
             if row.tries == WARM:

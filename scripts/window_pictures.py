@@ -19,14 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import blender_window
 
@@ -34,10 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MOTION = ROOT / "tests" / "motion" / "files" / "01_tpose.bvh"
 WIDTH, HEIGHT = 1280, 1700
 """The screen: high enough that the whole list is seen without scrolling."""
-SETTLE_S = 2.0
-"""Software rendering needs this long to show what changed."""
-MARK = "WINDOW"
-PANELS = ("joints", "takes", "edit", "clean_up", "advanced")
+PAUSE_S = 1.5
+"""What Blender has to draw each thing."""
 WHOLE, INCOMPLETE, LOST = "mpfb_mixamo", "quaternius_man", "left_knee"
 """A skeleton with all joints, one with some; the second loses the bones from this joint on."""
 
@@ -59,61 +55,24 @@ def main() -> int:
         zipped = blender_window.extension(options.extension)
         with tempfile.TemporaryDirectory() as folder:
             environment = blender_window.install(command, zipped, Path(folder, "user"))
-            return _photograph(command, environment, Path(folder), options)
+            kit = str(options.kit.resolve())
+            size = (WIDTH, HEIGHT)
+            return blender_window.drive(
+                command, environment, "window_pictures", size, [kit], partial(_keep, options)
+            )
     except blender_window.WindowError as error:
         parser.error(str(error))
 
 
-def _photograph(
-    command: list[str], environment: dict[str, str], folder: Path, options: argparse.Namespace
-) -> int:
-    """Run Blender on a display of its own; a picture at every line that it asks for one with."""
-    complaints = folder / "stderr.txt"
-    with blender_window.screen(WIDTH, HEIGHT) as screen, complaints.open("wb") as errors:
-        script = blender_window.script("window_pictures", WIDTH, HEIGHT)
-        window = subprocess.Popen(
-            [*command, *script, "--", str(options.kit.resolve())],
-            env={**environment, "DISPLAY": screen.name},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert window.stdout is not None and window.stdin is not None
-        done = _follow(window.stdout, window.stdin, screen, options)
-        code = window.wait(timeout=60)
-    said = complaints.read_text(errors="replace")
-    bad = blender_window.complaints(said)
-    if bad:
-        print(said, file=sys.stderr)
-    print(f"Blender ended with {code}; {len(bad)} complaints on its error output")
-    return 0 if done and not code and not bad else 1
-
-
-def _follow(
-    lines: IO[str], answers: IO[str], screen: blender_window.Screen, options: argparse.Namespace
-) -> bool:
-    """Do what Blender's lines ask for; whether it came to its end."""
-    for line in lines:
-        kind, _, rest = line.strip().partition(" ")
-        if kind != MARK:
-            print(line.rstrip())
-            continue
-        message = json.loads(rest)
-        if "done" in message:
-            return True
-        time.sleep(SETTLE_S)
-        picture = screen.picture()
-        if options.keep is not None:
-            options.keep.mkdir(parents=True, exist_ok=True)
-            picture.save(options.keep / f"{message['name']}.png")
-        if message["area"]:
-            cut = _trimmed(picture.crop(message["area"])).quantize(128)
-            options.out.mkdir(parents=True, exist_ok=True)
-            cut.save(options.out / f"{message['name']}.png", optimize=True)
-        answers.write("\n")
-        answers.flush()
-    return False
+def _keep(options: argparse.Namespace, message: dict, picture: Any) -> None:
+    """A picture, as Blender's message asks for it."""
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        picture.save(options.keep / f"{message['name']}.png")
+    if message["area"]:
+        cut = _trimmed(picture.crop(message["area"])).quantize(128)
+        options.out.mkdir(parents=True, exist_ok=True)
+        cut.save(options.out / f"{message['name']}.png", optimize=True)
 
 
 def _trimmed(picture: Any) -> Any:
@@ -129,55 +88,35 @@ def _trimmed(picture: Any) -> Any:
 
 
 def inside() -> None:
-    """Show one thing after the other; the timer leaves Blender time to draw each."""
-    import bpy
-
-    steps = tour(Path(sys.argv[sys.argv.index("--") + 1]))
-
-    def step() -> float | None:
-        try:
-            next(steps)
-        except StopIteration:
-            _ask({"done": True})
-            bpy.ops.wm.quit_blender()
-            return None
-        except Exception:
-            traceback.print_exc()
-            os._exit(1)  # Blender would go on showing its window
-        return 1.5
-
-    bpy.app.timers.register(step, first_interval=2.0)
+    """Show one thing after the other."""
+    blender_window.perform(tour(Path(blender_window.given()[0])))
 
 
-def _ask(message: dict) -> None:
-    print(MARK, json.dumps(message), flush=True)
-
-
-def tour(kit: Path) -> Iterator[None]:
+def tour(kit: Path) -> Iterator[float]:
     """What is shown; Blender draws at every ``yield``."""
     import bpy
 
     _open_list()
-    yield
+    yield PAUSE_S
     for name, skeleton, lost in (
         ("joints-found", WHOLE, ""),
         ("joints-missing", INCOMPLETE, LOST),
     ):
         rig = make_rig(kit, skeleton, lost)
-        yield
+        yield PAUSE_S
         # the tab exists once the sidebar was drawn
         _sidebar().active_panel_category = "Kinetype"
         _view().tag_redraw()
-        yield
+        yield PAUSE_S
         _picture(name, crop=True)
-        yield
+        yield PAUSE_S
         if not lost:
             yield from _import(rig)
         bpy.data.objects.remove(rig)
     yield from _menu()
 
 
-def _import(rig: Any) -> Iterator[None]:
+def _import(rig: Any) -> Iterator[float]:
     """A motion file onto the rig: by its path, and as drag and drop calls it."""
     import bpy
 
@@ -190,27 +129,27 @@ def _import(rig: Any) -> Iterator[None]:
             assert bpy.ops.kinetype.import_motion(*call, **arguments) == {"FINISHED"}
             made = set(bpy.data.actions) - before
             assert len(made) == 1 and rig.animation_data.action in made, made
-    yield
+    yield PAUSE_S
     _picture("imported")
-    yield
+    yield PAUSE_S
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=_view(), region=_sidebar()):
         bpy.ops.kinetype.show_joints("INVOKE_DEFAULT")
-    yield
+    yield PAUSE_S
     _picture("dialog")
-    yield
+    yield PAUSE_S
 
 
-def _menu() -> Iterator[None]:
+def _menu() -> Iterator[float]:
     """File > Import, opened."""
     import bpy
 
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=_view()):
         bpy.ops.wm.call_menu(name="TOPBAR_MT_file_import")
-    yield
+    yield PAUSE_S
     _picture("menu")
-    yield
+    yield PAUSE_S
 
 
 def _view() -> Any:
@@ -227,33 +166,22 @@ def _sidebar() -> Any:
 
 def _open_list() -> None:
     """An empty scene, the sidebar shown, the list of joints unfolded, other panels folded."""
-    import addon_utils
     import bpy
+    import window_mouse
 
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
-    enabled = [addon.module for addon in bpy.context.preferences.addons]
-    package = next(module for module in enabled if module.endswith(".kinetype"))
+    package = window_mouse.package()
     settings = bpy.context.preferences.addons[package].preferences
     # nothing is generated, and that no backend is installed is another page's picture
     settings.backend, settings.command = "COMMAND", sys.executable
-    panels = [bpy.types.Panel.bl_rna_get_subclass_py(f"KINETYPE_PT_{name}") for name in PANELS]
-    # which panels are folded is for the mouse only: let them start so
-    addon_utils.disable(package)
-    for panel in panels:
-        panel.bl_options = {"DEFAULT_CLOSED"} if panel is not panels[0] else set()
-    addon_utils.enable(package)
-    _view().spaces[0].show_region_ui = True
+    window_mouse.unfold({"joints"}, package)
 
 
 def _picture(name: str, *, crop: bool = False) -> None:
     """Ask for a picture and wait until it is taken; of the sidebar only, or of the screen."""
-    region, area = _sidebar(), None
-    if crop:
-        top = HEIGHT - region.y - region.height  # Blender counts from below
-        area = (region.x, top, region.x + region.width, top + region.height)
-    _ask({"name": name, "area": area})
-    sys.stdin.readline()
+    area = blender_window.crop_of(_sidebar(), HEIGHT) if crop else None
+    blender_window.ask({"name": name, "area": area})
 
 
 def make_rig(kit: Path, name: str, lost: str) -> Any:

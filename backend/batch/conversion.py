@@ -141,9 +141,12 @@ def convert_job(job: Job, settings: ConversionSettings, log: Path | None = None)
                 journal.append(log, record)
         return record
     except OutputError as error:
+        # the error names a temporary file; that of numpy says how many bytes were written
         cause = error.__cause__
-        why = (cause.strerror if isinstance(cause, OSError) else None) or error.message
-        failure: KinetypeError = OutputError(f"{job.name} cannot be written: {why}", error.hint)
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__
+        why = (cause and (cause.strerror or str(cause))) or error.message
+        failure: KinetypeError = OutputError(f"{job.name} cannot be written: {why}.", error.hint)
     except KinetypeError as error:
         failure = error
     except Exception as error:

@@ -38,6 +38,12 @@ MOTION_KEYS: dict[str, str] = {
     "steps": "denoising steps",
     "sampler": f"one of {', '.join(limits.SAMPLERS)}",
     "cleanup": "true or false: foot lock and smoothing",
+    "quality": f"guidance, steps and sampler by name: {', '.join(limits.QUALITIES)}",
+    "speed": "tempo as a factor; the length stays",
+    "amplitude": "how far arms, trunk and head go, as a factor",
+    "variety": "true or false: samples differ in guidance, tempo and reach",
+    "loop": "true or false: the end leads into the start",
+    "in_place": "true or false: the body stays above where it starts",
     "constraints": "poses, hands, feet and paths to reach: a .json file, or the list itself",
 }
 """The keys of a motion, with what each means. All but the prompt may be left out."""
@@ -61,8 +67,10 @@ KEYS: dict[str, str] = MOTION_KEYS | RENDER_KEYS
 
 _NUMBERS = {
     **{"seconds": float, "seed": int, "samples": int, "guidance_scale": float, "steps": int},
+    **{"speed": float, "amplitude": float},
     **{"fps": float, "width": int, "height": int, "render_samples": int},
 }
+_FLAGS = frozenset({"cleanup", "variety", "loop", "in_place"})
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 _OWN_SUFFIXES = (".npz", ".blend", ".mp4", ".json")
@@ -262,7 +270,7 @@ def _cell(key: str, text: str, line: int, path: Path) -> Value:
     try:
         if key in _NUMBERS:
             return _NUMBERS[key](text)
-        return _TRUTH[text.lower()] if key == "cleanup" else text
+        return _TRUTH[text.lower()] if key in _FLAGS else text
     except (ValueError, KeyError) as error:
         raise FormatError(
             f"Line {line} of {path.name}: {text!r} is not a {key}.", f"{key}: {KEYS[key]}."

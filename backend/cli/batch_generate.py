@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..wire import limits
-from . import console
+from . import console, motion_options
 
 if TYPE_CHECKING:
     from ..batch import generation
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="likewise; a prompt that is repeated gets new ones")  # fmt: skip
     parser.add_argument("--samples", type=int, default=1, help="likewise")
     parser.add_argument("--model", default=limits.DEFAULT_MODEL, help="likewise")
+    motion_options.add_quality(parser)
     parser.add_argument("--chunk", type=int, default=4, help="jobs that a worker takes at a time")
     add_engine(parser)
     parser.add_argument("--device", help="cpu, cuda ... (default: the best a worker sees)")
@@ -76,7 +77,7 @@ def read_jobs(options: argparse.Namespace) -> list[Job]:
     from ..batch import job_file
 
     defaults: dict[str, job_file.Value] = {
-        name: getattr(options, name) for name in ("seconds", "seed", "samples", "model")
+        name: getattr(options, name) for name in ("seconds", "seed", "samples", "model", "quality")
     }
     prompts, jobs = options.prompts, options.jobs
     if prompts is not None and prompts.suffix.lower() in job_file.SUFFIXES and jobs is None:

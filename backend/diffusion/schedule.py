@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArtifactError, InvalidRequest
+from ..motion.io.bounds import MAX_STEPS
 
 KINDS = ("cosine", "linear")
 COSINE_OFFSET = 0.008
@@ -46,6 +47,11 @@ class Schedule:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ArtifactError(
                 f"A noise schedule cannot have {self.steps!r} steps.", "Use a whole number from 1."
+            )
+        if self.steps > MAX_STEPS:
+            raise ArtifactError(
+                f"A noise schedule of {self.steps:.3g} steps is beyond every model.",
+                f"Use up to {MAX_STEPS}.",
             )
 
     @cached_property

@@ -27,14 +27,15 @@ ABANDON_SECONDS = 0.35
 _log = logging.getLogger(__name__)
 
 
-Job = TypeVar("Job", Request, ModelTask, contravariant=True)
-Done = TypeVar("Done", Result, TaskDone, covariant=True)
+Job = TypeVar("Job", contravariant=True)
 
 
-class Runner(Protocol[Job, Done]):
+class Runner(Protocol[Job]):
     """What a worker needs of an engine."""
 
-    def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None, /) -> Done:
+    def run(
+        self, job: Job, on_progress: Callable[[Progress], None] | None = None, /
+    ) -> Result | TaskDone:
         """The result, or a :class:`KinetypeError`."""
 
 
@@ -54,15 +55,15 @@ class JobQueue(Generic[Queued]):
 
     def __init__(
         self,
-        make_engine: Callable[[], Runner[Queued, Done]],
+        make_engine: Callable[[], Runner[Queued]],
         emit: Callable[[Message], None],
         *,
         abandon_seconds: float | None = None,
     ) -> None:
-        self._make_engine = make_engine
+        self._make_engine: Callable[[], Runner[Queued]] = make_engine
         self._emit = emit
         self._abandon_seconds = abandon_seconds
-        self._engine: Runner[Queued, Result | TaskDone] | None = None
+        self._engine: Runner[Queued] | None = None
         self._waiting: deque[Queued] = deque()
         self._running: Queued | None = None
         self._cancelled = threading.Event()

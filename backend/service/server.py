@@ -35,7 +35,7 @@ from ..wire.control import (
     Shutdown,
     Silence,
 )
-from ..wire.messages import Failure, Progress, Request, Result
+from ..wire.messages import Failure, Progress, Request
 from ..wire.tasks import ModelTask
 from .jobs import ABANDON_SECONDS, JobQueue, Runner, internal_error
 from .library import Librarian
@@ -60,7 +60,7 @@ class Server:
     """
 
     def __init__(
-        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner[Request, Result]]
+        self, reader: BinaryIO, writer: BinaryIO, make_engine: Callable[[], Runner[Request]]
     ) -> None:
         self._reader = reader
         self._outbox = Outbox(writer, _output_ended)
@@ -185,7 +185,7 @@ def _output_ended() -> NoReturn:
     _exit_now(EXIT_CLIENT_GONE)
 
 
-def serve_stdio(make_engine: Callable[[], Runner[Request, Result]]) -> NoReturn:
+def serve_stdio(make_engine: Callable[[], Runner[Request]]) -> NoReturn:
     """Take over stdin and stdout, serve, and end the process.
 
     It ends without the interpreter's own clean-up: with torch loaded that takes seconds, and a

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import IO
+from typing import IO, Self
 
 POLL_SECONDS = 0.2
 
@@ -53,7 +53,7 @@ class ChildJob:
         reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         reader.start()
 
-    def __enter__(self) -> ChildJob:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

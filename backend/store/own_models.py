@@ -117,10 +117,11 @@ def _move(hub_id: str, where: str | None) -> None:
     place = str(hub_cache.repository(hub_id))
 
     def moved(known: Record) -> Record:
-        for name in ("downloaded", "begun"):
-            others = tuple(p for p in getattr(known, name) if p != place)
-            known = replace(known, **{name: (*others, place) if name == where else others})
-        return known
+        lists = {"downloaded": known.downloaded, "begun": known.begun}
+        for name, places in lists.items():
+            others = tuple(p for p in places if p != place)
+            lists[name] = (*others, place) if name == where else others
+        return replace(known, downloaded=lists["downloaded"], begun=lists["begun"])
 
     _change(moved)
 

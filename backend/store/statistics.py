@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -122,7 +123,7 @@ def _vector(path: Path, dim: int, hint: str) -> np.ndarray:
     try:
         # mapped: a damaged header may announce more numbers than memory holds
         values = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError, TokenError) as error:
         raise ArtifactError(
             f"{path} is no plain .npy array: it is damaged, or was pickled.", hint, str(error)
         ) from error

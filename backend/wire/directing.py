@@ -166,8 +166,9 @@ def expanded(constraint: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value)
 
 
 def _is_range(value: object) -> bool:

@@ -10,13 +10,16 @@ from . import (
     environment,
     files,
     generate,
+    history,
     joints,
     messages,
     models,
+    presets,
     prompts,
     service,
     take_tools,
     takes,
+    text_batch,
 )
 
 CLASSES: tuple[type, ...] = (
@@ -25,6 +28,9 @@ CLASSES: tuple[type, ...] = (
     *character.CLASSES,
     *messages.CLASSES,
     *takes.CLASSES,
+    *history.CLASSES,
+    *presets.CLASSES,
+    *text_batch.CLASSES,
     *take_tools.CLASSES,
     *service.CLASSES,
     *models.CLASSES,

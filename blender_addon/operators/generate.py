@@ -11,13 +11,14 @@ from .. import (
     model_list,
     placement,
     preparing,
+    prompt_history,
     pump,
     shape_settings,
 )
 from ..asking import asked_now
 from ..backend_access import OPTIONS, Edit, KinetypeError, ModelInfo, Request, limits
 from ..backend_settings import backend_settings
-from ..jobs import board
+from ..jobs import MAX_BATCH, MAX_WAITING, board
 from ..properties import KinetypeSettings, settings_of
 from ..sessions import open_session
 from .base import KinetypeOperator
@@ -43,6 +44,7 @@ def request_from(
     seed: int | None = None,
     edit: Edit | None = None,
     plan: direction.Plan | None = None,
+    prompt: str | None = None,
 ) -> Request:
     """The request that the panel describes; :class:`InvalidRequest` if it is out of bounds.
 
@@ -50,12 +52,13 @@ def request_from(
         seed: instead of the panel's.
         edit: what to make anew, if not a whole motion.
         plan: what is wanted besides the panel's words.
+        prompt: instead of the panel's.
     """
     model = model_of(settings)
     guidance, steps, sampler = (name in model.options for name in OPTIONS)
     segments = () if plan is None else plan.segments
     return Request(
-        prompt="" if segments else settings.prompt,
+        prompt="" if segments else settings.prompt if prompt is None else prompt,
         seconds=round(settings.seconds if plan is None else plan.seconds, 3),
         segments=segments,
         constraints=() if plan is None else plan.constraints,
@@ -73,10 +76,20 @@ def request_from(
     ).validated()
 
 
-def submit(context: bpy.types.Context, request: Request, where: placement.Placement) -> None:
-    """Send a request on its way and watch it."""
+def submit(
+    context: bpy.types.Context,
+    request: Request,
+    where: placement.Placement,
+    *,
+    batch: bool = False,
+) -> None:
+    """Send a request on its way and watch it; one of a batch is no prompt that was typed."""
     board.drain()
-    board.submit(request, where, backend_settings(context), open_session, asked_now(context))
+    most = MAX_BATCH if batch else MAX_WAITING
+    settings = backend_settings(context)
+    board.submit(request, where, settings, open_session, asked_now(context), most=most)
+    if not (batch or request.segments):
+        prompt_history.remember(request.prompt)
     if where.target is None:
         mannequins.prepare(context.scene)
     pump.start()

@@ -10,11 +10,13 @@ from . import (
     joints,
     main,
     models,
+    presets_panel,
     shape,
     takes_panel,
 )
 
 CLASSES: tuple[type, ...] = (
+    *presets_panel.CLASSES,
     *main.CLASSES,
     *models.CLASSES,
     *shape.CLASSES,

@@ -14,6 +14,7 @@ from ..operators.generate import model_of, problem_with
 from ..properties import KinetypeSettings, settings_of
 from ..translating import said
 from . import models, status
+from .presets_panel import KINETYPE_PT_presets
 
 PREVIEW_FROM_CHARS = 40
 """A prompt longer than the field shows is repeated below it, wrapped."""
@@ -32,6 +33,10 @@ class KINETYPE_PT_main(KinetypePanel, bpy.types.Panel):
 
     bl_idname = "KINETYPE_PT_main"
     bl_label = "Kinetype"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        del context
+        KINETYPE_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -80,10 +85,12 @@ def _draw_prompt(
     layout: bpy.types.UILayout, settings: KinetypeSettings, context: bpy.types.Context
 ) -> None:
     column = layout.column(align=True)
-    row = column.row()
+    row = column.row(align=True)
     row.scale_y = 1.4
-    row.alert = not settings.prompt.strip()
-    row.prop(settings, "prompt", text="", placeholder="Describe a motion")
+    field = row.row(align=True)
+    field.alert = not settings.prompt.strip()
+    field.prop(settings, "prompt", text="", placeholder="Describe a motion")
+    row.menu("KINETYPE_MT_prompts", text="", icon="DOWNARROW_HLT")
     if len(settings.prompt) > PREVIEW_FROM_CHARS:
         preview = column.box().column(align=True)
         preview.scale_y = 0.7

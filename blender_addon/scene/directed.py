@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, directing, retarget
+from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, directing, load_motion, retarget
 from .places import Space, headings
 from .posing import KeptPose
 
@@ -107,40 +107,44 @@ class Wanted:
         return None
 
     def shaped(self, body: retarget.Body, pose: retarget.Pose) -> retarget.Pose:
-        """What the body does, brought to the poses and pins."""
+        """What the body does, brought to the poses and pins.
+
+        A share of the way was gone by the engine: only what is wanted whole is met exactly here.
+        """
+        wholly = [want for want in self._wants if want is not None and want.strength >= 1.0]
         # of two poses on one frame the one listed last counts
         last = {
-            int(row): (want.pose.turns[i], want.pose.places[i], want.strength)
-            for want in self._wants
-            if want is not None and want.pose is not None
+            int(row): (want.pose.turns[i], want.pose.places[i])
+            for want in wholly
+            if want.pose is not None
             for i, row in enumerate(want.rows)
         }
         if last:
             rows = sorted(last)
-            turns, places, strengths = zip(*(last[row] for row in rows), strict=True)
+            turns, places = zip(*(last[row] for row in rows), strict=True)
             wanted = retarget.Pose(np.stack(turns), np.stack(places))
-            pose = retarget.held(body, pose, rows, wanted, self._fps, strengths)
+            pose = retarget.held(body, pose, rows, wanted, self._fps)
         pins = [
-            retarget.Pin(
-                want.kind, int(part[0]), want.places[np.isin(want.rows, part)], want.strength
-            )
-            for want in self._wants
-            if want is not None and want.kind in directing.PINS and len(want.rows)
+            retarget.Pin(want.kind, int(part[0]), want.places[np.isin(want.rows, part)])
+            for want in wholly
+            if want.kind in directing.PINS
             for part in _runs(want.rows)
         ]
         return retarget.pinned(body, pose, pins, self._fps)
 
     def measured(self, pose: retarget.Pose) -> list[dict[str, Any]]:
-        """For each constraint its ``title`` and the worst ``cm`` and ``degrees``; None where a
-        constraint says nothing of it.
+        """For each constraint its ``title``, the worst ``cm`` and ``degrees`` (None where it says
+        nothing of it), and whether it is ``met``.
         """
-        found = []
+        found, limits = [], load_motion("directing.report").LIMITS
         for number, want in enumerate(self._wants):
             titles = self._direction.titles
             title = titles[number] if number < len(titles) else ""
             cm, degrees = (None, None) if want is None else self._missed(want, pose)
             kind = "" if want is None else want.kind
-            found.append({"title": title, "type": kind, "cm": cm, "degrees": degrees})
+            most = limits.get(kind, (np.inf, np.inf))
+            met = all(v is None or v <= m for v, m in zip((cm, degrees), most, strict=True))
+            found.append({"title": title, "type": kind, "cm": cm, "degrees": degrees, "met": met})
         return found
 
     def _missed(self, want: _Want, pose: retarget.Pose) -> tuple[float | None, float | None]:

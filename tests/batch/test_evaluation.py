@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,25 @@ def test_measures_are_kept() -> None:
     assert kept is not None and kept.status == KEPT and kept.record == {"jerk": 1.0}
     assert _kept(item, {"a": Outcome("a", DONE, "key")}, Path()) is None
     assert _kept(evaluation.Measured("a", "other"), known, Path()) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_full_disk_is_counted_and_its_files_are_named(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A limit on the size of files stands in for the disk."""
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+        "from backend.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["convert", str(folders[0]), str(tmp_path / "out"), "--to", "joints66", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "m0.npy cannot be written: " in done.stderr
+    assert "/.m0" not in done.stderr
+    told = json.loads(done.stdout)
+    assert told["failed"] == 5 and [f["file"] for f in told["failures"]][:2] == ["m0.npz", "m1.npz"]
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left <= {".kinetype-convert.jsonl", "convert_summary.json"}

@@ -15,7 +15,7 @@ from blender_addon.panels.direct_panel import KINETYPE_PT_direct  # noqa: E402
 from blender_addon.panels.takes_panel import KINETYPE_PT_takes  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 
-from . import drawing  # noqa: E402
+from . import drawing, rigify  # noqa: E402
 from .directed import (  # noqa: E402
     apart,
     asked,
@@ -114,7 +114,7 @@ def test_a_limb_is_pinned_to_a_moving_empty(director: Any, name: str, limb: str,
     assert len(sent["positions"]) == 21
     assert directing.missed(take)[0]["cm"] < 2.0
     still = [head(rig, joint, frame) for frame in (1, 90)]
-    assert np.linalg.norm(still[0] - still[1]) < 0.01 * size
+    assert np.linalg.norm(still[0] - still[1]) < 0.03 * size
 
 
 def test_what_is_out_of_reach_is_told_in_centimetres(director: Any) -> None:
@@ -124,6 +124,10 @@ def test_what_is_out_of_reach_is_told_in_centimetres(director: Any) -> None:
     shown = np.linalg.norm(head(rig, "left_wrist", 30) - [8.0, 0.0, 1.0])
     told = directing.missed(take)[0]["cm"]
     assert told > 300.0 and told == pytest.approx(100.0 * shown, rel=0.02)
+    assert [text for text in director.board.warnings if "Left Hand 20–40 is missed by" in text]
+    engine = ("Constraint 1 (left-hand, frame 20) is missed by 9.0 cm.", "Something else.")
+    assert directing.settled(engine, take)[0] == "Something else."
+    assert len(directing.settled(engine, take)) == 2
 
 
 def test_a_pin_marks_where_the_limb_is(director: Any) -> None:
@@ -178,8 +182,32 @@ def test_new_frames_are_blended_into_a_copy_of_the_action(director: Any) -> None
     moved = {f: np.linalg.norm(after[f] - before[f], axis=-1).max() for f in frames}
     assert max(moved[f] for f in frames if f <= 49 or f >= 120) < 1e-3
     assert min(moved[f] for f in range(75, 95)) > 0.05
-    steps = [np.linalg.norm(after[f + 1] - after[f], axis=-1).max() for f in frames[:-1]]
-    assert max(steps) * 24 < 6.0  # m/s: no pop
+    for seam in (49, 120):
+        near = [after[f + 1] - after[f] for f in range(seam - 3, seam + 3)]
+        assert np.linalg.norm(near, axis=-1).max() * 24 < 6.0  # m/s: no pop
     from blender_addon.scene import compat
 
     assert '["wave"]' in {curve.data_path for curve in compat.fcurves_of(take)}
+
+
+@pytest.mark.slow
+def test_a_rig_that_rigify_generated_is_directed(director: Any) -> None:
+    """Read and met at the bones that deform the body."""
+    with rigify.enabled():
+        rig = character(rigify.generated(rigify.metarig("human")))
+        scene = bpy.context.scene
+        actions.apply_motion(rig, random_motion(60, scale=0.3), scene=scene, start_frame=1)
+
+        def shown(frame: int) -> np.ndarray:
+            scene.frame_set(frame)
+            posed = rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+            bones = [posed.pose.bones[bone] for bone in rigify.DEFORM.values()]
+            return np.array([posed.matrix_world @ bone.head for bone in bones])
+
+        before = shown(20)
+        bpy.ops.kinetype.use_pose()
+        wish(rig, "PIN", 60, last=70, limb="left-hand", goal=empty(0.4, -0.4, 1.2))
+        direct(rig, first=1)
+        assert np.linalg.norm(shown(20) - before, axis=-1).max() < 0.01
+        wrist = shown(65)[list(rigify.DEFORM).index("left_wrist")]
+        assert np.linalg.norm(wrist - [0.4, -0.4, 1.2]) < 0.02

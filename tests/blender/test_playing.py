@@ -116,7 +116,7 @@ def test_edit_reads_in_slices_with_progress(
     now = preparing.current()
     assert now is not None and not addon.board.jobs
     assert now.text == f"Reading the rig 1/{FRAMES}"
-    assert addon.pump.tick() == addon.pump.PREPARING_INTERVAL
+    assert addon.pump.tick() == addon.pump.SHORT_INTERVAL
     assert preparing.current().done == 2, "one frame a slice"
     addon.settings().prompt = "what is typed meanwhile is not asked for"
     until(lambda: preparing.current() is None)

@@ -14,7 +14,10 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from blender_addon import jobs, placement, takes  # noqa: E402
-from blender_addon.backend_access import Failure, Progress, Request  # noqa: E402
+from blender_addon.backend_access import (  # noqa: E402
+    Progress,
+    Request,
+)
 
 from .pressing import UNTIL  # noqa: E402
 
@@ -318,60 +321,6 @@ def test_a_backend_that_dies_between_two_jobs(addon, fake_backend, until: UNTIL)
     assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
     assert addon.board.error is None
     assert len(takes.all_takes()) == 2
-
-
-def test_cancel_ends_a_backend_that_does_not_let_go(addon, fake_backend, until: UNTIL) -> None:
-    """A step that nothing can interrupt: the job is gone, so is the process, the next one works."""
-    fake_backend("stuck")
-    assert bpy.ops.kinetype.generate() == {"FINISHED"}
-    until(lambda: addon.board.session.state == "busy")
-    child = addon.board.session._link._child
-    assert bpy.ops.kinetype.cancel() == {"FINISHED"}
-    job = addon.board.current
-    until(lambda: not addon.board.jobs)
-    assert addon.board.error is None and "did not answer" in addon.board.message
-    assert job.cancelling and child.wait(10.0), "the child goes on"
-    fake_backend("fake")
-    assert bpy.ops.kinetype.generate(wait=True, timeout=120.0) == {"FINISHED"}
-
-
-def test_a_backend_is_given_up_after_the_same_time_in_every_stage(addon) -> None:
-    """By the board's clock, which this test holds: not a moment before, and then at once."""
-    now = [100.0]
-    board = jobs.Board(clock=lambda: now[0])
-    board.session = deaf = _Deaf()
-    for stage in ("waiting", "loading model", "sampling", "cleaning up"):
-        request = Request("walk")
-        board.jobs[request.id] = jobs.Job(request, None, stage=stage)
-        deaf.running = [request.id]
-        board.cancel_all()
-        now[0] += jobs.CANCEL_SECONDS - 0.1
-        board.drain()
-        assert board.jobs, stage
-        now[0] += 0.11
-        board.drain()
-        assert not board.jobs and board.error is None, stage
-    assert jobs.CANCEL_SECONDS + addon.pump.INTERVAL <= 0.5
-
-
-class _Deaf:
-    """A session whose backend answers nothing."""
-
-    state = "busy"
-
-    def __init__(self) -> None:
-        self.running: list[str] = []
-        self._told: list[Failure] = []
-
-    def cancel(self, request_id: str) -> None:
-        pass
-
-    def events(self) -> list[Failure]:
-        told, self._told = self._told, []
-        return told
-
-    def abandon(self) -> None:
-        self._told = [Failure(id_, "cancelled", "Stopped.") for id_ in self.running]
 
 
 @pytest.mark.parametrize("model", ["slow", "stuck"])

@@ -339,6 +339,10 @@ def test_a_new_seed_asks_for_the_same_with_another_seed(addon, fake_backend, rig
     (job,) = addon.board.jobs.values()
     assert job.request.prompt == "first" and job.request.seed != 7
     assert job.placement.start_frame == 1
+    meta = {**walk().meta, "model": "somebody/elses"}
+    actions.describe(named("third"), meta, rig, 24.0)
+    with pytest.raises(RuntimeError, match="is in no list"):  # a stranger's file names it
+        bpy.ops.kinetype.take_reseed(take="third")
     meta = {**walk().meta, "edit": {"before": {}}}
     actions.describe(named("second"), meta, rig, 24.0)
     with pytest.raises(RuntimeError, match="an edit of another take"):

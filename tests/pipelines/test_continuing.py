@@ -184,20 +184,20 @@ def test_parts_of_a_prompt_and_long_ways_are_made_piece_by_piece(whole: np.ndarr
     model, told = Holds(), []
     how = Drawing(
         prompt="a person turns around, then bows",
-        longest_seconds=5.0,
+        longest_seconds=10.0,
         on_step=lambda done, total: told.append((done, total)),
     )
     given = Motion(np.concatenate([whole, whole]), 30.0)
     [take] = go_on(model, given, how)  # type: ignore[arg-type]
     assert take.motion is not None
-    # 4 of 6 seconds are read, so of each part's 2.5 seconds less than 2 are made at once
+    # 1.5 of 6 seconds are read, so of each part's 5 seconds less than 4.5 are made at once
     words = [prompt for prompt, _, _ in model.asked]
     assert words == ["a person turns around"] * 2 + ["a person bows"] * 2
-    assert {end for _, end, _ in model.asked} == {120}
+    assert {end for _, end, _ in model.asked} == {45}
     assert max(frames for _, _, frames in model.asked) <= 6 * 30
     rises = np.diff(take.motion.data[:, 1])[239:].round(3)
-    assert np.nonzero(rises > 0.5)[0].tolist() == [0, 38, 75, 113]
-    assert len(take.motion.data) == 240 + 150
+    assert np.nonzero(rises > 0.5)[0].tolist() == [0, 75, 150, 225]
+    assert len(take.motion.data) == 240 + 300
     np.testing.assert_array_equal(take.motion.data[:240], given.data)
     assert take.motion.meta["prompt"] == "a person turns around, then bows"
     assert told == [(i, 4) for i in range(1, 5)]

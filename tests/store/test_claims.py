@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.diffusion.schedule import Schedule
 from backend.errors import ArtifactError
 from backend.evaluation.evaluators.parts.starter_network import TMRConfig
 from backend.models.action_mdm import ActionMDMConfig
@@ -49,6 +50,7 @@ def test_every_number_of_a_configuration_has_an_end(cls: type, name: str, kind: 
     ("cls", "values"),
     [
         (DiTConfig, {"depth": 10**9}),
+        (DiTConfig, {"heads": 0}),
         (MDMConfig, {"layers": 257}),
         (T5Config, {"vocab_size": 10, "num_layers": 10**9}),
         (VQVAEConfig, {"down_t": 40}),
@@ -59,6 +61,12 @@ def test_every_number_of_a_configuration_has_an_end(cls: type, name: str, kind: 
 def test_what_would_build_for_hours_is_refused(cls: type, values: dict[str, int]) -> None:
     with pytest.raises(ArtifactError, match="beyond every model"):
         config_from_dict(cls, values, "config.json")
+
+
+def test_a_noise_schedule_of_a_billion_steps_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="beyond every model"):
+        config_from_dict(Schedule, {"kind": "cosine", "steps": 10**9}, "config.json")
+    assert Schedule("cosine", bounds.MAX_STEPS).steps == 100_000
 
 
 def test_yaml_that_names_itself_again_and_again_is_refused(tmp_path: Path) -> None:

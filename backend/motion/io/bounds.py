@@ -78,6 +78,8 @@ MAX_CONFIG_BYTES = 1_000_000
 """Of a JSON file that describes a model; the largest published one has 40 kB."""
 MAX_YAML_BYTES = 100_000
 """The same as YAML, whose reader is slow."""
+MAX_STEPS = 100_000
+"""Of a noising process; published ones have 1000."""
 MAX_SETTINGS = 10_000
 """Entries of a YAML file, those that are named again counted again."""
 _LAYERS, _WIDTH, _ROWS, _SMALL = (0, 256), (0, 65_536), (0, 1_000_000), (0, 64)
@@ -91,12 +93,13 @@ CONFIG_BOUNDS: dict[str, tuple[float, float]] = {
     ),
     **dict.fromkeys(
         ("width", "latent_dim", "ff_dim", "ff_size", "d_model", "d_ff", "feed_forward", "features",
-         "stem_width", "context_width", "heads", "num_heads", "n_heads", "d_kv", "latent",
+         "stem_width", "context_width", "d_kv", "latent",
          "sentence", "text_hidden", "code_dim", "code_dim1d", "code_dim2d", "text_width",
          "pooled_width", "text_dim", "clip_dim", "input_dim", "detail_width", "adaln_rank",
-         "input_size", "output_size", "joints", "num_joints", "channels", "num_attention_heads"),
+         "input_size", "output_size", "joints", "num_joints", "channels"),
         _WIDTH,
     ),
+    **dict.fromkeys(("heads", "num_heads", "n_heads", "num_attention_heads"), (1, 1024)),
     **dict.fromkeys(
         ("vocab_size", "codes", "max_frames", "num_frames", "num_actions", "min_frames", "frames",
          "nb_code", "nb_code1d", "nb_code2d", "actions", "max_positions", "context_len",
@@ -105,7 +108,7 @@ CONFIG_BOUNDS: dict[str, tuple[float, float]] = {
          "relative_attention_max_distance", "narrowband_length", "eos_token_id"),
         _ROWS,
     ),
-    **dict.fromkeys(("diffusion_steps", "base_steps", "num_base_steps"), (1, 100_000)),
+    **dict.fromkeys(("diffusion_steps", "base_steps", "num_base_steps"), (1, MAX_STEPS)),
     **dict.fromkeys(
         ("dilation_growth", "dilation_growth_rate", "num_quantizers", "mlp_ratio",
          "refiner_ratio"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -79,7 +80,7 @@ def count(path: Path) -> int:
         return max(len(named.motions_of(strangers.read_content(path, start))), 1)
     try:
         return batched(np.load(path, mmap_mode="r", allow_pickle=False).shape)
-    except (OSError, EOFError, ValueError, OverflowError, AttributeError):
+    except (OSError, EOFError, ValueError, OverflowError, AttributeError, TokenError):
         return 1  # reading it says what is wrong
 
 
@@ -101,7 +102,7 @@ def pickle_in(file: BinaryIO) -> int | None:
             return None
         shape, _, dtype = reader(file)
         return file.tell() if dtype == np.dtype(object) and shape == () else None
-    except (OSError, ValueError, EOFError, OverflowError, TypeError):
+    except (OSError, ValueError, EOFError, OverflowError, TypeError, TokenError):
         return None
 
 
@@ -136,7 +137,7 @@ def read_array(path: str | Path) -> np.ndarray:
         data = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "Check the path.") from error
-    except (OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, MemoryError, TokenError) as error:
         # memory: of a header that claims more frames than the file has
         raise FormatError(f"{path} is not a readable .npy file ({error}).", EXPECTED) from error
     if not isinstance(data, np.ndarray):

@@ -27,6 +27,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _UNREADABLE = (
     OSError, EOFError, ValueError, KeyError, OverflowError, MemoryError, NotImplementedError,
-    RuntimeError, zipfile.BadZipFile, zlib.error,
+    RuntimeError, zipfile.BadZipFile, zlib.error, TokenError,
 )  # fmt: skip
 """What NumPy and zipfile raise for a damaged archive, or one that claims more than there is."""
 _HINT = "A motion file needs motion_135, or the AMASS keys poses, trans and a frame rate."

@@ -39,13 +39,11 @@ class Pin:
         limb: one of :data:`LIMBS`.
         first: row of the first place.
         places: ``[N, 3]`` in SMPL axes and the skeleton's unit, one a row.
-        strength: share of the way, 0 to 1.
     """
 
     limb: str
     first: int
     places: np.ndarray
-    strength: float = 1.0
 
 
 def chain_of(body: Body, limb: str) -> Chain | None:
@@ -69,7 +67,6 @@ def held(
     rows: Sequence[int],
     wanted: Pose,
     fps: float,
-    strengths: Sequence[float] | None = None,
     *,
     through: bool = False,
 ) -> Pose:
@@ -77,15 +74,12 @@ def held(
 
     Args:
         rows: ascending, inside the pose. wanted: one row for each.
-        strengths: shares of the way, 1 for all when None.
         through: what is amiss on two rows is amiss between them, too; else it fades away.
     """
     at, pelvis = np.asarray(rows, int), body.of_joint["pelvis"]
     turns, places = pose.turns.copy(), pose.places[:, pelvis].copy()
-    share = np.ones(len(at)) if strengths is None else np.asarray(strengths, np.float64)
     turn = quaternions.multiply(wanted.turns, quaternions.conjugate(pose.turns[at]))
-    turn = quaternions.power(turn, share[:, None, None])
-    shift = share[:, None] * (wanted.places[:, pelvis] - places[at])
+    shift = wanted.places[:, pelvis] - places[at]
     turns[at] = quaternions.multiply(turn, turns[at])
     places[at] += shift
     bounds = [-1, *rows, len(turns)]
@@ -138,10 +132,16 @@ def pinned(body: Body, pose: Pose, pins: Sequence[Pin], fps: float) -> Pose:
     goals = {c: pose.places[:, c[2]] + shifts.get(c, 0.0) for c in (*legs, *shifts)}
     active = np.any([np.abs(shift).max(-1) > 0 for shift in shifts.values()], axis=0)
     pelvis = body.of_joint["pelvis"]
+    upright = pose.places[:, pelvis]
+    most = _MOST_LEAN * max(limb_length(body, chain) for chain in shifts)
     for _ in range(_ROUNDS):
         lean = _lean(body, pose, {c: goals[c] for c in shifts}, active, fps)
         if np.any(lean):
-            pose = Pose(pose.turns, carried(body, pose.turns, pose.places[:, pelvis] + lean))
+            # who stands too far away is told so: the feet do not come along
+            lean = pose.places[:, pelvis] - upright + lean
+            far = np.linalg.norm(lean, axis=-1, keepdims=True)
+            lean = lean * np.minimum(1.0, most / np.maximum(far, 1e-9))
+            pose = Pose(pose.turns, carried(body, pose.turns, upright + lean))
         turns = pose.turns.copy()
         for chain, goal in goals.items():
             ahead = 1.0 if chain in legs else -1.0
@@ -159,7 +159,7 @@ def _shift(places: np.ndarray, pin: Pin, fps: float, scale: float) -> np.ndarray
     if not inside.any():
         return out
     rows = rows[inside]
-    out[rows] = pin.strength * (pin.places[inside] - places[rows])
+    out[rows] = pin.places[inside] - places[rows]
     for edge, way in ((rows[0], -1), (rows[-1], 1)):
         distance = float(np.linalg.norm(out[edge])) / scale
         steps = max(1, round(max(_EASE, 1.5 * distance / _LIMB_SPEED) * fps))

@@ -47,6 +47,7 @@ from .config import SPEC, DiTPipelineConfig
 from .generating import generate
 from .judge import JUDGE_FILES, Judge
 from .knowledge import KNOWLEDGE_FILES, Knowledge
+from .script import usual_seconds
 from .vocabulary import FILE as VOCABULARY
 from .vocabulary import Vocabulary, Wish, Wished, WishReader, fitting, wish_rows
 
@@ -280,6 +281,14 @@ class DiTPipeline(FamilyPipeline):
     def edit_seconds(self) -> tuple[float, float]:
         """See :class:`backend.pipelines.editing.edit.EditingModel`."""
         return self.config.min_frames / self.config.fps, limits.MAX_SECONDS
+
+    def seconds_needed(self, parts: Sequence[str]) -> list[float]:
+        """How long single actions usually take; 0 where the model does not read prompts."""
+        reader = self.reader
+        if not isinstance(reader, PromptReader):
+            return [0.0] * len(parts)
+        read = [reader.read(part).parts for part in parts]
+        return [sum(usual_seconds(p, self.vocabulary) for p in found) for found in read]
 
     def sample_edit(
         self, parts: Sequence[str], frames: int, known: Inpainting, how: EditSampling

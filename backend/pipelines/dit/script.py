@@ -175,6 +175,11 @@ def _seconds(scene: Scene, vocabulary: Vocabulary | None) -> tuple[float, float,
     return low * times / tempo, usual * times / tempo, high * times / tempo
 
 
+def usual_seconds(part: PartReading, vocabulary: Vocabulary | None) -> float:
+    """How long a single action takes as it is asked for."""
+    return _seconds(Scene(part), vocabulary)[1]
+
+
 def _measured(label: str, vocabulary: Vocabulary | None) -> tuple[float, ...]:
     for one in vocabulary.labels if vocabulary is not None else ():
         if one.name == label and len(one.seconds) == 3:

@@ -13,11 +13,16 @@ from ...wire.messages import Motion
 from ..calls import part_of
 from .prompt_parts import split_prompt
 
-READ_SECONDS = 4.0
-"""How much of its end the model reads. A walk shows its stride in less; more would leave a model
-that makes ten seconds at once less room for what follows."""
+READ_SECONDS, STRIDE_SECONDS = 4.0, 1.5
+"""How much of its end the model reads, and how much where a prompt tells several actions. A walk
+shows its stride in less; more would leave a model that makes ten seconds at once less room for what
+follows. And a model thinks that a prompt tells all that it sees: after four seconds of a walk,
+"turns left, then bows" turned by 25 degrees (mean of three seeds), after one and a half by 72; a
+single action, which goes on to the end, leaves the walk with less of a jolt after four."""
 PART_SECONDS = 1.0
 """Below this for each part of a prompt ("turns, then bows") the parts are not made one by one."""
+ENOUGH = 0.8
+"""Of the time that the parts of a prompt usually take: with less of it, they are cut short."""
 BLEND_SECONDS = 0.6
 """What follows has to arrive nowhere, so that it may take longer than :data:`.seams.BLEND_SECONDS`
 to leave the given motion: the jolt at the seam of a walk that goes on is then half as strong."""
@@ -59,9 +64,11 @@ def extended(
     shortest, longest = (seconds * motion.fps for seconds in model.edit_seconds)
     spare = SPARE_SECONDS * motion.fps
     meta: dict[str, Any] = {}
-    pieces = _pieces(prompt, more, motion.fps, longest - spare - READ_SECONDS * motion.fps)
+    parts, needs = _parts(model, prompt, more / motion.fps)
+    read = round((READ_SECONDS if len(parts) == 1 else STRIDE_SECONDS) * motion.fps)
+    pieces = _pieces(parts, needs, more, longest - spare - read)
     for index, (part, piece) in enumerate(pieces):
-        end = whole[-max(1, round(READ_SECONDS * motion.fps)) :]
+        end = whole[-max(1, read) :]
         # what stands in the gap does not matter: the last pose, held
         gap = max(piece, math.ceil(shortest + spare) - len(end))
         made = model.edit(
@@ -77,17 +84,36 @@ def extended(
     note = {**meta["edit"], "kept_frames": [[0, len(data)]]}
     params = {**meta.get("params", {}), "seconds": round(more / motion.fps, 3)}
     told = {**meta, "prompt": prompt.strip(), "params": params, "edit": note}
+    if more / motion.fps < ENOUGH * sum(needs):
+        text = (
+            f"“{prompt.strip()[:60]}” takes about {sum(needs):.1f} seconds; in "
+            f"{more / motion.fps:.1f} its parts are cut short."
+        )
+        told["warnings"] = [*meta.get("warnings", ()), text]
     return Motion(whole, motion.fps, told)
 
 
-def _pieces(prompt: str, more: int, fps: float, longest: float) -> list[tuple[str, int]]:
-    """What happens in turn, and in how many frames, none of them over ``longest``."""
-    parts = split_prompt(prompt) if prompt.strip() else [""]
-    if more < len(parts) * PART_SECONDS * fps:
-        parts = [prompt]
+def _parts(model: Any, prompt: str, seconds: float) -> tuple[list[str], list[float]]:
+    """What happens in turn, and how long each usually takes, where the model knows that."""
+    if not prompt.strip():
+        return [""], [0.0]
+    parts = split_prompt(prompt)
+    known = getattr(model, "seconds_needed", None)
+    needs = [0.0] * len(parts) if known is None else known(parts)
+    if seconds < len(parts) * PART_SECONDS:
+        return [prompt], [sum(needs)]
+    return parts, needs
+
+
+def _pieces(
+    parts: list[str], needs: list[float], more: int, longest: float
+) -> list[tuple[str, int]]:
+    """Parts with their frames, by what they need, in pieces of which none is over ``longest``."""
+    weights = np.array(needs) if min(needs) > 0.0 else np.ones(len(parts))
+    edges = np.round(np.concatenate([[0.0], np.cumsum(weights / weights.sum())]) * more)
     return [
         (part, frames)
-        for part, whole in zip(parts, _even(more, len(parts)), strict=True)
+        for part, whole in zip(parts, np.diff(edges).astype(int).tolist(), strict=True)
         for frames in _even(whole, math.ceil(whole / longest))
     ]
 

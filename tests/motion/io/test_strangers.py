@@ -17,6 +17,7 @@ import pytest
 
 from backend.errors import FormatError
 from backend.motion.io import bounds, strangers
+from backend.motion.io.load import read_clip
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -156,3 +157,12 @@ def test_a_killed_program_leaves_no_reader_behind(good: Path) -> None:
     done = _run(script, good)
     assert done.returncode == -signal.SIGKILL and done.stdout.strip(), done.stderr
     assert _gone(Path(done.stdout.strip()))
+
+
+def test_a_header_of_numpy_that_is_no_python_is_refused(tmp_path: Path) -> None:
+    """NumPy reads it with Python's tokens, which end in an error of their own."""
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, \n"
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(8))
+    with pytest.raises(FormatError, match="not a readable"):
+        read_clip(path)

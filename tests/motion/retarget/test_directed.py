@@ -67,16 +67,6 @@ def test_a_limb_stays_where_it_is_pinned(kit: Path, name: str, limb: str) -> Non
     assert speed(body, made) < 2.0 * speed(body, pose)
 
 
-def test_half_the_strength_goes_half_the_way(kit: Path) -> None:
-    body = of_kit(kit, "mpfb_default")
-    pose = performed(body, WALK, 30.0, 30.0)
-    wrist = chain_of(body, "left-hand")[2]  # type: ignore[index]
-    goal = pose.places[40:41, wrist] + [0.0, 0.1 * body.scale, 0.0]
-    made = pinned(body, pose, [Pin("left-hand", 40, goal, 0.5)], 30.0)
-    half = 0.5 * (goal[0] + pose.places[40, wrist])
-    assert np.linalg.norm(made.places[40, wrist] - half) < 1e-3 * body.scale
-
-
 def test_pins_of_absent_limbs_and_rows_outside_are_left_out(kit: Path) -> None:
     body = of_kit(kit, "mpfb_default")
     pose = performed(body, WALK, 30.0, 30.0)

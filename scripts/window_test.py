@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""The add-on in a real Blender window, as a person uses it: clicks, kills, undo; with pictures.
+
+Installs the extension by Blender's own command into a folder of its own, opens a window on a
+virtual screen, presses the buttons with a simulated mouse, and checks what is in the scene. A line
+is printed for each check; the last says how many failed. Pictures of what was shown go into a
+folder (``--pictures``), for a person to look at. Whatever Blender complains about fails the run.
+
+The backend is the real service with the starter model, and with models that are slow, or never
+answer, of the tests.
+
+Usage::
+
+    python scripts/window_test.py [--extension ZIP] [--pictures DIR] [--log FILE]
+
+Which Blender that is, and what is needed for it, says ``blender_window.py`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import blender_window
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = (1280, 1100)
+PATIENCE_S = 240.0
+"""Only what hangs reaches it."""
+CANCEL_S, CALLBACK_S = 0.5, 0.05
+"""Cancel takes less; one call of the timer costs less of the CPU."""
+FEW_STEPS = 6
+"""Of the starter model: how good the motion is, is another test's question."""
+
+
+# outside of Blender
+
+
+def main() -> int:
+    """Run the test; 0 when everything held."""
+    parser = argparse.ArgumentParser(description="The add-on in a real Blender window.")
+    parser.add_argument("--extension", type=Path, help="the zip; by default one that is built now")
+    parser.add_argument("--pictures", type=Path, default=ROOT / "out" / "window")
+    parser.add_argument("--log", type=Path, default=ROOT / "out" / "window" / "window-test.log")
+    options = parser.parse_args()
+    options.pictures.mkdir(parents=True, exist_ok=True)
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        command = blender_window.blender()
+        zipped = blender_window.extension(options.extension)
+        with tempfile.TemporaryDirectory() as folder:
+            environment = blender_window.install(command, zipped, Path(folder, "user"))
+            server = [sys.executable, str(ROOT / "tests" / "service" / "fake_server.py")]
+            backend = shlex.join(["env", f"PYTHONPATH={ROOT}", *server])
+            given = [backend, str(options.log.resolve())]
+            keep = partial(_keep, options.pictures)
+            return blender_window.drive(command, environment, "window_test", SIZE, given, keep)
+    except blender_window.WindowError as error:
+        parser.error(str(error))
+
+
+def _keep(folder: Path, message: dict, picture: Any) -> None:
+    """A picture, as Blender's message asks for it."""
+    shown = picture.crop(message["area"]) if message["area"] else picture
+    shown.quantize(128).save(folder / f"{message['name']}.png", optimize=True)
+
+
+# inside of Blender
+
+
+def inside() -> None:
+    """Run the tour."""
+    backend, log = blender_window.given()
+    blender_window.perform(_Tour(backend, Path(log)).steps())
+
+
+class _Tour:
+    """What a person does on a first day, and what must then be so."""
+
+    def __init__(self, backend: str, log: Path) -> None:
+        self._backend = backend
+        self._log = log.open("w", encoding="utf-8")
+        self._failed = 0
+        self._callbacks: list[float] = []
+
+    def steps(self) -> Iterator[float | None]:
+        for part in (
+            self._first_run,
+            self._generate,
+            self._undo,
+            self._cancel,
+            self._killed,
+            self._edit,
+            self._pages,
+        ):
+            self._say(f"# {part.__name__.strip('_').replace('_', ' ')}")
+            yield from part()
+        worst = max(self._callbacks)
+        self._check(
+            f"the dearest of {len(self._callbacks)} calls of the timer cost"
+            f" {1000 * worst:.0f} ms of the CPU",
+            worst < CALLBACK_S,
+        )
+        self._say(f"{self._failed} failed")
+        self._log.close()
+        if self._failed:
+            raise AssertionError(f"{self._failed} checks failed")
+
+    # ------------------------------------------------------------------ what is done
+
+    def _first_run(self) -> Iterator[float | None]:
+        import bpy
+
+        mouse = self._mouse()
+        mouse.unfold({"takes", "edit"}, mouse.package())
+        self._watch_timer()
+        yield 1.0
+        region = self._sidebar()[1]
+        region.active_panel_category = "Kinetype"
+        yield 1.0
+        self._check("the default cube is there", "Cube" in bpy.data.objects)
+        self._check("Generate is offered", bpy.ops.kinetype.generate.poll())
+        self._picture("first-run")
+
+    def _generate(self) -> Iterator[float | None]:
+        import bpy
+
+        settings = self._settings()
+        preferences = self._preferences()
+        preferences.backend, preferences.command = "COMMAND", self._backend
+        settings.lock_seed, settings.seed, settings.prompt = True, 3, "a person walks forward"
+        settings.use_steps, settings.steps = True, FEW_STEPS
+        frame = bpy.context.scene.frame_current
+        yield from self._press("bpy.ops.kinetype.generate(")
+        yield from self._until(lambda: not self._board().busy, "a motion from a click on Generate")
+        rig = settings.character
+        self._check("a mannequin performs a take", bool(rig and rig.animation_data.action))
+        self._check("beside the default cube, not in it", abs(rig.location.x) >= 1.5)
+        action = rig.animation_data.action
+        self._check("as long as asked", abs(action.frame_range[1] - 1 - 4.0 * 24) <= 1.5)
+        self._check("the current frame is as before", bpy.context.scene.frame_current == frame)
+        seen = self._mouse().area_of("VIEW_3D").spaces[0].region_3d
+        seen.view_location, seen.view_distance = (*rig.location[:2], 0.8), 7.0
+        bpy.context.scene.frame_set(40)
+        yield 1.0
+        self._picture("generated")
+
+    def _undo(self) -> Iterator[float | None]:
+        import bpy
+
+        mouse = self._mouse()
+        for keys, there in (({"ctrl": True}, False), ({"ctrl": True, "shift": True}, True)):
+            yield from mouse.key(mouse.area_of("VIEW_3D"), "Z", **keys)
+            yield 0.5
+            found = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+            name = "redo" if there else "undo"
+            self._check(f"{name} is one step: mannequin {there}", bool(found) == there)
+
+    def _cancel(self) -> Iterator[float | None]:
+        settings = self._settings()
+        settings.steps = 1000
+        for model, stage in (("slow", "sampling"), ("stuck", "a step that never ends")):
+            settings.custom_model = model
+            yield from self._press("bpy.ops.kinetype.generate(")
+            yield from self._until(self._runs(model), f"{model} runs")
+            if model == "slow":
+                self._picture("progress")
+            yield from self._press("bpy.ops.kinetype.cancel(")
+            started = time.perf_counter()
+            yield from self._until(lambda: not self._board().jobs, "the job is gone")
+            took = time.perf_counter() - started
+            self._check(f"Cancel in {stage} took {took:.2f} s", took < CANCEL_S)
+        yield 1.0
+        self._picture("cancelled")
+
+    def _killed(self) -> Iterator[float | None]:
+        settings, mouse = self._settings(), self._mouse()
+        settings.custom_model = "slow"
+        yield from self._press("bpy.ops.kinetype.generate(")
+        yield from self._until(self._runs("slow"), "slow runs")
+        os.kill(self._board().session._link._child._popen.pid, signal.SIGKILL)
+        yield from self._until(lambda: not self._board().jobs, "the kill is noticed")
+        self._check("it is told", "killed" in self._board().error.message)
+        yield 1.0
+        self._picture("error")
+        yield from self._press("bpy.ops.kinetype.show_log(")
+        yield 1.5
+        editor = mouse.area_of("TEXT_EDITOR")
+        self._check("Show Log opens a Text Editor", editor is not None)
+        if editor is not None:
+            self._check("with the log in it", editor.spaces.active.text.name == "Kinetype Log")
+            self._close(mouse.window_of(editor))
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.restart_backend(")
+        yield from self._until(lambda: self._board().session.state == "ready", "it is restarted")
+        self._check("the error is gone", self._board().error is None)
+
+    def _edit(self) -> Iterator[float | None]:
+        import bpy
+
+        settings = self._settings()
+        settings.custom_model, settings.steps = "", FEW_STEPS
+        settings.prompt, settings.edit_part = "a person waves", "RIGHT_ARM"
+        settings.edit_frames = "ALL"
+        before, old = set(bpy.data.actions), settings.character.animation_data.action
+        yield from self._press("bpy.ops.kinetype.edit_motion(")
+        yield from self._until(lambda: not self._board().busy, "an edit from a click on Edit")
+        made = list(set(bpy.data.actions) - before)
+        self._check("it is one more take", len(made) == 1 and old in list(bpy.data.actions))
+        if made:
+            same, other = (
+                self._differ(old, made[0], f"{side}_elbow") for side in ("left", "right")
+            )
+            self._check("only the right arm changed", same == 0.0 and other > 0.01)
+        yield 1.0
+        self._picture("edited")
+
+    def _pages(self) -> Iterator[float | None]:
+        import bpy
+
+        mouse = self._mouse()
+        preferences = self._preferences()
+        preferences.backend = "MANAGED"
+        bpy.context.scene.kinetype.prompt = "a person runs"
+        yield 1.0
+        self._picture("not-installed")
+        yield from self._press("bpy.ops.kinetype.open_preferences(")
+        yield 3.0
+        page = mouse.area_of("PREFERENCES")
+        self._check("the page of the installation opens", page is not None)
+        self._picture("install-page", whole=True)
+        if page is not None:
+            self._close(mouse.window_of(page))
+        preferences.backend = "COMMAND"
+        yield 1.0
+
+    # ------------------------------------------------------------------ how
+
+    def _mouse(self) -> Any:
+        import window_mouse
+
+        return window_mouse
+
+    def _module(self, name: str) -> Any:
+        return sys.modules[f"{self._mouse().package()}.{name}"]
+
+    def _board(self) -> Any:
+        return self._module("jobs").board
+
+    def _settings(self) -> Any:
+        import bpy
+
+        return bpy.context.scene.kinetype
+
+    def _preferences(self) -> Any:
+        import bpy
+
+        return self._module("backend_settings").preferences_of(bpy.context)
+
+    def _sidebar(self) -> tuple[Any, Any]:
+        area = self._mouse().area_of("VIEW_3D")
+        return area, self._mouse().region_of(area, "UI")
+
+    def _press(self, command: str) -> Iterator[float | None]:
+        yield 0.3
+        yield from self._mouse().click(*self._sidebar(), command)
+
+    def _runs(self, model: str) -> Callable[[], bool]:
+        def running() -> bool:
+            job = self._board().current
+            if job is None:
+                return False
+            return job.step > 0 if model == "slow" else self._board().session.state == "busy"
+
+        return running
+
+    def _until(self, condition: Callable[[], bool], what: str) -> Iterator[float | None]:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition() and time.monotonic() < deadline:
+            yield 0.02
+        held = condition()
+        self._check(what, held)
+        if not held:
+            raise AssertionError(f"{what}: {self._board()}")
+
+    def _differ(self, one: Any, other: Any, bone: str) -> float:
+        """How far the keys of a bone are apart in two Actions, at most."""
+        found: list[dict] = []
+        for action in (one, other):
+            curves = self._module("scene.compat").fcurves_of(action)
+            mine = [c for c in curves if f'"{bone}"' in c.data_path]
+            found.append({(c.data_path, c.array_index): c for c in mine})
+        return max(
+            abs(curve.evaluate(frame) - found[1][key].evaluate(frame))
+            for key, curve in found[0].items()
+            for frame in range(1, 97, 5)
+        )
+
+    def _watch_timer(self) -> None:
+        pump = self._module("pump")
+        tick = pump.tick
+
+        def timed() -> float | None:
+            started = time.thread_time()
+            try:
+                return tick()
+            finally:
+                self._callbacks.append(time.thread_time() - started)
+
+        pump.tick = timed
+
+    def _close(self, window: Any) -> None:
+        import bpy
+
+        with bpy.context.temp_override(window=window):
+            bpy.ops.wm.window_close()
+
+    def _picture(self, name: str, *, whole: bool = True) -> None:
+        area = None if whole else blender_window.crop_of(self._sidebar()[1], SIZE[1])
+        blender_window.ask({"name": name, "area": area})
+
+    def _check(self, what: str, held: bool) -> None:
+        self._failed += not held
+        self._say(f"{'ok  ' if held else 'FAIL'} {what}")
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)
+        self._log.write(line + "\n")
+        self._log.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
