@@ -189,8 +189,6 @@ def test_starter_model_follows_the_readme(kinetype: Kinetype, tmp_path: Path) ->
     not (info := model_info("starter")) or not info.ready, reason="needs the starter model"
 )
 def test_an_unknown_action_is_warned_about(kinetype: Kinetype) -> None:
-    done = kinetype(
-        "generate", "a person juggles three balls", "--seconds", 2, "--out", "a.npz"
-    )
+    done = kinetype("generate", "a person juggles three balls", "--seconds", 2, "--out", "a.npz")
     assert done.returncode == 0, done.stderr
     assert "warning:" in done.stderr
