@@ -207,8 +207,8 @@ class Service:
 
 def load_service() -> Service:
     """Engine, job queue and registry of models, for a worker thread: requests import torch."""
-    parts = (_load(f".service.{name}") for name in ("engine", "jobs", "library"))
-    return Service(*parts, load_registry())
+    engine, jobs, library = (_load(f".service.{name}") for name in ("engine", "jobs", "library"))
+    return Service(engine, jobs, library, load_registry())
 
 
 def load_registry() -> ModuleType:

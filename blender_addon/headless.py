@@ -126,8 +126,8 @@ def export(
         )
     for path in filter(None, (outputs.mp4, outputs.frames)):
         render.check_path(path)
-    for path in filter(None, (outputs.blend, outputs.mp4) if character else ()):
-        if path.exists() and path.samefile(character.path):
+    for path in filter(None, (outputs.blend, outputs.mp4)):
+        if character is not None and path.exists() and path.samefile(character.path):
             raise OutputError(f"{path} is the character's own file.", "Write to another folder.")
     report("building the scene", 0, 1)
     if character is None:

@@ -98,9 +98,10 @@ class KINETYPE_MT_more(bpy.types.Menu):
         del context
         named = {*MAIN, *TAKES, *BACKEND, *ELSEWHERE}
         for cls in OPERATORS:
-            name = getattr(cls, "bl_idname", "").partition(".")[2]
+            idname = getattr(cls, "bl_idname", "")
+            name = idname.partition(".")[2]
             if name and name not in named and "INTERNAL" not in getattr(cls, "bl_options", ()):
-                self.layout.operator(cls.bl_idname)
+                self.layout.operator(idname)
 
 
 class KINETYPE_MT_main(bpy.types.Menu):

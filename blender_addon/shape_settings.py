@@ -1,5 +1,7 @@
 """Settings of a generation besides its prompt: quality, variety, tempo, reach, loop, in place."""
 
+from typing import Any
+
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 from .backend_access import ModelInfo, Request, limits
@@ -51,7 +53,7 @@ class ShapeSettings:
 NAMES = tuple(ShapeSettings.__annotations__)
 
 
-def asked(settings: ShapeSettings, model: ModelInfo, *, whole: bool) -> dict[str, object]:
+def asked(settings: ShapeSettings, model: ModelInfo, *, whole: bool) -> dict[str, Any]:
     """Fields of a request that these settings say; only the quality where no whole motion is made.
 
     A quality that the model has not is grey in the panel, and says nothing.
@@ -64,7 +66,7 @@ def asked(settings: ShapeSettings, model: ModelInfo, *, whole: bool) -> dict[str
     if not whole:
         return {"quality": quality}
     speed, amplitude = round(values["speed"], 3), round(values["amplitude"], 3)
-    variety = values["variety"] and settings.samples > 1
+    variety = values["variety"] and getattr(settings, "samples", 1) > 1
     return {
         **values,
         "quality": quality, "speed": speed, "amplitude": amplitude, "variety": variety,

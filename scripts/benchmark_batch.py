@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PATTERNS = ("native/*.npy", "motion135/*.npz", "ms272/*.npy")
@@ -180,7 +181,7 @@ def _cluster() -> Iterator[str]:
     os.environ["PYTHONPATH"] = str(ROOT)  # the nodes' workers import this checkout
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 2, "object_store_memory": 80_000_000}
+    node: dict[str, Any] = {"num_cpus": 2, "object_store_memory": 80_000_000}
     made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     made.add_node(**node)
     try:

@@ -201,9 +201,11 @@ def make(
         if item.name in found:
             continue
         measured = _measure(item.settings, measuring)
-        outcome = _report(
-            out, item, lambda i, m=measured: report.finished(_judged(i.settings, m), 0.0)
-        )
+
+        def judged(i: Item, m: dict[Path, Outcome] = measured) -> Report:
+            return report.finished(_judged(i.settings, m), 0.0)
+
+        outcome = _report(out, item, judged)
         found[item.name] = outcome
         if outcome.status == FAILED:
             on_failure(outcome)

@@ -159,6 +159,7 @@ def _stage(
             summary["skipped"] = planned[1]
             return _generate(options, planned[0], on_done)
         before = chain.before(stage, options.bridge)
+        workers = batch_generate.workers_of(options, here=True)
         return chain.convert(
             options.out / before,
             options.out / stage,
@@ -168,10 +169,7 @@ def _stage(
             skeleton=options.skeleton,
             skip_existing=options.skip_existing,
             # files that travel back lie here only
-            workers=replace(
-                batch_generate.workers_of(options, here=True),
-                **({"engine": "local", "collect": False} if options.collect else {}),
-            ),
+            workers=replace(workers, engine="local", collect=False) if options.collect else workers,
             on_done=on_done,
         )
 

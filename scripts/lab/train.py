@@ -10,13 +10,13 @@ import torch
 
 from backend.diffusion.schedule import Schedule
 from backend.models.dit import DiT, DiTConfig
-from backend.motion.io import torch_file
 from backend.motion.io.atomic import atomic_path
 from backend.training.data.batches import BatchSampler, SamplingConfig
 from backend.training.data.dataset import Item, MotionDataset
 from backend.training.data.text_cache import CaptionEmbeddings
 from backend.training.dit.recipe import DiTRecipe, TrainConfig, ema_weights
 from backend.training.loop import Training
+from backend.training.run import load_state
 
 from .plan import Plan, validation_items
 
@@ -35,7 +35,7 @@ def finished(run: Path, plan: Plan) -> bool:
     """Whether a run has spent its budget."""
     if not (run / "state.pt").is_file():
         return False
-    return int(torch_file.load(run / "state.pt")["step"]) >= plan.steps
+    return int(load_state(run)["step"]) >= plan.steps
 
 
 def train(

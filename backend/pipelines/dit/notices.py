@@ -48,8 +48,9 @@ def _manners(
 ) -> Iterator[dict[str, object]]:
     """Manners that the model has not: the action is right, so it is no warning."""
     asked = dict.fromkeys(style for part in reading.parts for style in part.styles)
-    for style in asked if vocabulary is not None else ():
-        if style in vocabulary.styles:
+    known = tuple(asked) if vocabulary is None else vocabulary.styles
+    for style in asked:
+        if style in known:
             continue
         models = [
             _model(info, download=False)
