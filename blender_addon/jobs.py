@@ -33,7 +33,7 @@ STOP_SECONDS = 3.0
 """How long disabling the add-on may wait for the backend to end."""
 REQUEST_KEY = "request"
 """Key of ``Motion.meta`` under which the request is kept with the take."""
-CANCEL_SECONDS = 0.4
+CANCEL_SECONDS = 0.3
 """A backend that has not let go of a cancelled job by then is ended; the next request starts it."""
 HUNG = "Cancelled. The backend did not answer, so it was ended; the next motion starts it again."
 MAX_WAITING = 16

@@ -33,7 +33,8 @@ from typing import Any
 import blender_window
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZE = (1280, 1100)
+SIZE = (1280, 1700)
+"""High enough that every button of the sidebar is seen without scrolling."""
 PATIENCE_S = 240.0
 """Only what hangs reaches it."""
 CANCEL_S, CALLBACK_S = 0.5, 0.05
@@ -242,6 +243,12 @@ class _Tour:
             self._close(mouse.window_of(page))
         preferences.backend = "COMMAND"
         yield 1.0
+        area, region = self._sidebar()
+        window = mouse.window_of(area)
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            bpy.ops.wm.call_panel(name="KINETYPE_PT_models", keep_open=True)
+        yield 2.0
+        self._picture("models-page")
 
     # ------------------------------------------------------------------ how
 

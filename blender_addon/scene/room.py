@@ -36,8 +36,8 @@ def free_place(scene: bpy.types.Scene, metre: float) -> Vector:
 def _sides() -> Iterator[int]:
     yield 0
     for number in range(1, _REACH + 1):
-        yield -number  # where Blender's first view sees it in front of the default cube
-        yield number
+        yield number  # where Blender's first view sees it in front of the default cube
+        yield -number
 
 
 def _box(thing: bpy.types.Object, metre: float) -> Iterator[np.ndarray]:

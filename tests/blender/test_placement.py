@@ -86,11 +86,11 @@ def test_new_mannequins_stand_beside_what_is_there(addon, fake_backend) -> None:
     ("things", "place"),
     [
         ([], 0.0),
-        ([((0, 0, 0), (1, 1, 1))], -2.0),
+        ([((0, 0, 0), (1, 1, 1))], 2.0),
         ([((0, 0, 0), (40, 40, 3))], 0.0),  # a room, in which it stands
         ([((0, 0, 0), (3, 3, 0.01))], 0.0),  # a carpet
         ([((0, 0, 5), (1, 1, 1))], 0.0),  # above its head
-        ([((0, 0, 0), (1, 1, 1)), ((-2, 0, 0), (0.5, 0.5, 1))], 2.0),
+        ([((0, 0, 0), (1, 1, 1)), ((2, 0, 0), (0.5, 0.5, 1))], -2.0),
     ],
 )
 def test_where_there_is_room(addon, things: list, place: float) -> None:
