@@ -388,7 +388,7 @@ def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> 
     again, unknown = download(home, endpoint, (repo, {}), ("someone/nobody", {}), offline=True)
     assert again == got
     assert Path(got["folder"]).name == COMMIT
-    assert unknown["code"] == "model_not_found"
+    assert unknown["code"] == "model_absent"
 
 
 def test_unknown_hub_models_and_revisions(model: Path, tmp_path: Path) -> None:
