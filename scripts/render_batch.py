@@ -161,7 +161,9 @@ class Batch:
         files = self._files(name)
         started = time.monotonic()
         npz.write_motion(files["npz"], motion)
-        outputs = headless.Outputs(files["blend"], files.get("mp4"), files.get("frames"))
+        outputs = headless.Outputs(
+            blend=files["blend"], mp4=files.get("mp4"), frames=files.get("frames")
+        )
         with quiet.quiet_blender(_say):
             summary = headless.export(
                 motion,

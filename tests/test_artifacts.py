@@ -372,8 +372,8 @@ def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> 
     home, repo = tmp_path / "home", "someone/walker"
     with serve_hub({repo: files}) as (endpoint, hub):
         (absent,) = download(home, endpoint, (repo, {"local_files_only": True}))
-        assert absent["code"] == "model_not_found"
-        assert "HF_HUB_OFFLINE" in absent["hint"]
+        assert absent["code"] == "model_absent"
+        assert "Download it first" in absent["hint"]
         assert hub.requests == []
         (got,) = download(home, endpoint, (repo, {"revision": "main"}))
         assert got["files"] == [
@@ -388,7 +388,7 @@ def test_download_from_a_hub_and_use_it_offline(model: Path, tmp_path: Path) -> 
     again, unknown = download(home, endpoint, (repo, {}), ("someone/nobody", {}), offline=True)
     assert again == got
     assert Path(got["folder"]).name == COMMIT
-    assert unknown["code"] == "model_not_found"
+    assert unknown["code"] == "model_absent"
 
 
 def test_unknown_hub_models_and_revisions(model: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class KINETYPE_PT_direct(KinetypePanel, bpy.types.Panel):
 
     bl_idname = "KINETYPE_PT_direct"
     bl_parent_id = "KINETYPE_PT_main"
-    bl_label = "Direct"
+    bl_label = "Directing"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -141,6 +141,7 @@ def _draw_quality(column: bpy.types.UILayout, settings: KinetypeSettings) -> Non
     """Draft, standard or best; what the model has not is grey."""
     offered = {"standard", *model_of(settings).qualities}
     row = column.row(align=True)
+    row.use_property_split = False  # else each button is beside its name, bare
     for item in settings.bl_rna.properties["quality"].enum_items:
         cell = row.row(align=True)
         cell.enabled = item.identifier.lower() in offered

@@ -13,6 +13,7 @@ bpy = pytest.importorskip("bpy")
 
 from backend.errors import InternalError, InvalidRequest, ModelNotFound, ServiceError  # noqa: E402
 from backend.wire.control import ModelInfo  # noqa: E402
+from backend.wire.limits import DEFAULT_MODEL  # noqa: E402
 from backend.wire.messages import Motion, Progress, Request, Result  # noqa: E402
 
 
@@ -96,7 +97,9 @@ def test_main_panel_shows_what_can_be_set(addon: SimpleNamespace) -> None:
     assert "bpy.ops.kinetype.randomize_seed" in tree
     assert "bpy.ops.kinetype.add_mannequin" in tree
     assert "bpy.ops.kinetype.cancel(" not in tree
-    assert "'Starter'" in tree, "the model of a new file is the default one, not an empty field"
+    assert "'Starter Open'" in tree, (
+        "the model of a new file is the default one, not an empty field"
+    )
 
 
 def test_a_model_of_ones_own_takes_the_place_of_the_list(addon: SimpleNamespace) -> None:
@@ -162,7 +165,7 @@ def test_a_duration_beyond_the_model_is_said_before_the_click(addon: SimpleNames
     from blender_addon import model_list
 
     addon.preferences.backend = "IN_PROCESS"
-    model_list.replace([ModelInfo("starter", "Starter", min_seconds=1.0, max_seconds=10.0)])
+    model_list.replace([ModelInfo(DEFAULT_MODEL, "Starter", min_seconds=1.0, max_seconds=10.0)])
     addon.settings().seconds = 30.0
     assert "Starter cannot make 30" in drawing.words(main_panel())
     assert not bpy.ops.kinetype.generate.poll()

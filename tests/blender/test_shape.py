@@ -10,6 +10,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from backend.wire.control import ModelInfo  # noqa: E402
+from backend.wire.limits import DEFAULT_MODEL  # noqa: E402
 from backend.wire.messages import Edit, Motion, Result  # noqa: E402
 from blender_addon import model_list, placement  # noqa: E402
 from blender_addon.operators.generate import problem_with, request_from  # noqa: E402
@@ -51,7 +52,7 @@ def test_one_sample_has_no_variety_and_edits_only_a_quality(addon: SimpleNamespa
 
 def test_a_quality_that_the_model_has_not_says_nothing(addon: SimpleNamespace) -> None:
     shape(addon)
-    model_list.replace([ModelInfo("starter", "Starter")])
+    model_list.replace([ModelInfo(DEFAULT_MODEL, "Starter")])
     assert request_from(addon.settings()).quality == "standard"
     model_list.forget()
     # a folder that nobody has looked at yet is asked as typed: the backend knows

@@ -46,7 +46,7 @@ def assert_clear(done: Any, code: int, *words: str) -> None:
         (("walk", "--sampler", "magic"), ["magic", "ddim"]),
         (("walk", "--model", "nobody"), ["nobody", "starter"]),
         (("walk", "--model", ""), ["no model"]),
-        (("walk", "--out", "walk.fbx"), ["walk.fbx", ".npz"]),
+        (("walk", "--out", "walk.obj"), ["walk.obj", ".npz"]),
         (("walk", "--out", "walk"), ["suffix", ".npz"]),
         (("walk", "--out", "a.npz"), ["twice"]),
     ],

@@ -31,7 +31,9 @@ FRECHET = numbers("frechet")
 def test_frechet_distance(case: str) -> None:
     inputs, golden = arrays("frechet_inputs"), FRECHET[case]
     found = metrics.frechet_distance(inputs[f"{case}_x"], inputs[f"{case}_y"])
-    assert found == pytest.approx(golden["eigenvalue_form"], rel=1e-9, abs=1e-7)
+    # roots of eigenvalues that are zero but for rounding: their noise is the processor's
+    noise = 1e-7 if golden["rank_x"] == golden["rank_y"] == golden["dim"] else 1e-5
+    assert found == pytest.approx(golden["eigenvalue_form"], rel=1e-9, abs=noise)
     full_rank = golden["rank_x"] == golden["rank_y"] == golden["dim"]
     # the published form itself is only this good where the covariance is singular
     gap = max(1e-3, abs(golden["official"] - golden["eigenvalue_form"]))

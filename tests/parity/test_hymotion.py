@@ -22,6 +22,8 @@ from tests.hymotion_model import build, golden_hymotion
 from tests.released import below
 
 STEPS, GUIDANCE = 6, 5.0
+EDGE = 5
+"""Frames at each end that the window of the smoothing reaches beyond."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,11 @@ def test_sampling(z: dict[str, torch.Tensor]) -> None:
 def test_smoothing(z: dict[str, torch.Tensor]) -> None:
     smooth = to_motion135(z["gen.latent_denorm"][0].numpy())
     root, rotations = motion135.unpack(smooth)
-    close(root, z["gen.transl"][0], 1e-5)
-    close(matrix_to_rot6d_interleaved(rotations), z["gen.rot6d"][0], 1e-5)
+    inner = slice(EDGE, -EDGE)
+    close(root[inner], z["gen.transl"][0][inner], 1e-5)
+    close(matrix_to_rot6d_interleaved(rotations)[inner], z["gen.rot6d"][0][inner], 1e-5)
+    # the polynomials of the edges are solved for in float32, each processor to its own rounding
+    close(root, z["gen.transl"][0], 1e-3)
+    close(matrix_to_rot6d_interleaved(rotations), z["gen.rot6d"][0], 1e-3)
     plain = to_motion135(z["gen.latent_denorm"][0].numpy(), smooth=False)
     assert np.abs(plain - smooth).max() > 0.01

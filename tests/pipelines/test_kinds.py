@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.errors import ArtifactError
+from backend.errors import ArtifactError, ModelAbsent
 from backend.pipelines import registry
 from backend.pipelines.kinds import kind_in
 from backend.store.hub_cache import cached_folder
@@ -67,8 +67,9 @@ def test_a_published_model_is_ready_once_it_is_in_the_cache(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     info = registry.model_info("mdm")
-    assert info is not None and not info.ready and "--download mdm" in info.fix
-    registry.check("mdm")  # generating with it is what downloads it
+    assert info is not None and not info.ready and info.state == "absent"
+    with pytest.raises(ModelAbsent, match="Licence"):
+        registry.find_info("mdm", local_files_only=True)  # nothing is downloaded unasked
 
     snapshot = tmp_path / "models--ZeyuLing--hftrainer-mdm-humanml3d" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from backend.diffusion.exact import ReleasedProcess, sample_exact
-from backend.errors import ArtifactError, Cancelled, InvalidRequest, MissingDependency
+from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelAbsent
 from backend.models.mdm import load_upstream
 from backend.pipelines.humanml3d.lengths import trained_length
 from backend.pipelines.mdm import MDMPipeline
@@ -285,9 +285,9 @@ def test_kit_models_give_features_but_no_rig(stats: Stats, tmp_path: Path) -> No
 def test_without_a_text_encoder_offline(pipeline: MDMPipeline, stats: Stats) -> None:
     config = replace(pipeline.config, text_encoder="nobody/nothing")
     lost = MDMPipeline(config, pipeline.net, stats, device="cpu", local_files_only=True)
-    with pytest.raises(MissingDependency, match="nobody/nothing") as caught:
+    with pytest.raises(ModelAbsent, match="nobody/nothing") as caught:
         lost.infer_t2m(["walk"], [40])
-    assert "Go online once" in caught.value.hint and "--clip" in caught.value.hint
+    assert "Download nobody/nothing" in caught.value.hint and "--clip" in caught.value.hint
 
 
 # ---------------------------------------------------------------- DistilBERT

@@ -169,7 +169,11 @@ class _Child:
         self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = self._started()
         threading.Thread(target=self._listen, name="kinetype-open", daemon=True).start()
-        if READY not in (self._wait(bounds.START_SECONDS) or {}):
+        try:
+            ready = READY in (self._wait(bounds.START_SECONDS) or {})
+        except TimeoutError:
+            ready = False
+        if not ready:
             self.end()
             raise FormatError(
                 "the process that reads such files did not start.",
@@ -197,14 +201,15 @@ class _Child:
             return None
         try:
             answer = self._wait(seconds)
+        except TimeoutError as error:
+            self.end()
+            late = f"reading it did not end within {seconds:.0f} seconds."
+            raise TooMuch(late, _HINT) from error
         except BaseException:
             self.end()
             raise
         if answer is None:
-            hung = self._process.poll() is None
             self.end()
-            if hung:
-                raise TooMuch(f"reading it did not end within {seconds:.0f} seconds.", _HINT)
         return answer
 
     def end(self) -> None:
@@ -217,12 +222,13 @@ class _Child:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait(self, seconds: float) -> dict[str, str] | None:
+        """The next reply, None where the process ended; TimeoutError where neither comes."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 line = self._replies.get(timeout=min(left, _SLICE_SECONDS))
                 return json.loads(line) if line else None
-        return None
+        raise TimeoutError
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
