@@ -8,7 +8,8 @@ import sys
 import threading
 from dataclasses import dataclass
 
-PYPI = "https://pypi.org/simple"
+PYPI = "PyPI"
+"""As people are told it; pip knows its address, or has another in its own configuration."""
 _PYTORCH = "https://download.pytorch.org/whl"
 COMMAND_SECONDS = 8.0
 """A driver that answers later is no driver to rely on."""
@@ -33,7 +34,7 @@ class Build:
 
     @property
     def source(self) -> str:
-        """The index in full."""
+        """As people are told it."""
         return self.index or PYPI
 
 

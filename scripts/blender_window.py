@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("/var/tmp/blender-window")
 """Where Debian's Blender is set up; every clone on the computer uses the same one."""
-SUITE, MIRROR = "trixie", "http://deb.debian.org/debian"
+SUITE = "trixie"
 PACKAGES = ["blender", "libegl1", "libgl1-mesa-dri", "libopenblas0-pthread", "python3-numpy"]
 TOOLS = ["debootstrap", "xvfb"]
 ITS_OWN = {"bin", "boot", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "var", "run"}
@@ -95,7 +95,7 @@ def _set_up(command: Path) -> None:
     root = FOLDER / "root"
     shutil.rmtree(root, ignore_errors=True)  # half a system cannot be taken up again
     root.mkdir(parents=True)
-    _run(["debootstrap", "--variant=minbase", SUITE, str(root), MIRROR])
+    _run(["debootstrap", "--variant=minbase", SUITE, str(root)])
     (root / "etc" / "mtab").unlink(missing_ok=True)
     (root / "etc" / "mtab").symlink_to("/proc/self/mounts")
     inside = ["chroot", str(root), "apt-get"]

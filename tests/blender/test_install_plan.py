@@ -92,7 +92,7 @@ def test_what_a_person_agrees_to(tmp_path: Path) -> None:
             tmp_path, Path("/usr/bin/python3"), builds("linux")["CUDA"], Sources(), "RTX 4090"
         )
     )
-    assert "3 GB" in lines["Size"] and "pypi.org" in lines["From"] and "NVIDIA" in lines["Licences"]
+    assert "3 GB" in lines["Size"] and "PyPI" in lines["From"] and "NVIDIA" in lines["Licences"]
     assert str(tmp_path) in lines["Into"] and "RTX 4090" in lines["PyTorch"]
 
 
