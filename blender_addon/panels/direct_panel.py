@@ -11,7 +11,7 @@ from ..properties import settings_of
 from ..scene.reading import frames_of
 from ..translating import said
 from .main import KinetypePanel
-from .status import draw_text
+from .status import draw_frames, draw_text
 
 ICONS = {"POSE": "ARMATURE_DATA", "PIN": "PINNED", "PATH": "CURVE_PATH"}
 
@@ -207,14 +207,7 @@ class KINETYPE_PT_in_between(KinetypePanel, bpy.types.Panel):
             column.prop(wants, "kept")
         frames = frames_of(armature)
         if frames is not None:
-            column.label(
-                text=said(
-                    "{name}: frames {first} to {last}",
-                    name=armature.name,
-                    first=frames[0],
-                    last=frames[1],
-                )
-            )
+            draw_frames(column, armature, frames)
         row = layout.row()
         row.scale_y = 1.3
         row.operator("kinetype.in_between", icon="KEYFRAME_HLT")

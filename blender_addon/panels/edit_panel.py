@@ -8,9 +8,8 @@ from ..operators.edit import KINETYPE_OT_edit_motion
 from ..operators.takes import character_of
 from ..properties import settings_of
 from ..scene import reading
-from ..translating import said
 from .main import KinetypePanel
-from .status import draw_text
+from .status import draw_frames, draw_text
 
 
 class KINETYPE_PT_edit(KinetypePanel, bpy.types.Panel):
@@ -41,14 +40,7 @@ class KINETYPE_PT_edit(KinetypePanel, bpy.types.Panel):
         armature = character_of(context)
         frames = None if armature is None else reading.frames_of(armature)
         if armature is not None and frames is not None:
-            column.label(
-                text=said(
-                    "{name}: frames {first} to {last}",
-                    name=armature.name,
-                    first=frames[0],
-                    last=frames[1],
-                )
-            )
+            draw_frames(column, armature, frames)
         row = layout.row()
         row.scale_y = 1.3
         row.operator("kinetype.edit_motion", icon="MODIFIER")

@@ -202,6 +202,15 @@ def _draw_fixes(layout: bpy.types.UILayout, fixes: Iterable[Fix]) -> None:
             setattr(button, name, value)
 
 
+def draw_frames(
+    layout: bpy.types.UILayout, armature: bpy.types.Object, frames: tuple[int, int]
+) -> None:
+    """Which frames a character's Action has."""
+    first, last = frames
+    text = said("{name}: frames {first} to {last}", name=armature.name, first=first, last=last)
+    layout.label(text=text)
+
+
 def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
     """Wrapped; the icon stands before the first line."""
     column = layout.column(align=True)

@@ -45,15 +45,12 @@ def looked_at(clip: np.ndarray, script: Script, layer: int, judge: Judge) -> lis
 
     Scenes that repeat an action are judged by their first time.
     """
-    found, start = [], 0
-    for scene in script.scenes:
-        part = scene.part
-        stop = start + max(1, round(scene.made / scene.times))
-        if layer == 0 or layer <= len(scene.over):
-            part = part if layer == 0 else scene.over[layer - 1][0]
-            found.append(Seen(part, judge.probabilities(clip[start:stop])))
-        start += scene.made
-    return found
+    return [
+        Seen(
+            part, judge.probabilities(clip[start : start + max(1, round(scene.made / scene.times))])
+        )
+        for part, scene, start in script.parts(layer)
+    ]
 
 
 def chosen(seen: Sequence[Sequence[Seen]]) -> int:

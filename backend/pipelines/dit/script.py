@@ -7,7 +7,7 @@ the model stands still at the end where it knows how to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -64,6 +64,17 @@ class Script:
     def layers(self) -> int:
         """How many canvases besides the first one are needed."""
         return max((len(scene.over) for scene in self.scenes), default=0)
+
+    def parts(self, layer: int) -> Iterator[tuple[PartReading, Scene, int]]:
+        """What happens on a layer: the part, its scene, and the frame of the canvas at which it
+        begins. Scenes that have nothing there are left out."""
+        start = 0
+        for scene in self.scenes:
+            if layer == 0:
+                yield scene.part, scene, start
+            elif layer <= len(scene.over):
+                yield scene.over[layer - 1][0], scene, start
+            start += scene.made
 
     def sentences(self, layer: int = 0) -> list[tuple[str, Wish, int]]:
         """Text, wish and frames of each window of a canvas; layer 0 is the base.

@@ -43,17 +43,12 @@ def sided(x: np.ndarray, script: Script, layer: int) -> np.ndarray:
 
 def _agreements(x: np.ndarray, script: Script, layer: int) -> Iterator[int]:
     """Of each scene that names one side: 1 where it is shown, -1 where the other is, else 0."""
-    scale, made = len(x) / script.frames_made, 0
-    for scene in script.scenes:
-        start, made = made, made + scene.made
-        part = scene.part
-        if layer:
-            if layer > len(scene.over):
-                continue
-            part = scene.over[layer - 1][0]
+    scale = len(x) / script.frames_made
+    for part, scene, start in script.parts(layer):
         left, right = part.sides
         if left != right:
-            shown = shown_side(x[round(start * scale) : round(made * scale)], part)
+            stop = start + scene.made
+            shown = shown_side(x[round(start * scale) : round(stop * scale)], part)
             yield shown if left else -shown
 
 
