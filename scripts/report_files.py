@@ -5,7 +5,8 @@
 
 With a ``truth.npz`` in the folder (``names``, ``joints`` [T, J, 3] in metres, Y-up) each file of as
 many frames is held against it: the largest angle of a limb, the angle of the line of the hips, and
-how far the lowest joint is from the true one, after the motion has been put on SMPL's body.
+how far the lowest joint is from the true one, after the motion has been put on SMPL's body. Of
+files that show another pose (:data:`OWN`) the last column says what is known of them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,26 @@ LIMBS = tuple(
     for side in ("left", "right")
     for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 )
+
+
+def _ankles(at: dict[str, np.ndarray]) -> str:
+    legs = np.linalg.norm(at["left_knee"] - at["left_hip"], axis=-1)
+    apart = 100 * np.linalg.norm(at["left_ankle"] - at["right_ankle"], axis=-1)
+    return f"ankles {apart.mean():.1f} cm apart on thighs of {100 * legs.mean():.0f} cm"
+
+
+def _head(at: dict[str, np.ndarray]) -> str:
+    return f"head {100 * (at['head'] - at['pelvis'])[:, 1].mean():.0f} cm above the pelvis"
+
+
+def _arms(at: dict[str, np.ndarray]) -> str:
+    arms = at["left_wrist"] - at["left_shoulder"], at["right_wrist"] - at["right_shoulder"]
+    level = max(angle(arm, arm * (1, 0, 1)) for arm in arms)
+    return f"arms {level:.1f}° from level"
+
+
+OWN = {"15_": _ankles, "20_": _head, "21_": _arms}
+"""What is known of files of another pose, by how their names begin."""
 
 
 def truth_of(folder: Path) -> dict[str, np.ndarray]:
@@ -76,14 +97,16 @@ def row(path: Path, truth: dict[str, np.ndarray], fps: float) -> tuple[str, np.n
         return f"| {path.name} | refused | | | | {error.message.replace(str(path), 'it')} |", None
     joints = motion135.joints(made.data.astype(np.float64))
     figures = " | | "
-    if truth and len(joints) == len(truth["left_hip"]) and path.suffix != ".npz":
-        at = {name: joints[:, index] for index, name in enumerate(JOINT_NAMES)}
+    at = {name: joints[:, index] for index, name in enumerate(JOINT_NAMES)}
+    own = OWN.get(path.name[:3]) if truth else None
+    said = [*clip.warnings, *([f"({own(at)})"] if own else [])]
+    if truth and not own and len(joints) == len(truth["left_hip"]):
         limb = max(angle(at[b] - at[a], truth[b] - truth[a]) for a, b in LIMBS)
         hips = angle(at["left_hip"] - at["right_hip"], truth["left_hip"] - truth["right_hip"])
         low = 100 * (joints[..., 1].min() - truth["lowest"][:, 1].min())
         figures = f"{limb:.2f} | {hips:.1f} | {low:+.1f}"
     return (
-        f"| {path.name} | {clip.representation} | {figures} | {' '.join(clip.warnings)} |",
+        f"| {path.name} | {clip.representation} | {figures} | {' '.join(said)} |",
         joints,
     )
 

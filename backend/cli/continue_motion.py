@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     planned = outputs.plan(options.out, options.samples, overwrite=not options.no_overwrite)
     if any(sample.blender_files for sample in planned):
         blender.find()
-    request = _request(options, motion_options.read_motion(options.input, options.fps))
+    request = _request(options, motion_options.read_motion(options.input, options))
     made = motion_options.ask(options, request).motions
     # where a model wrote nothing for a seed, its file is missing
     files = [planned[motion.meta["seed"] - options.seed] for motion in made]

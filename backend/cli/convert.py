@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import console
-from .motion_options import add_bvh_unit
+from .motion_options import add_bvh_unit, add_reading
 
 if TYPE_CHECKING:
     from ..batch.conversion_settings import ConversionSettings
@@ -66,22 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: bool = True) -> N
         ),
     ):
         parser.add_argument(name, action=argparse.BooleanOptionalAction, help=what)
-    parser.add_argument(
-        "--source-fps", type=float, help="rate of IN (default: the file's, or its format's)"
-    )
-    parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
-    parser.add_argument(
-        "--force", action="store_true", help="read also what does not look like a body"
-    )
+    add_reading(parser)
     parser.add_argument(
         "--ground", action="store_true", help="put standing feet on the floor (motion135, joints)"
-    )
-    parser.add_argument(
-        "--sample",
-        type=int,
-        metavar="K",
-        help="which motion of a file that holds several, from 0 (default: the first; all of them "
-        "where OUT is a folder)",
     )
     parser.add_argument("--target-fps", type=float, help="rate of OUT, for motion135 and joints")
     parser.add_argument(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..wire import limits
-from . import motion_options
+from . import console, motion_options
 
 if TYPE_CHECKING:
     from ..wire.messages import Features
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="motiongpt",
         help="a model that reads motions: name, folder or hub id (default %(default)s)",
     )
-    parser.add_argument("--fps", type=float, help="frame rate of files that do not say it")
+    motion_options.add_reading(parser, fps="--fps")
     parser.add_argument(
         "--with-length", action="store_true", help="also tell the model how long the motion is"
     )
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Read every file first, so that a bad one costs no loading; print one sentence a file."""
     from ..wire.messages import Describe, Request
 
-    clips = [_read(path, options.fps) for path in options.files]
+    clips = [_read(path, options) for path in options.files]
     texts: list[str] = []
     for first in range(0, len(clips), limits.MAX_SAMPLES):
         task = Describe(tuple(clips[first : first + limits.MAX_SAMPLES]), options.with_length)
@@ -57,9 +57,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path, fps: float | None) -> Features:
-    from ..motion.io.load import read_clip
+def _read(path: Path, options: argparse.Namespace) -> Features:
     from ..wire.messages import Features
 
-    clip = read_clip(path, fps=fps)
+    clip = motion_options.read_clip(path, options)
+    for text in clip.warnings:
+        console.warning(f"{path.name}: {text}")
     return Features(clip.data, clip.representation, clip.fps)

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     [planned] = outputs.plan(options.out, 1, overwrite=not options.no_overwrite)
     if planned.blender_files:
         blender.find()
-    request = _request(options, motion_options.read_motion(options.input, options.fps))
+    request = _request(options, motion_options.read_motion(options.input, options))
     [edited] = motion_options.ask(options, request).motions
     directing.tell([edited])
     motion_options.write_motions([(edited, planned)], quiet=options.quiet, bvh_unit=unit)

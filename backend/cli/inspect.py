@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from . import console
+from . import console, motion_options
 
 HELP = "say what a motion file holds, with a picture on demand"
 
@@ -17,12 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="motion files")
     parser.add_argument("--from", dest="source", default="auto", metavar="FORMAT",
                         help="see kinetype convert")  # fmt: skip
-    parser.add_argument("--source-fps", type=float, help="rate, where the file does not say it")
-    parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
-    parser.add_argument("--force", action="store_true",
-                        help="read also what does not look like a body")  # fmt: skip
-    parser.add_argument("--sample", type=int, metavar="K",
-                        help="which motion of a file that holds several, from 0")  # fmt: skip
+    motion_options.add_reading(parser)
     parser.add_argument("--picture", type=Path, metavar="PNG",
                         help="stick figures of all files, one row each")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

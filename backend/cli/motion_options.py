@@ -14,6 +14,7 @@ from ..wire import limits
 from . import console
 
 if TYPE_CHECKING:
+    from ..motion.convert import Clip
     from ..wire.messages import Motion, Request, Result
     from .outputs import SampleOutputs
 
@@ -32,6 +33,48 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help=f"file to write ({written()}); repeatable",
     )
     add_bvh_unit(parser)
+
+
+def add_reading(
+    parser: argparse.ArgumentParser, *, fps: str = "--source-fps", sample: str = "--sample"
+) -> None:
+    """How motion files are read; :func:`read_clip` takes the values.
+
+    Args:
+        fps, sample: older names that a command also takes.
+    """
+    parser.add_argument(
+        *dict.fromkeys((fps, "--source-fps")),
+        dest="source_fps",
+        type=float,
+        help="frame rate where the file does not say it, or says it wrongly",
+    )
+    parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
+    parser.add_argument(
+        "--force", action="store_true", help="read also what does not look like a body"
+    )
+    parser.add_argument(
+        *dict.fromkeys((sample, "--sample")),
+        dest="sample",
+        type=int,
+        metavar="K",
+        help="which motion of a file that holds several, from 0 (default: the first; 'convert' "
+        "into a folder takes all)",
+    )
+
+
+def read_clip(path: Path, options: argparse.Namespace) -> Clip:
+    """A motion file as the options of :func:`add_reading` say."""
+    check_fps(options.source_fps, "--source-fps")
+    from ..motion.io import load
+
+    return load.read_clip(
+        path,
+        fps=options.source_fps,
+        up=options.up,
+        force=options.force,
+        sample=options.sample,
+    )
 
 
 def readable() -> str:
@@ -95,7 +138,7 @@ def add_rest(parser: argparse.ArgumentParser, *, model: str, model_help: str, ne
     """
     parser.add_argument("--seed", type=int, default=0, help="same seed, same motion (default 0)")
     parser.add_argument("--model", default=model, help=f"{model_help} (default %(default)s)")
-    parser.add_argument("--fps", type=float, help="rate of IN where its file does not say it")
+    add_reading(parser, fps="--fps")
     parser.add_argument(
         "--no-cleanup", action="store_true", help=f"leave out the foot lock of {new} frames"
     )
@@ -156,26 +199,23 @@ def ask(options: argparse.Namespace, request: Request) -> Result:
     return result
 
 
-def check_fps(fps: float | None) -> None:
+def check_fps(fps: float | None, option: str = "--fps") -> None:
     """:class:`InvalidRequest` for a frame rate that no motion has."""
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InvalidRequest(
-            f"--fps {fps:g} is out of range.", f"Choose from {MIN_FPS} to {MAX_FPS}."
+            f"{option} {fps:g} is out of range.", f"Choose from {MIN_FPS} to {MAX_FPS}."
         )
 
 
-def read_motion(path: Path, fps: float | None) -> Motion:
-    """A motion file in motion_135; what its conversion loses is noted.
-
-    Args:
-        fps: rate of a file that does not say it.
-    """
-    check_fps(fps)
+def read_motion(path: Path, options: argparse.Namespace) -> Motion:
+    """A motion file in motion_135; what its reading doubts and its conversion loses is told."""
     from ..motion import convert
-    from ..motion.io import load, npz
+    from ..motion.io import npz
     from ..wire.messages import Motion
 
-    clip = load.read_clip(path, fps=fps)
+    clip = read_clip(path, options)
+    for text in clip.warnings:
+        console.warning(f"{path.name}: {text}")
     if clip.representation != "motion135":
         clip = convert.convert(clip.data, clip.representation, "motion135", fps=clip.fps)
         for step in clip.lossy_steps:

@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples of 'kinetype sample' (.npy), joints, 263 or 272 features (.npy), .npz, .bvh",
     )
     parser.add_argument("--output", type=Path, default=Path("output/motion.gif"), help=".gif .mp4")
-    parser.add_argument("--sample-idx", type=int, default=0, help="which sample (default 0)")
-    parser.add_argument("--fps", type=float, help="frame rate (default: the file's, or 20)")
+    motion_options.add_reading(parser, fps="--fps", sample="--sample-idx")
     parser.add_argument("--title", default="", help="text above the figure")
     parser.add_argument(
         "--upside-down",
@@ -52,12 +51,12 @@ def run(options: argparse.Namespace) -> int:
         )
     if not 10 <= options.dpi <= 400:
         raise InvalidRequest(f"--dpi {options.dpi} is out of range.", "Choose from 10 to 400.")
-    motion_options.check_fps(options.fps)
+    motion_options.check_fps(options.source_fps)
     if not (math.isfinite(options.azim) and math.isfinite(options.elev)):
         raise InvalidRequest("--azim and --elev must be numbers.", "Give degrees, like 45.")
     output = options.output.expanduser()
     outputs.check_writable(output)
-    joints, fps = read_joints(options.input, options.sample_idx, options.fps)
+    joints, fps = read_joints(options.input, options)
     from ..evaluation import stick_figure
     from ..wire.messages import Progress
     from . import video
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_joints(path: Path, sample: int = 0, fps: float | None = None) -> tuple[np.ndarray, float]:
+def read_joints(path: Path, options: argparse.Namespace) -> tuple[np.ndarray, float]:
     """Joint positions ``[F, 22, 3]`` (Y-up) and frame rate of any file that is drawn.
 
     Raises:
@@ -96,10 +95,11 @@ def read_joints(path: Path, sample: int = 0, fps: float | None = None) -> tuple[
         array = load.read_array(path)
         several = array.ndim == 4 or (array.ndim == 3 and array.shape[2] == joints.SPEC.dim)
         if several:
+            sample = options.sample or 0
             if not 0 <= sample < len(array):
                 raise InvalidRequest(
                     f"{path} has no sample {sample}.", f"Choose from 0 to {len(array) - 1}."
                 )
-            return joints.as_joints(array[sample]), fps or joints.SPEC.fps
-    clip = load.read_clip(path, fps=fps)
+            return joints.as_joints(array[sample]), options.source_fps or joints.SPEC.fps
+    clip = motion_options.read_clip(path, options)
     return joint_positions(clip.data, clip.representation), clip.fps

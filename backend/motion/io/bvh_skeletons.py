@@ -243,7 +243,8 @@ class _Posed:
         missing = [joint for joint in missing if not joint.startswith("spine")]
         if not missing:
             return ()
-        return (f"The file has no {', '.join(missing)}: they follow the joints above.",)
+        each = "it follows the joint" if len(missing) == 1 else "they follow the joints"
+        return (f"The file has no {', '.join(missing)}: {each} above.",)
 
 
 def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap]:
