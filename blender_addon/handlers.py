@@ -12,6 +12,7 @@ from . import directing
 from .properties import settings_of
 
 _files_loaded = 0
+_undone = 0
 
 
 def file_token() -> int:
@@ -19,10 +20,21 @@ def file_token() -> int:
     return _files_loaded
 
 
+def epoch() -> tuple[int, int]:
+    """Changes whenever Blender builds its data anew: another file, undo, redo."""
+    return _files_loaded, _undone
+
+
 @persistent
 def _on_load(*_arguments: object) -> None:
     global _files_loaded
     _files_loaded += 1
+
+
+@persistent
+def _on_undo(*_arguments: object) -> None:
+    global _undone
+    _undone += 1
 
 
 @persistent
@@ -40,11 +52,16 @@ def _on_change(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
 
 def _lists() -> tuple[tuple[list, Callable[..., None]], ...]:
     handlers = bpy.app.handlers
-    return (handlers.load_post, _on_load), (handlers.depsgraph_update_post, _on_change)
+    return (
+        (handlers.load_post, _on_load),
+        (handlers.undo_post, _on_undo),
+        (handlers.redo_post, _on_undo),
+        (handlers.depsgraph_update_post, _on_change),
+    )
 
 
 def attach() -> None:
-    """Listen to file loading and to objects that come and go."""
+    """Listen to file loading, undo, and objects that come and go."""
     for listeners, listener in _lists():
         if listener not in listeners:
             listeners.append(listener)

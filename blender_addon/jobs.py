@@ -128,13 +128,15 @@ class Chore(Pace):
 class Finished:
     """A result that is not in the scene yet, and why it waits ('' when it need not).
 
-    ``kept`` results wait for the person to say where they belong.
+    ``kept`` results wait for the person to say where they belong; ``placing`` is what brings the
+    others into the scene.
     """
 
     result: Result
     placement: Any
     reason: str = ""
     kept: bool = False
+    placing: Any = None
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from .scene import compat, controls, holding, keying, mapping
 from .scene.directed import Direction
 from .scene.lookup import by_uid
 from .scene.reading import Performance
+from .scene.turns import Turns, at_once
 
 MODES_WITH_GLOBAL_UNDO = ("OBJECT", "POSE")
 """Other modes keep an undo history of their own, which an undo step of ours would confuse."""
@@ -197,6 +198,13 @@ def with_mannequin(context: bpy.types.Context, placement: Placement) -> Placemen
     return replace(placement, made=made.session_uid)
 
 
+def receiver(context: bpy.types.Context, placement: Placement) -> bpy.types.Object | None:
+    """What gets the motion, a mannequin that was made for it included; None before that."""
+    scene = by_uid(bpy.data.scenes, placement.scene) or context.scene
+    made = None if placement.made is None else by_uid(bpy.data.objects, placement.made)
+    return _receiver(scene, placement) or made
+
+
 def _receiver(scene: bpy.types.Scene, placement: Placement) -> bpy.types.Object | None:
     """What gets the motion, if it is there already."""
     if placement.target is None and not placement.always_new:
@@ -212,6 +220,17 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     Raises:
         ArmatureError: the target lost its bones. FormatError: broken motion data.
     """
+    return at_once(place_in_turns(context, result, placement, []))
+
+
+def place_in_turns(
+    context: bpy.types.Context, result: Result, placement: Placement, made_takes: list[int]
+) -> Turns[Placed]:
+    """:func:`place` with a turn for each take.
+
+    Args:
+        made_takes: gets the session numbers of the takes that are in the scene.
+    """
     scene = by_uid(bpy.data.scenes, placement.scene) or context.scene
     settings = settings_of(scene)
     armature = _receiver(scene, placement)
@@ -219,11 +238,15 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
     if armature is None and placement.target is not None:
         message = f"{placement.target_name!r} is gone: the motion is on a new mannequin"
     made = None if placement.made is None else by_uid(bpy.data.objects, placement.made)
-    with _all_or_nothing(armature, made):
-        armature = armature or made or mannequins.create(context)
+    takes: list[bpy.types.Action] = []
+    with _all_or_nothing(armature, made, takes) as new:
+        armature = armature or made or new(lambda: mannequins.create(context))
         before = controls.unkeyed_switches(armature)
         held = holding.told(armature, armatures.find_rig(armature))
-        takes = [_keyed(armature, motion, scene, placement) for motion in result.motions]
+        for motion in result.motions:
+            take = yield from _keyed(armature, motion, scene, placement)
+            takes.append(take)
+            made_takes.append(take.session_uid)
         if len(takes) > 1:
             compat.assign_action(armature, takes[0])
         for take in takes[1:]:  # of the same moment: the list keeps the order of the samples
@@ -239,7 +262,7 @@ def place(context: bpy.types.Context, result: Result, placement: Placement) -> P
 
 def _keyed(
     armature: bpy.types.Object, motion: Motion, scene: bpy.types.Scene, placement: Placement
-) -> bpy.types.Action:
+) -> Turns[bpy.types.Action]:
     settings = settings_of(scene)
     finish = motion.meta.get("finish")
     finish = finish if isinstance(finish, dict) else {}
@@ -262,7 +285,7 @@ def _keyed(
         direction,
         settings.hands,
     )
-    take = keying.key(armature, motion, source, how)
+    take = yield from keying.keyed(armature, motion, source, how)
     if "loop" in finish:  # the frame after the last is the first again
         first, last = take.curve_frame_range
         take.use_frame_range = take.use_cyclic = True
@@ -295,29 +318,46 @@ def _made_meanwhile(scene: bpy.types.Scene) -> bpy.types.Object | None:
 
 @contextmanager
 def _all_or_nothing(
-    armature: bpy.types.Object | None, made: bpy.types.Object | None
-) -> Iterator[None]:
+    armature: bpy.types.Object | None,
+    made: bpy.types.Object | None,
+    takes: Sequence[bpy.types.Action],
+) -> Iterator[Callable[[Callable[[], bpy.types.Object]], bpy.types.Object]]:
     """Remove again what the block made, and give the armature its action back, if it raises.
 
+    What the person makes while the block is under way stays.
+
     Args:
-        made: goes, too.
+        made: goes, too. takes: made by the block.
+
+    Yields:
+        What calls a function in the block and remembers what that makes.
     """
     data = bpy.data
-    kinds = (data.actions, data.objects, data.meshes, data.armatures, data.materials)
-    before = [{item.session_uid for item in kind} for kind in kinds]
+    kinds = (data.objects, data.meshes, data.armatures, data.materials)
+    news: set[int] = set()
     if made is not None:
         news = {thing.session_uid for one in (made, *made.children) for thing in (one, one.data)}
-        before = [known - news for known in before]
+
+    def new(make: Callable[[], bpy.types.Object]) -> bpy.types.Object:
+        known = {item.session_uid for kind in kinds for item in kind}
+        try:
+            return make()
+        finally:
+            now = {item.session_uid for kind in kinds for item in kind}
+            news.update(now - known)
+
     had_data = armature is not None and armature.animation_data is not None
     action = armature.animation_data.action if armature is not None and had_data else None
     slot = compat.slot_of(armature) if armature is not None else None
     try:
-        yield
+        yield new
     except Exception:
         if armature is not None:
             _restore_action(armature, action, slot, had_data)
-        for kind, known in zip(kinds, before, strict=True):
-            for item in [item for item in kind if item.session_uid not in known]:
+        for take in takes:
+            data.actions.remove(take)
+        for kind in kinds:
+            for item in [item for item in kind if item.session_uid in news]:
                 kind.remove(item)
         raise
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
 import bpy
 
-from . import directing, doctoring, installing, placement, preparing
+from . import directing, doctoring, handlers, installing, placement, placing, preparing
 from .backend_access import InternalError, KinetypeError
 from .jobs import Finished, board
 
@@ -25,6 +26,11 @@ REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 """Area type to the type of its region that shows what the board holds."""
 
 
+_unpushed: list[tuple[int, int]] = []
+"""The epoch of a take that is no undo step yet: Blender evaluates the scene for one, which takes as
+long as to key it."""
+
+
 def start() -> None:
     """Watch until nothing is left to watch; calling it again is harmless."""
     if not bpy.app.timers.is_registered(tick):
@@ -34,19 +40,22 @@ def start() -> None:
 
 def stop() -> None:
     """Remove the timer."""
+    _unpushed.clear()
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
 
 
 def tick() -> float | None:
     """Take over all events and place what is finished; seconds until the next call, or None."""
+    _push()
     changed = board.drain()
     changed = installing.drain() or doctoring.running() or changed
     changed = _prepare() or changed
     changed = _place_finished() or changed
     if changed:
         redraw()
-    if preparing.current() is not None or board.cancelling:
+    on_the_way = any(item.placing is not None for item in board.finished)
+    if preparing.current() is not None or board.cancelling or on_the_way or _unpushed:
         return SHORT_INTERVAL
     watching = board.busy or installing.running() or doctoring.running()
     return INTERVAL if watching else None
@@ -62,7 +71,14 @@ def _prepare() -> bool:
 def _under_way() -> bool:
     working = installing.running() or doctoring.running() or preparing.current() is not None
     placeable = any(not item.kept and not item.reason for item in board.finished)
-    return bool(board.jobs or board.chores or placeable or working)
+    return bool(board.jobs or board.chores or placeable or working or _unpushed)
+
+
+def _push() -> None:
+    """Make an undo step of what was placed in the call before, if nobody undid it meanwhile."""
+    if _unpushed and _unpushed.pop() == handlers.epoch():
+        with bpy.context.temp_override(window=_some_window()):
+            bpy.ops.ed.undo_push(message="Generate Motion")
 
 
 def wait(timeout: float | None = None) -> bool:
@@ -90,6 +106,8 @@ def redraw() -> None:
 def _place_finished() -> bool:
     changed = False
     for item in [item for item in board.finished if not item.kept]:
+        if _unpushed:
+            return True  # the next one after the undo step of this one
         with _window_context(item.placement):
             before = (item.reason, item.kept)
             _place(bpy.context, item)
@@ -118,11 +136,15 @@ def _some_window() -> bpy.types.Window | None:
 
 def _place(context: bpy.types.Context, item: Finished) -> None:
     keep = placement.reason_to_keep(item.placement)
-    if keep:
-        item.reason, item.kept = keep, True
-        return
-    item.reason = placement.reason_to_wait(context, item.placement)
+    item.reason = keep or placement.reason_to_wait(context, item.placement)
+    if item.placing is not None and (item.reason or not item.placing.valid):
+        item.placing.drop()  # and begins anew
+        item.placing = None
     if item.reason:
+        item.kept = bool(keep)
+        return
+    if item.placing is not None:
+        _try(item, item.placing.advance)
         return
     ready = item.placement
     with suppress(Exception):  # it fails again, and is told, where the motion is placed
@@ -130,13 +152,21 @@ def _place(context: bpy.types.Context, item: Finished) -> None:
     if ready is not item.placement:  # enough for one call: the motion comes with the next one
         item.placement = ready
         return
-    place_now(context, item)
+    item.placing = placing.Placing(context, item.result, item.placement)
+    _try(item, item.placing.advance)
 
 
 def place_now(context: bpy.types.Context, item: Finished) -> bool:
     """Put a result into the scene as one undo step; on failure it is kept and the error shown."""
+    placed = _try(item, lambda: placement.place(context, item.result, item.placement))
+    _push()
+    return placed
+
+
+def _try(item: Finished, place: Callable[[], placement.Placed | None]) -> bool:
+    """Whether a step went well; after the last one the result is in the scene."""
     try:
-        placed = placement.place(context, item.result, item.placement)
+        placed = place()
     except KinetypeError as error:
         _keep(item, error)
         return False
@@ -148,6 +178,8 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
         )
         _keep(item, problem)
         return False
+    if placed is None:
+        return True
     board.finished.remove(item)
     board.taken = placed.takes[0].session_uid
     board.message = placed.message or _success(placed, item.result.seconds_taken)
@@ -156,7 +188,7 @@ def place_now(context: bpy.types.Context, item: Finished) -> bool:
         board.warnings = (*board.warnings, placed.warning)
         if placed.unseen:
             board.unseen[placed.warning] = placed.armature.session_uid
-    bpy.ops.ed.undo_push(message="Generate Motion")
+    _unpushed[:] = [handlers.epoch()]
     return True
 
 
@@ -167,5 +199,5 @@ def _success(placed: placement.Placed, seconds: float) -> str:
 
 
 def _keep(item: Finished, error: KinetypeError) -> None:
-    item.reason, item.kept = "A motion could not be applied", True
+    item.reason, item.kept, item.placing = "A motion could not be applied", True, None
     board.report(error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from ..backend_access import JOINT_NAMES, MOTION_FPS, Motion, messages, quaternions, retarget
 from . import armature as armatures
 from . import compat, controls, holding
+from .turns import Turns, at_once
 
 ACTION_PREFIX = "Kinetype: "
 _NAME_LENGTH = 63
@@ -88,28 +90,52 @@ def apply_motion(
         ArmatureError: deleted, no armature, bones missing or not parented as in a body.
         FormatError: bad motion data.
     """
+    start = scene.frame_current if start_frame is None else start_frame
+    return at_once(
+        applied(
+            armature, motion, scene=scene, start_frame=start, feet=feet, here=here, twists=twists,
+            hands=hands, shape=shape,
+        )
+    )  # fmt: skip
+
+
+def applied(
+    armature: bpy.types.Object,
+    motion: Motion,
+    *,
+    scene: bpy.types.Scene,
+    start_frame: int,
+    feet: float = 0.0,
+    here: bool = False,
+    twists: bool = False,
+    hands: float = 0.0,
+    shape: Shape = as_it_is,
+) -> Turns[bpy.types.Action]:
+    """:func:`apply_motion` in two turns: the rig is read, then the take is written."""
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    body = armatures.body_of(armature, rig, twists=twists)
     fps = scene_fps(scene)
-    pose = retarget.performed(
-        body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here, hands=hands
-    )
-    keys = retarget.keys_of(body, shape(body, pose), fps)
-    start = scene.frame_current if start_frame is None else start_frame
+    reading = armatures.unmade_body(armature, rig, twists=twists)
+
+    def perform() -> _Performed:
+        body = reading()
+        pose = retarget.performed(
+            body, motion.data, motion.fps or MOTION_FPS, fps, feet=feet, here=here, hands=hands
+        )
+        return _performed(body, pose, fps, shape)
+
+    body, keys = _shaped((yield perform), fps, shape)
+    armatures.check_mover(armature, body)
     action, curves = compat.new_action(action_name(motion.meta), armature)
-    write_keys(curves, armature, keys, start)
-    write_state(curves, armature, rig, body, start)
-    action.use_fake_user = True
-    describe(action, motion.meta, armature, scene_fps(scene))
-    previous = armature.animation_data.action if armature.animation_data else None
-    if previous is not None:
-        previous.use_fake_user = True
-    compat.assign_action(armature, action)
+    with whole(action):
+        write_keys(curves, armature, keys, start_frame)
+        write_state(curves, armature, rig, body, start_frame)
+        _taken(action, motion, armature, scene)
+        compat.assign_action(armature, action)
     return action
 
 
-def apply_edit(
+def edited(
     armature: bpy.types.Object,
     motion: Motion,
     source: bpy.types.Action,
@@ -119,11 +145,12 @@ def apply_edit(
     played: bool = False,
     feet: float = 0.0,
     shape: Shape = as_it_is,
-) -> bpy.types.Action:
+) -> Turns[bpy.types.Action]:
     """Key an edited motion as a copy of the Action that was edited, which becomes the active one.
 
     Curves of joints that the edit kept throughout, and of anything else that the Action animates
-    (fingers, custom properties), are copied as they are; those of the others are written anew.
+    (fingers, custom properties), are copied as they are; those of the others are written anew. In
+    turns, as :func:`applied`.
 
     Args:
         feet: how firmly feet are held on frames that were made anew, where the legs were, too.
@@ -136,20 +163,26 @@ def apply_edit(
     """
     rig = armatures.find_rig(armature)
     armatures.ensure_pose(armature)
-    body = armatures.body_of(armature, rig)
     note = motion.meta.get("edit")
     note = note if isinstance(note, dict) else {}
     kept = set(note.get("kept_joints", ()))
     fps = scene_fps(scene)
-    pose = retarget.performed(
-        body,
-        motion.data,
-        motion.fps,
-        fps,
-        feet=0.0 if kept & _BELOW else feet,
-        where=made_anew(note.get("kept_frames", ()), len(motion.data), motion.fps),
-    )
-    keys = retarget.keys_of(body, shape(body, pose), fps)
+    reading = armatures.unmade_body(armature, rig)
+
+    def perform() -> _Performed:
+        body = reading()
+        pose = retarget.performed(
+            body,
+            motion.data,
+            motion.fps,
+            fps,
+            feet=0.0 if kept & _BELOW else feet,
+            where=made_anew(note.get("kept_frames", ()), len(motion.data), motion.fps),
+        )
+        return _performed(body, pose, fps, shape)
+
+    body, keys = _shaped((yield perform), fps, shape)
+    armatures.check_mover(armature, body)
     changed = {index for index, joint in enumerate(JOINT_NAMES) if joint not in kept}
     if played:
         turned, moved = retarget.posed_anew(body, changed, controls.limbs_of(rig))
@@ -164,20 +197,53 @@ def apply_edit(
     if played:
         paths |= controls.state_paths(armature, rig, joints, still=moved)
     action, slot, curves = compat.copied_action(armature, source, without=paths)
-    action.name = action_name(motion.meta)
-    write_keys(curves, armature, keys, start_frame, bones=bones, located=located)
-    controls.write_switches(curves, rig, start_frame, joints if played else JOINT_NAMES)
-    if played and moved:
-        _write_still(curves, armature, rig.still, start_frame, placed=True)
-    if action.use_frame_range:  # one that the person set must not cut what was added
-        action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
+    with whole(action):
+        action.name = action_name(motion.meta)
+        write_keys(curves, armature, keys, start_frame, bones=bones, located=located)
+        controls.write_switches(curves, rig, start_frame, joints if played else JOINT_NAMES)
+        if played and moved:
+            _write_still(curves, armature, rig.still, start_frame, placed=True)
+        if action.use_frame_range:  # one that the person set must not cut what was added
+            action.frame_end = max(action.frame_end, start_frame + len(keys) - 1)
+        _taken(action, motion, armature, scene)
+        compat.assign_action(armature, action, slot)
+    return action
+
+
+_Performed = tuple[retarget.Body, retarget.Pose, retarget.BoneKeys | None]
+"""What a body does, and its keys, where nothing has to be shaped before."""
+
+
+def _performed(body: retarget.Body, pose: retarget.Pose, fps: float, shape: Shape) -> _Performed:
+    return body, pose, retarget.keys_of(body, pose, fps) if shape is as_it_is else None
+
+
+def _shaped(
+    performed: _Performed, fps: float, shape: Shape
+) -> tuple[retarget.Body, retarget.BoneKeys]:
+    body, pose, keys = performed
+    return body, retarget.keys_of(body, shape(body, pose), fps) if keys is None else keys
+
+
+@contextmanager
+def whole(action: bpy.types.Action) -> Iterator[None]:
+    """Remove an Action that is being written when that fails."""
+    try:
+        yield
+    except Exception:
+        bpy.data.actions.remove(action)
+        raise
+
+
+def _taken(
+    action: bpy.types.Action, motion: Motion, armature: bpy.types.Object, scene: bpy.types.Scene
+) -> None:
+    """What makes a written Action a take; the one before it stays in the file."""
     action.use_fake_user = True
     describe(action, motion.meta, armature, scene_fps(scene))
     previous = armature.animation_data.action if armature.animation_data else None
     if previous is not None:
         previous.use_fake_user = True
-    compat.assign_action(armature, action, slot)
-    return action
 
 
 _BELOW = {"pelvis", *(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))}

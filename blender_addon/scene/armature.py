@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import bpy
@@ -177,15 +177,27 @@ def body_of(
         ArmatureError: see :func:`find_rig`; bones that do not hang together as in a body, lie at
             the same place or in one line, or cannot be moved.
     """
-    rig = rig or find_rig(armature)
-    body = retarget.make_body(mapping.skeleton_of(armature, soles=True), rig, twists=twists)
+    body = unmade_body(armature, rig or find_rig(armature), twists=twists)()
+    check_mover(armature, body)
+    return body
+
+
+def unmade_body(
+    armature: bpy.types.Object, rig: Rig, *, twists: bool = False
+) -> Callable[[], retarget.Body]:
+    """An armature, read: what makes a body of it, and needs Blender no more."""
+    skeleton = mapping.skeleton_of(armature, soles=True)
+    return lambda: retarget.make_body(skeleton, rig, twists=twists)
+
+
+def check_mover(armature: bpy.types.Object, body: retarget.Body) -> None:
+    """:class:`ArmatureError` when the bone that carries a body cannot be moved."""
     mover = armature.data.bones[body.names[body.root]]
     if mover.use_connect:
         raise ArmatureError(
             f"The bone {mover.name!r} is connected to its parent, so it cannot be moved.",
             "In Edit Mode, clear Bone > Relations > Connected on it.",
         )
-    return body
 
 
 def create_armature(

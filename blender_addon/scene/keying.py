@@ -16,6 +16,7 @@ from . import compat
 from .directed import DIRECTED_KEY, Direction, Wanted
 from .keeping import KeptKeys
 from .places import Space
+from .turns import Turns
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Keying:
     hands: float = 0.0
 
 
-def key(
+def keyed(
     armature: bpy.types.Object, motion: Motion, source: bpy.types.Action | None, how: Keying
-) -> bpy.types.Action:
+) -> Turns[bpy.types.Action]:
     """A new take; an edit, or a motion that is blended in, becomes a copy of ``source``.
 
-    What was asked of the motion is met on the armature, too, and the take tells what is missing.
+    What was asked of the motion is met on the armature, too, and the take tells what is missing. In
+    turns: the take is written in the last one.
 
     Raises:
         As :func:`actions.apply_motion`.
@@ -59,16 +61,20 @@ def key(
             motion = _within(into, motion, how.start_frame - how.direction.first, source)
         else:  # the scene has another rate than when it was read
             source = None
-    kept = None
-    if source is not None:
-        kept = _kept(armature, source, motion, first, played=how.played)
+    kept: KeptKeys | None = None
     report: list[dict[str, Any]] = []
-    space = Space(armature, how.scene) if how.wanted and (source is None or blend) else None
+    keeps = source is not None and not how.played and bool(_kept_frames(motion, first))
+    wants_met = bool(how.wanted) and (source is None or blend)
 
     def shape(body: retarget.Body, pose: retarget.Pose) -> retarget.Pose:
-        if kept is not None:
+        # reads the scene: in the turn that writes
+        nonlocal kept
+        if keeps:
+            compat.assign_action(armature, source)
+            kept = KeptKeys(armature, _kept_frames(motion, first), first)
             pose = kept.shaped(body, pose, fps)
-        if space is not None:
+        if wants_met:
+            space = Space(armature, how.scene)
             count = _made(motion, len(pose.turns), blend=blend)
             own = slice(offset, offset + count)
             wants = Wanted(space, how.wanted, how.direction, count, fps)
@@ -79,8 +85,9 @@ def key(
             pose = retarget.Pose(turns, places)
         return pose
 
+    shaping = shape if keeps or wants_met else actions.as_it_is
     if source is None:
-        take = actions.apply_motion(
+        take = yield from actions.applied(
             armature,
             motion,
             scene=how.scene,
@@ -89,10 +96,10 @@ def key(
             here=not how.wanted,
             twists=how.twists,
             hands=how.hands,
-            shape=shape,
+            shape=shaping,
         )
     else:
-        take = actions.apply_edit(
+        take = yield from actions.edited(
             armature,
             motion,
             source,
@@ -100,32 +107,22 @@ def key(
             start_frame=first,
             played=how.played,
             feet=how.feet,
-            shape=shape,
+            shape=shaping,
         )
-    if kept is not None:
-        kept.restore(compat.fcurves_of(take))
-    if report:
-        meta = {**motion.meta, DIRECTED_KEY: report}
-        actions.describe(take, meta, armature, actions.scene_fps(how.scene))
+    with actions.whole(take):
+        if kept is not None:
+            kept.restore(compat.fcurves_of(take))
+        if report:
+            meta = {**motion.meta, DIRECTED_KEY: report}
+            actions.describe(take, meta, armature, actions.scene_fps(how.scene))
     return take
 
 
-def _kept(
-    armature: bpy.types.Object,
-    source: bpy.types.Action,
-    motion: Motion,
-    first: int,
-    *,
-    played: bool,
-) -> KeptKeys | None:
-    """The keys that an edit leaves as they are, where they say what the body does."""
+def _kept_frames(motion: Motion, first: int) -> list[int]:
+    """Frames of the scene that an edit leaves as they are."""
     note = motion.meta.get("edit")
     ranges = note.get("kept_frames", ()) if isinstance(note, dict) else ()
-    frames = [first + row for start, end in ranges for row in range(start, end)]
-    if played or not frames:
-        return None
-    compat.assign_action(armature, source)
-    return KeptKeys(armature, frames, first)
+    return [first + row for start, end in ranges for row in range(start, end)]
 
 
 def _made(motion: Motion, rows: int, *, blend: bool) -> int:

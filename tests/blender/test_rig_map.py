@@ -20,6 +20,7 @@ from blender_addon.backend_access import ArmatureError, Motion  # noqa: E402
 from blender_addon.scene import action as actions  # noqa: E402
 from blender_addon.scene import armature as armatures  # noqa: E402
 from blender_addon.scene import compat, mapping, reading  # noqa: E402
+from blender_addon.scene.turns import at_once  # noqa: E402
 from tests.blender import drawing, synthetic  # noqa: E402
 from tests.motion.retarget import rigs, walking  # noqa: E402
 
@@ -268,7 +269,7 @@ def test_edits_hold_the_feet_of_what_they_made_anew(addon) -> None:
     before = [world(rig, "left_ankle", frame) for frame in (10, 30, 80)]
     edit = {"edit": {"kept_frames": [[0, 45]], "kept_joints": []}}
     edited = Motion(sliding, 30.0, edit)
-    actions.apply_edit(rig, edited, source, scene=scene, start_frame=1, feet=1.0)
+    at_once(actions.edited(rig, edited, source, scene=scene, start_frame=1, feet=1.0))
     after = [world(rig, "left_ankle", frame) for frame in (10, 30, 80)]
     assert np.abs(np.array(before) - after)[:2].max() < 1e-5
     moved = [world(rig, "left_foot", frame)[2] for frame in range(60, 91)]
