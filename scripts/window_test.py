@@ -33,12 +33,35 @@ from typing import Any
 import blender_window
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZE = (1280, 1700)
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.hub_server import serve_hub  # noqa: E402
+
+SIZE = (1280, 2150)
 """High enough that every button of the sidebar is seen without scrolling."""
 PATIENCE_S = 240.0
 """Only what hangs reaches it."""
 CANCEL_S, CALLBACK_S = 0.5, 0.05
 """Cancel takes less; one call of the timer costs less of the CPU."""
+MODEL, REPO = "hymotion-lite", "tencent/HY-Motion-1.0-Lite"
+RELEASE = {"config.yml": b"network_module_args: {}\n", "latest.ckpt": bytes(range(256)) * 64_000}
+PACE = 600_000
+"""A model that a hub on this computer holds, its files (long enough to be stopped), and
+bytes a second."""
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Files that a Blender in a folder of its own may not see; the hub here does not encrypt."""
+_VIEW, _BAR = (0, 60, 1045, 1100), (765, 60, 1045, 1100)
+DOCS = {
+    "not-installed": _BAR,
+    "install-page": (505, 290, 1195, 835),
+    "error": _BAR,
+    "takes-compare": _VIEW,
+    "download-asked": _VIEW,
+    "download": _BAR,
+    "constraint-list": _VIEW,
+}
+"""Pictures of documents, and what of the screen they show."""
 FEW_STEPS = 6
 """Of the starter model: how good the motion is, is another test's question."""
 
@@ -51,6 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The add-on in a real Blender window.")
     parser.add_argument("--extension", type=Path, help="the zip; by default one that is built now")
     parser.add_argument("--pictures", type=Path, default=ROOT / "out" / "window")
+    parser.add_argument("--docs", type=Path, help="folder for the pictures that documents show")
     parser.add_argument("--log", type=Path, default=ROOT / "out" / "window" / "window-test.log")
     options = parser.parse_args()
     options.pictures.mkdir(parents=True, exist_ok=True)
@@ -63,16 +87,33 @@ def main() -> int:
             server = [sys.executable, str(ROOT / "tests" / "service" / "fake_server.py")]
             backend = shlex.join(["env", f"PYTHONPATH={ROOT}", *server])
             given = [backend, str(options.log.resolve())]
-            keep = partial(_keep, options.pictures)
-            return blender_window.drive(command, environment, "window_test", SIZE, given, keep)
+            keep = partial(_keep, options.pictures, options.docs)
+            with serve_hub({REPO: dict(RELEASE)}) as (address, hub):
+                hub.pace = PACE
+                for name in CERTIFICATES:
+                    environment.pop(name, None)
+                environment |= {
+                    "HF_HOME": str(Path(folder, "hub")),
+                    "HF_ENDPOINT": address,
+                    "HF_HUB_DISABLE_TELEMETRY": "1",
+                    "KINETYPE_HOME": str(Path(folder, "home")),
+                    "NO_PROXY": "127.0.0.1",
+                }
+                return blender_window.drive(command, environment, "window_test", SIZE, given, keep)
     except blender_window.WindowError as error:
         parser.error(str(error))
 
 
-def _keep(folder: Path, message: dict, picture: Any) -> None:
+def _keep(folder: Path, docs: Path | None, message: dict, picture: Any) -> None:
     """A picture, as Blender's message asks for it."""
+    name = f"{message['name']}.png"
     shown = picture.crop(message["area"]) if message["area"] else picture
-    shown.quantize(128).save(folder / f"{message['name']}.png", optimize=True)
+    shown.quantize(128).save(folder / name, optimize=True)
+    if docs is not None and message["name"] in DOCS:
+        docs.mkdir(parents=True, exist_ok=True)
+        picture.crop(DOCS[message["name"]]).quantize(64).save(
+            docs / f"window-{name}", optimize=True
+        )
 
 
 # inside of Blender
@@ -101,7 +142,10 @@ class _Tour:
             self._cancel,
             self._killed,
             self._edit,
+            self._takes,
             self._pages,
+            self._download,
+            self._constraints,
         ):
             self._say(f"# {part.__name__.strip('_').replace('_', ' ')}")
             yield from part()
@@ -122,7 +166,7 @@ class _Tour:
         import bpy
 
         mouse = self._mouse()
-        mouse.unfold({"takes", "edit"}, mouse.package())
+        mouse.unfold({"takes", "edit", "direct"}, mouse.package())
         self._watch_timer()
         yield 1.0
         region = self._sidebar()[1]
@@ -224,6 +268,95 @@ class _Tour:
             self._check("only the right arm changed", same == 0.0 and other > 0.01)
         yield 1.0
         self._picture("edited")
+
+    def _takes(self) -> Iterator[float | None]:
+        """Another seed, a star, two takes side by side."""
+        import bpy
+
+        settings, takes = self._settings(), self._module("takes")
+        rig = settings.character
+        edited = rig.animation_data.action
+        yield from self._press("bpy.ops.kinetype.take_star(")
+        yield 0.5
+        self._check("a click stars a take", any(map(takes.has_star, takes.all_takes())))
+        settings.prompt, settings.seed = "a person walks forward", 9
+        yield from self._press("bpy.ops.kinetype.generate(")
+        yield from self._until(lambda: not self._board().busy, "another take")
+        settings.take_index = list(bpy.data.actions).index(edited)
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.take_compare(")
+        yield 1.0
+        bodies = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+        self._check("two bodies stand side by side", len(bodies) == 2)
+        seen = self._mouse().area_of("VIEW_3D").spaces[0].region_3d
+        seen.view_location, seen.view_distance = (*rig.location[:2], 0.8), 7.0
+        bpy.context.scene.frame_set(40)
+        yield 1.5
+        self._picture("takes-compare")
+        yield from self._press("bpy.ops.kinetype.compare_end(")
+        yield 0.5
+        bodies = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+        self._check("a click takes the second one back", bodies == [rig])
+
+    def _download(self) -> Iterator[float | None]:
+        """A download is asked for, told, stopped; what came is kept."""
+        mouse = self._mouse()
+        settings, window = self._settings(), mouse.window_of(mouse.area_of("VIEW_3D"))
+        settings.model = MODEL
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.download_model(")
+        yield 1.5
+        self._check("nothing is fetched before a person agrees", not self._board().chores)
+        self._picture("download-asked", whole=True)
+        for value in ("PRESS", "RELEASE"):  # the mouse stays: a dialog that it leaves is gone
+            window.event_simulate(type="RET", value=value)
+            yield 0.1
+        chores = self._board().chores
+        yield from self._until(
+            lambda: any(chore.fraction > 0.1 for chore in chores.values()), "bytes arrive"
+        )
+        yield 1.0
+        self._picture("download", whole=True)
+        yield from self._press("bpy.ops.kinetype.cancel_model(")
+        started = time.perf_counter()
+        yield from self._until(lambda: not self._board().chores, "the download is stopped")
+        took = time.perf_counter() - started
+        self._check(f"Cancel of a download took {took:.2f} s", took < CANCEL_S)
+        models = self._module("model_list")
+        yield from self._until(
+            lambda: models.find(MODEL).state == "partial", "what came of it is kept"
+        )
+        settings.property_unset("model")
+        yield 1.0
+
+    def _constraints(self) -> Iterator[float | None]:
+        """The list of what is wanted besides words."""
+        import bpy
+
+        rig = self._settings().character
+        bpy.context.view_layer.objects.active = rig
+        wants = rig.kinetype_directing
+        bpy.context.scene.frame_set(24)
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.use_pose(")
+        yield 0.5
+        yield from self._press("bpy.ops.kinetype.add_path(")
+        yield 0.5
+        bpy.context.scene.frame_set(60)
+        bpy.ops.kinetype.add_pin(limb="left-hand")
+        kinds = [wish.kind for wish in wants.wishes]
+        self._check("a pose, a path and a pin are listed", kinds == ["POSE", "PATH", "PIN"])
+        yield 1.0
+        self._picture("constraint-list")
+        wants.wish_index = 0
+        yield 0.5
+        yield from self._press("bpy.ops.kinetype.wish_jump(")
+        yield 0.5
+        self._check("a click goes to its frame", bpy.context.scene.frame_current == 24)
+        yield from self._press("bpy.ops.kinetype.wish_remove(")
+        yield 0.5
+        kinds = [wish.kind for wish in wants.wishes]
+        self._check("a click removes it", kinds == ["PATH", "PIN"])
 
     def _pages(self) -> Iterator[float | None]:
         import bpy
