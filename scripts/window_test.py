@@ -59,7 +59,7 @@ DOCS = {
     "takes-compare": _VIEW,
     "download-asked": _VIEW,
     "download": _BAR,
-    "constraint-list": _VIEW,
+    "constraint-list": (765, 940, 1045, 1500),
 }
 """Pictures of documents, and what of the screen they show."""
 FEW_STEPS = 6
@@ -235,7 +235,7 @@ class _Tour:
         os.kill(self._board().session._link._child._popen.pid, signal.SIGKILL)
         yield from self._until(lambda: not self._board().jobs, "the kill is noticed")
         self._check("it is told", "killed" in self._board().error.message)
-        yield 1.0
+        yield 3.0
         self._picture("error")
         yield from self._press("bpy.ops.kinetype.show_log(")
         yield 1.5
@@ -291,7 +291,7 @@ class _Tour:
         seen = self._mouse().area_of("VIEW_3D").spaces[0].region_3d
         seen.view_location, seen.view_distance = (*rig.location[:2], 0.8), 7.0
         bpy.context.scene.frame_set(40)
-        yield 1.5
+        yield 4.0
         self._picture("takes-compare")
         yield from self._press("bpy.ops.kinetype.compare_end(")
         yield 0.5
@@ -365,7 +365,7 @@ class _Tour:
         preferences = self._preferences()
         preferences.backend = "MANAGED"
         bpy.context.scene.kinetype.prompt = "a person runs"
-        yield 1.0
+        yield 4.0
         self._picture("not-installed")
         yield from self._press("bpy.ops.kinetype.open_preferences(")
         yield 3.0
