@@ -25,12 +25,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import blender_window
+from window_steps import Tour
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -40,8 +41,6 @@ from tests.hub_server import serve_hub  # noqa: E402
 
 SIZE = (1280, 2150)
 """High enough that every button of the sidebar is seen without scrolling."""
-PATIENCE_S = 240.0
-"""Only what hangs reaches it."""
 CANCEL_S, CALLBACK_S = 0.5, 0.05
 """Cancel takes less; one call of the timer costs less of the CPU."""
 MODEL, REPO = "hymotion-lite", "tencent/HY-Motion-1.0-Lite"
@@ -125,14 +124,12 @@ def inside() -> None:
     blender_window.perform(_Tour(backend, Path(log)).steps())
 
 
-class _Tour:
+class _Tour(Tour):
     """What a person does on a first day, and what must then be so."""
 
     def __init__(self, backend: str, log: Path) -> None:
+        super().__init__(log, SIZE[1])
         self._backend = backend
-        self._log = log.open("w", encoding="utf-8")
-        self._failed = 0
-        self._callbacks: list[float] = []
 
     def steps(self) -> Iterator[float | None]:
         for part in (
@@ -382,100 +379,6 @@ class _Tour:
             bpy.ops.wm.call_panel(name="KINETYPE_PT_models", keep_open=True)
         yield 2.0
         self._picture("models-page")
-
-    # ------------------------------------------------------------------ how
-
-    def _mouse(self) -> Any:
-        import window_mouse
-
-        return window_mouse
-
-    def _module(self, name: str) -> Any:
-        return sys.modules[f"{self._mouse().package()}.{name}"]
-
-    def _board(self) -> Any:
-        return self._module("jobs").board
-
-    def _settings(self) -> Any:
-        import bpy
-
-        return bpy.context.scene.kinetype
-
-    def _preferences(self) -> Any:
-        import bpy
-
-        return self._module("backend_settings").preferences_of(bpy.context)
-
-    def _sidebar(self) -> tuple[Any, Any]:
-        area = self._mouse().area_of("VIEW_3D")
-        return area, self._mouse().region_of(area, "UI")
-
-    def _press(self, command: str) -> Iterator[float | None]:
-        yield 0.3
-        yield from self._mouse().click(*self._sidebar(), command)
-
-    def _runs(self, model: str) -> Callable[[], bool]:
-        def running() -> bool:
-            job = self._board().current
-            if job is None:
-                return False
-            return job.step > 0 if model == "slow" else self._board().session.state == "busy"
-
-        return running
-
-    def _until(self, condition: Callable[[], bool], what: str) -> Iterator[float | None]:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition() and time.monotonic() < deadline:
-            yield 0.02
-        held = condition()
-        self._check(what, held)
-        if not held:
-            raise AssertionError(f"{what}: {self._board()}")
-
-    def _differ(self, one: Any, other: Any, bone: str) -> float:
-        """How far the keys of a bone are apart in two Actions, at most."""
-        found: list[dict] = []
-        for action in (one, other):
-            curves = self._module("scene.compat").fcurves_of(action)
-            mine = [c for c in curves if f'"{bone}"' in c.data_path]
-            found.append({(c.data_path, c.array_index): c for c in mine})
-        return max(
-            abs(curve.evaluate(frame) - found[1][key].evaluate(frame))
-            for key, curve in found[0].items()
-            for frame in range(1, 97, 5)
-        )
-
-    def _watch_timer(self) -> None:
-        pump = self._module("pump")
-        tick = pump.tick
-
-        def timed() -> float | None:
-            started = time.thread_time()
-            try:
-                return tick()
-            finally:
-                self._callbacks.append(time.thread_time() - started)
-
-        pump.tick = timed
-
-    def _close(self, window: Any) -> None:
-        import bpy
-
-        with bpy.context.temp_override(window=window):
-            bpy.ops.wm.window_close()
-
-    def _picture(self, name: str, *, whole: bool = True) -> None:
-        area = None if whole else blender_window.crop_of(self._sidebar()[1], SIZE[1])
-        blender_window.ask({"name": name, "area": area})
-
-    def _check(self, what: str, held: bool) -> None:
-        self._failed += not held
-        self._say(f"{'ok  ' if held else 'FAIL'} {what}")
-
-    def _say(self, line: str) -> None:
-        print(line, flush=True)
-        self._log.write(line + "\n")
-        self._log.flush()
 
 
 if __name__ == "__main__":
