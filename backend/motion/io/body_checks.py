@@ -28,6 +28,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "speed": (15.0, 300.0),
     "bone_change": (0.1, 0.5),
     "ik_error_mm": (50.0, 150.0),
+    "trunk_degrees": (25.0, 60.0),
 }
 """Above the first a warning, above the second a refusal; the names are :class:`BodyChecks`'."""
 _SOME = 600
@@ -47,6 +48,8 @@ class BodyChecks:
         bone_change: how much the limb that changes most varies in length, relative.
         ik_error_mm: how far the ends of limbs are from where the file has them, on a body of
             SMPL's proportions; 0 where rotations are read as they are.
+        trunk_degrees: how far hips, shoulders or the back lie turned from where the file has them,
+            in the median frame; 0 where rotations are read as they are.
     """
 
     head_down: float
@@ -55,6 +58,7 @@ class BodyChecks:
     speed: float
     bone_change: float = 0.0
     ik_error_mm: float = 0.0
+    trunk_degrees: float = 0.0
 
 
 def measure(joints: np.ndarray, fps: float) -> BodyChecks:
@@ -141,4 +145,9 @@ def _said(name: str, value: float) -> str:
         return f"Joints move at {value:.0f} m/s: check the unit and the frame rate (--source-fps)."
     if name == "bone_change":
         return f"Limbs change their length by {100 * value:.0f} %."
+    if name == "trunk_degrees":
+        return (
+            f"The trunk lies {value:.0f} degrees from where the file has it: "
+            "the rest pose of the file is no body's."
+        )
     return f"Limbs end {value:.0f} mm from where the file has them."

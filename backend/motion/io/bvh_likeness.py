@@ -34,7 +34,7 @@ _SOME = 300
 
 
 def limb_checks(data: np.ndarray, places: dict[str, np.ndarray]) -> dict[str, float]:
-    """How well a motion shows what the file shows: two measures of :mod:`.body_checks`.
+    """How well a motion shows what the file shows: three measures of :mod:`.body_checks`.
 
     Args:
         data: motion_135 ``[T, 135]``.
@@ -57,7 +57,30 @@ def limb_checks(data: np.ndarray, places: dict[str, np.ndarray]) -> dict[str, fl
             scaled /= np.maximum(length, 1e-9)[:, None]
             errors.append(float(np.linalg.norm(ours - scaled, axis=-1).mean()))
             changes.append(float(np.quantile(np.abs(length - middle), 0.95)) / middle)
-    return {"ik_error_mm": 1000.0 * max(errors), "bone_change": max(changes)}
+    return {
+        "ik_error_mm": 1000.0 * max(errors),
+        "bone_change": max(changes),
+        "trunk_degrees": _trunk_turned(made, {name: at[::step] for name, at in places.items()}),
+    }
+
+
+def _trunk_turned(made: np.ndarray, places: dict[str, np.ndarray]) -> float:
+    """Median angle by which hips, shoulders or the back lie another way than in the file."""
+    ours = {name: made[:, JOINT_NAMES.index(name)] for name in places}
+    angles = [0.0]
+    for one in (ours, places):
+        for joint in ("hip", "shoulder"):
+            if {f"left_{joint}", f"right_{joint}"} <= set(one):
+                one[joint] = 0.5 * (one[f"left_{joint}"] + one[f"right_{joint}"])
+    for a, b in (
+        ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), ("hip", "shoulder"),
+    ):  # fmt: skip
+        if {a, b} <= set(places):
+            lines = [one[b] - one[a] for one in (ours, places)]
+            sizes = np.linalg.norm(lines, axis=-1).prod(0)
+            cosines = (lines[0] * lines[1]).sum(-1) / np.maximum(sizes, 1e-12)
+            angles.append(float(np.degrees(np.arccos(np.clip(np.median(cosines), -1.0, 1.0)))))
+    return max(angles)
 
 
 def with_ends(clip: bvh.BvhClip) -> bvh.BvhClip:

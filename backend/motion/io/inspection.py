@@ -22,7 +22,7 @@ class Inspection:
         frames, fps, seconds: its length.
         height: metres from the lowest to the highest joint of the tallest frame.
         travel: metres between the first and the last place of the pelvis on the floor.
-        head_down, upside_down, floor, speed, bone_change, ik_error_mm: see
+        head_down, upside_down, floor, speed, bone_change, ik_error_mm, trunk_degrees: see
             :class:`backend.motion.io.body_checks.BodyChecks`.
         motions: how many the file holds.
         warnings: what was assumed, changed or doubted.
@@ -43,6 +43,7 @@ class Inspection:
     speed: float
     bone_change: float
     ik_error_mm: float
+    trunk_degrees: float
     motions: int
     warnings: tuple[str, ...]
     joints: np.ndarray
