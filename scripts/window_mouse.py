@@ -13,7 +13,7 @@ import bpy
 
 ROW = 9
 """Pixels between two places that are tried; rows of a panel are 20 high."""
-COLUMNS = (0.3, 0.7, 0.93, 0.1, 0.5, 0.82)
+COLUMNS = (0.3, 0.7, 0.93, 0.1, 0.5, 0.82, 0.87)
 """Where in the width of a region buttons are looked for, in this order."""
 
 Steps = Iterator[float | None]

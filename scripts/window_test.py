@@ -25,20 +25,42 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import blender_window
+from window_steps import Tour
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZE = (1280, 1700)
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.hub_server import serve_hub  # noqa: E402
+
+SIZE = (1280, 2150)
 """High enough that every button of the sidebar is seen without scrolling."""
-PATIENCE_S = 240.0
-"""Only what hangs reaches it."""
 CANCEL_S, CALLBACK_S = 0.5, 0.05
 """Cancel takes less; one call of the timer costs less of the CPU."""
+MODEL, REPO = "hymotion-lite", "tencent/HY-Motion-1.0-Lite"
+RELEASE = {"config.yml": b"network_module_args: {}\n", "latest.ckpt": bytes(range(256)) * 64_000}
+PACE = 600_000
+"""A model that a hub on this computer holds, its files (long enough to be stopped), and
+bytes a second."""
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Files that a Blender in a folder of its own may not see; the hub here does not encrypt."""
+_VIEW, _BAR = (0, 60, 1045, 1100), (765, 60, 1045, 1100)
+DOCS = {
+    "not-installed": _BAR,
+    "install-page": (505, 290, 1195, 835),
+    "error": _BAR,
+    "takes-compare": _VIEW,
+    "download-asked": _VIEW,
+    "download": _BAR,
+    "constraint-list": (765, 940, 1045, 1500),
+}
+"""Pictures of documents, and what of the screen they show."""
 FEW_STEPS = 6
 """Of the starter model: how good the motion is, is another test's question."""
 
@@ -51,6 +73,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The add-on in a real Blender window.")
     parser.add_argument("--extension", type=Path, help="the zip; by default one that is built now")
     parser.add_argument("--pictures", type=Path, default=ROOT / "out" / "window")
+    parser.add_argument("--docs", type=Path, help="folder for the pictures that documents show")
     parser.add_argument("--log", type=Path, default=ROOT / "out" / "window" / "window-test.log")
     options = parser.parse_args()
     options.pictures.mkdir(parents=True, exist_ok=True)
@@ -63,16 +86,33 @@ def main() -> int:
             server = [sys.executable, str(ROOT / "tests" / "service" / "fake_server.py")]
             backend = shlex.join(["env", f"PYTHONPATH={ROOT}", *server])
             given = [backend, str(options.log.resolve())]
-            keep = partial(_keep, options.pictures)
-            return blender_window.drive(command, environment, "window_test", SIZE, given, keep)
+            keep = partial(_keep, options.pictures, options.docs)
+            with serve_hub({REPO: dict(RELEASE)}) as (address, hub):
+                hub.pace = PACE
+                for name in CERTIFICATES:
+                    environment.pop(name, None)
+                environment |= {
+                    "HF_HOME": str(Path(folder, "hub")),
+                    "HF_ENDPOINT": address,
+                    "HF_HUB_DISABLE_TELEMETRY": "1",
+                    "KINETYPE_HOME": str(Path(folder, "home")),
+                    "NO_PROXY": "127.0.0.1",
+                }
+                return blender_window.drive(command, environment, "window_test", SIZE, given, keep)
     except blender_window.WindowError as error:
         parser.error(str(error))
 
 
-def _keep(folder: Path, message: dict, picture: Any) -> None:
+def _keep(folder: Path, docs: Path | None, message: dict, picture: Any) -> None:
     """A picture, as Blender's message asks for it."""
+    name = f"{message['name']}.png"
     shown = picture.crop(message["area"]) if message["area"] else picture
-    shown.quantize(128).save(folder / f"{message['name']}.png", optimize=True)
+    shown.quantize(128).save(folder / name, optimize=True)
+    if docs is not None and message["name"] in DOCS:
+        docs.mkdir(parents=True, exist_ok=True)
+        picture.crop(DOCS[message["name"]]).quantize(64).save(
+            docs / f"window-{name}", optimize=True
+        )
 
 
 # inside of Blender
@@ -84,14 +124,12 @@ def inside() -> None:
     blender_window.perform(_Tour(backend, Path(log)).steps())
 
 
-class _Tour:
+class _Tour(Tour):
     """What a person does on a first day, and what must then be so."""
 
     def __init__(self, backend: str, log: Path) -> None:
+        super().__init__(log, SIZE[1])
         self._backend = backend
-        self._log = log.open("w", encoding="utf-8")
-        self._failed = 0
-        self._callbacks: list[float] = []
 
     def steps(self) -> Iterator[float | None]:
         for part in (
@@ -101,7 +139,10 @@ class _Tour:
             self._cancel,
             self._killed,
             self._edit,
+            self._takes,
             self._pages,
+            self._download,
+            self._constraints,
         ):
             self._say(f"# {part.__name__.strip('_').replace('_', ' ')}")
             yield from part()
@@ -122,7 +163,7 @@ class _Tour:
         import bpy
 
         mouse = self._mouse()
-        mouse.unfold({"takes", "edit"}, mouse.package())
+        mouse.unfold({"takes", "edit", "direct"}, mouse.package())
         self._watch_timer()
         yield 1.0
         region = self._sidebar()[1]
@@ -191,7 +232,7 @@ class _Tour:
         os.kill(self._board().session._link._child._popen.pid, signal.SIGKILL)
         yield from self._until(lambda: not self._board().jobs, "the kill is noticed")
         self._check("it is told", "killed" in self._board().error.message)
-        yield 1.0
+        yield 3.0
         self._picture("error")
         yield from self._press("bpy.ops.kinetype.show_log(")
         yield 1.5
@@ -225,6 +266,95 @@ class _Tour:
         yield 1.0
         self._picture("edited")
 
+    def _takes(self) -> Iterator[float | None]:
+        """Another seed, a star, two takes side by side."""
+        import bpy
+
+        settings, takes = self._settings(), self._module("takes")
+        rig = settings.character
+        edited = rig.animation_data.action
+        yield from self._press("bpy.ops.kinetype.take_star(")
+        yield 0.5
+        self._check("a click stars a take", any(map(takes.has_star, takes.all_takes())))
+        settings.prompt, settings.seed = "a person walks forward", 9
+        yield from self._press("bpy.ops.kinetype.generate(")
+        yield from self._until(lambda: not self._board().busy, "another take")
+        settings.take_index = list(bpy.data.actions).index(edited)
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.take_compare(")
+        yield 1.0
+        bodies = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+        self._check("two bodies stand side by side", len(bodies) == 2)
+        seen = self._mouse().area_of("VIEW_3D").spaces[0].region_3d
+        seen.view_location, seen.view_distance = (*rig.location[:2], 0.8), 7.0
+        bpy.context.scene.frame_set(40)
+        yield 4.0
+        self._picture("takes-compare")
+        yield from self._press("bpy.ops.kinetype.compare_end(")
+        yield 0.5
+        bodies = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+        self._check("a click takes the second one back", bodies == [rig])
+
+    def _download(self) -> Iterator[float | None]:
+        """A download is asked for, told, stopped; what came is kept."""
+        mouse = self._mouse()
+        settings, window = self._settings(), mouse.window_of(mouse.area_of("VIEW_3D"))
+        settings.model = MODEL
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.download_model(")
+        yield 1.5
+        self._check("nothing is fetched before a person agrees", not self._board().chores)
+        self._picture("download-asked", whole=True)
+        for value in ("PRESS", "RELEASE"):  # the mouse stays: a dialog that it leaves is gone
+            window.event_simulate(type="RET", value=value)
+            yield 0.1
+        chores = self._board().chores
+        yield from self._until(
+            lambda: any(chore.fraction > 0.1 for chore in chores.values()), "bytes arrive"
+        )
+        yield 1.0
+        self._picture("download", whole=True)
+        yield from self._press("bpy.ops.kinetype.cancel_model(")
+        started = time.perf_counter()
+        yield from self._until(lambda: not self._board().chores, "the download is stopped")
+        took = time.perf_counter() - started
+        self._check(f"Cancel of a download took {took:.2f} s", took < CANCEL_S)
+        models = self._module("model_list")
+        yield from self._until(
+            lambda: models.find(MODEL).state == "partial", "what came of it is kept"
+        )
+        settings.property_unset("model")
+        yield 1.0
+
+    def _constraints(self) -> Iterator[float | None]:
+        """The list of what is wanted besides words."""
+        import bpy
+
+        rig = self._settings().character
+        bpy.context.view_layer.objects.active = rig
+        wants = rig.kinetype_directing
+        bpy.context.scene.frame_set(24)
+        yield 1.0
+        yield from self._press("bpy.ops.kinetype.use_pose(")
+        yield 0.5
+        yield from self._press("bpy.ops.kinetype.add_path(")
+        yield 0.5
+        bpy.context.scene.frame_set(60)
+        bpy.ops.kinetype.add_pin(limb="left-hand")
+        kinds = [wish.kind for wish in wants.wishes]
+        self._check("a pose, a path and a pin are listed", kinds == ["POSE", "PATH", "PIN"])
+        yield 1.0
+        self._picture("constraint-list")
+        wants.wish_index = 0
+        yield 0.5
+        yield from self._press("bpy.ops.kinetype.wish_jump(")
+        yield 0.5
+        self._check("a click goes to its frame", bpy.context.scene.frame_current == 24)
+        yield from self._press("bpy.ops.kinetype.wish_remove(")
+        yield 0.5
+        kinds = [wish.kind for wish in wants.wishes]
+        self._check("a click removes it", kinds == ["PATH", "PIN"])
+
     def _pages(self) -> Iterator[float | None]:
         import bpy
 
@@ -232,7 +362,7 @@ class _Tour:
         preferences = self._preferences()
         preferences.backend = "MANAGED"
         bpy.context.scene.kinetype.prompt = "a person runs"
-        yield 1.0
+        yield 4.0
         self._picture("not-installed")
         yield from self._press("bpy.ops.kinetype.open_preferences(")
         yield 3.0
@@ -249,100 +379,6 @@ class _Tour:
             bpy.ops.wm.call_panel(name="KINETYPE_PT_models", keep_open=True)
         yield 2.0
         self._picture("models-page")
-
-    # ------------------------------------------------------------------ how
-
-    def _mouse(self) -> Any:
-        import window_mouse
-
-        return window_mouse
-
-    def _module(self, name: str) -> Any:
-        return sys.modules[f"{self._mouse().package()}.{name}"]
-
-    def _board(self) -> Any:
-        return self._module("jobs").board
-
-    def _settings(self) -> Any:
-        import bpy
-
-        return bpy.context.scene.kinetype
-
-    def _preferences(self) -> Any:
-        import bpy
-
-        return self._module("backend_settings").preferences_of(bpy.context)
-
-    def _sidebar(self) -> tuple[Any, Any]:
-        area = self._mouse().area_of("VIEW_3D")
-        return area, self._mouse().region_of(area, "UI")
-
-    def _press(self, command: str) -> Iterator[float | None]:
-        yield 0.3
-        yield from self._mouse().click(*self._sidebar(), command)
-
-    def _runs(self, model: str) -> Callable[[], bool]:
-        def running() -> bool:
-            job = self._board().current
-            if job is None:
-                return False
-            return job.step > 0 if model == "slow" else self._board().session.state == "busy"
-
-        return running
-
-    def _until(self, condition: Callable[[], bool], what: str) -> Iterator[float | None]:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition() and time.monotonic() < deadline:
-            yield 0.02
-        held = condition()
-        self._check(what, held)
-        if not held:
-            raise AssertionError(f"{what}: {self._board()}")
-
-    def _differ(self, one: Any, other: Any, bone: str) -> float:
-        """How far the keys of a bone are apart in two Actions, at most."""
-        found: list[dict] = []
-        for action in (one, other):
-            curves = self._module("scene.compat").fcurves_of(action)
-            mine = [c for c in curves if f'"{bone}"' in c.data_path]
-            found.append({(c.data_path, c.array_index): c for c in mine})
-        return max(
-            abs(curve.evaluate(frame) - found[1][key].evaluate(frame))
-            for key, curve in found[0].items()
-            for frame in range(1, 97, 5)
-        )
-
-    def _watch_timer(self) -> None:
-        pump = self._module("pump")
-        tick = pump.tick
-
-        def timed() -> float | None:
-            started = time.thread_time()
-            try:
-                return tick()
-            finally:
-                self._callbacks.append(time.thread_time() - started)
-
-        pump.tick = timed
-
-    def _close(self, window: Any) -> None:
-        import bpy
-
-        with bpy.context.temp_override(window=window):
-            bpy.ops.wm.window_close()
-
-    def _picture(self, name: str, *, whole: bool = True) -> None:
-        area = None if whole else blender_window.crop_of(self._sidebar()[1], SIZE[1])
-        blender_window.ask({"name": name, "area": area})
-
-    def _check(self, what: str, held: bool) -> None:
-        self._failed += not held
-        self._say(f"{'ok  ' if held else 'FAIL'} {what}")
-
-    def _say(self, line: str) -> None:
-        print(line, flush=True)
-        self._log.write(line + "\n")
-        self._log.flush()
 
 
 if __name__ == "__main__":

@@ -68,13 +68,22 @@ def checked(result: Result, asked: Request | ModelTask) -> Result | Failure:
     if problem:
         return Failure(result.id, "service", f"The backend's reply does not fit: {problem}.", _HINT)
     motions = (replace(motion, meta=kept_notes(motion.meta)) for motion in result.motions)
+    warnings, made = result.warnings, len(result.motions)
+    if isinstance(asked, Request) and asked.describe is None and asked.sample is None:
+        most = _most(asked)
+        if made < most:
+            warnings = (*warnings, f"{made} of {most} motions were made.")
     taken = result.seconds_taken if math.isfinite(result.seconds_taken) else 0.0
-    return replace(result, motions=tuple(motions), seconds_taken=taken)
+    return replace(result, motions=tuple(motions), seconds_taken=taken, warnings=warnings)
+
+
+def _most(request: Request) -> int:
+    return 1 if request.keep_best else request.samples
 
 
 def _problem(result: Result, request: Request) -> str:
     """Why a result cannot be one of the request; empty where it can."""
-    made, most = len(result.motions), 1 if request.keep_best else request.samples
+    made, most = len(result.motions), _most(request)
     if request.describe is not None or request.sample is not None:
         most, least = request.samples, 0
     else:

@@ -181,7 +181,7 @@ def score_lines(meta: dict[str, Any]) -> list[str]:
         if isinstance(value, (int, float)) and math.isfinite(value)
     }
     lines = []
-    if "text_match" in found:
+    if "text_match" in found and "edit" not in meta:  # the words are of a part of an edit
         # stored as (cos + 1) / 2, of which half means nothing in common: that would read as 50 %
         match = 100.0 * min(max(2.0 * found["text_match"] - 1.0, 0.0), 1.0)
         lines.append(f"Prompt match: {match:.0f} of 100")

@@ -127,3 +127,4 @@ def test_takes_without_scores_that_can_be_read_are_drawn(
 def test_unrelated_is_zero_not_half(stored: float, shown: str) -> None:
     [line] = score_lines({"scores": {"text_match": stored}})
     assert line == f"Prompt match: {shown} of 100"
+    assert score_lines({"edit": {}, "scores": {"text_match": stored}}) == []
