@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import resource
 import subprocess
@@ -42,12 +43,14 @@ from backend.diffusion.loop import sample, seeded_generators  # noqa: E402
 from backend.diffusion.schedule import Schedule  # noqa: E402
 from backend.models.mdm.fast import FastMDM  # noqa: E402
 from backend.models.mdm.network import MDM, MDMConfig  # noqa: E402
+from backend.models.packed_linear import can_pack  # noqa: E402
 from scripts.plain_mdm import PlainMDM, plain_sample  # noqa: E402
 
 FULL_STEPS, GUIDANCE, SEED = 1000, 2.5, 10
 FAST = [("ddim", 50), ("ddim", 25), ("ddim", 10), ("dpmpp", 50), ("dpmpp", 20), ("dpmpp", 10),
         ("dpmpp", 5)]  # fmt: skip
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+          "int8": torch.int8}  # fmt: skip
 
 
 class Bench:
@@ -198,6 +201,10 @@ def full_sampling(bench: Bench, options: argparse.Namespace) -> tuple[list[str],
         "default, float32": {},
         "default, bfloat16": {"dtype": torch.bfloat16},
     }
+    if bench.device.type == "cpu":
+        forms["default, int8"] = {"dtype": torch.int8}
+        if not can_pack(bench.device, torch.bfloat16):
+            del forms["default, bfloat16"]  # emulated: slower than float32
     if bench.device.type == "cuda":
         forms["default, float16"] = {"dtype": torch.float16}
     if options.compile:
@@ -220,11 +227,14 @@ def full_sampling(bench: Bench, options: argparse.Namespace) -> tuple[list[str],
             best[name] = min(best[name], bench.scaled)
     results = {name: run(options.steps) for name, run in same.items()}
     plain = next(iter(modes))
-    lines = ["| 1,000 steps, one clip | seconds | times faster than plain | largest difference |",
-             "|---|---|---|---|"]  # fmt: skip
+    lines = ["| 1,000 steps, one clip | seconds | times faster than plain | largest difference "
+             "| dB |", "|---|---|---|---|---|"]  # fmt: skip
     for name, taken in best.items():
-        gap = float((results[name] - results[plain]).abs().max())
-        lines.append(f"| {name} | {taken:.1f} | {best[plain] / taken:.2f} | {gap:.1e} |")
+        gap = (results[name] - results[plain]).double()
+        far, kept = float(gap.abs().max()), "-"
+        if far:
+            kept = f"{20 * math.log10(float(results[plain].double().norm() / gap.norm())):.0f}"
+        lines.append(f"| {name} | {taken:.1f} | {best[plain] / taken:.2f} | {far:.1e} | {kept} |")
     return lines, best
 
 

@@ -14,7 +14,8 @@ HELP = "say what a motion file holds, with a picture on demand"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="motion files")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE",
+                        help=f"motion files ({motion_options.readable()})")  # fmt: skip
     parser.add_argument("--from", dest="source", default="auto", metavar="FORMAT",
                         help="see kinetype convert")  # fmt: skip
     motion_options.add_reading(parser)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import Cancelled
 from ..motion.representations import motion135
 from ..motion.resample import resample_motion135
 from ..wire.messages import Motion
@@ -47,6 +48,8 @@ def take_scores(motion: Motion, prompt: str, *, text: bool = True) -> dict[str, 
     if evaluator is not None and motion.seconds * MOTION_FPS >= evaluator.min_frames:
         try:
             match = text_match(evaluator, motion, prompt)
+        except Cancelled:
+            raise
         except Exception:
             _log.exception("no text match of %r", prompt)
             return scores
@@ -88,6 +91,8 @@ def _evaluator() -> StarterEvaluator | None:
         found = starter.StarterEvaluator.from_pretrained(starter.FOLDER, local_files_only=True)
         _ = found.reader  # now, so that a missing text encoder is found out once
         return found
+    except Cancelled:  # nothing is wrong with it: the next take asks again
+        raise
     except Exception:
         # scores are an extra: a damaged evaluator must not cost anyone their motion
         _log.exception("no text match: the evaluator cannot be used")

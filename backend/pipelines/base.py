@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +46,8 @@ class FamilyPipeline(ABC):
 
     device: torch.device
     precision: str = "float32"
+    further_precisions: Sequence[str] = ()
+    """What :meth:`from_pretrained` takes besides float32, bfloat16 and float16."""
 
     # ------------------------------------------------------------------ files
 
@@ -76,7 +78,7 @@ class FamilyPipeline(ABC):
             bundled_folder(name_or_path), revision=revision, local_files_only=local_files_only
         )
         if precision is not None:
-            options["precision"] = precision_name(precision)
+            options["precision"] = precision_name(precision, cls.further_precisions)
         return cls.read(folder, device=device, local_files_only=local_files_only, **options)
 
     def save_pretrained(

@@ -62,17 +62,17 @@ def frozen(net: Network, device: torch.device) -> Network:
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
-def precision_name(wanted: str) -> str:
-    """ "float32", "bfloat16" or "float16", also by its short name.
+def precision_name(wanted: str, further: Sequence[str] = ()) -> str:
+    """ "float32", "bfloat16" or "float16", also by its short name, or one of ``further``.
 
     Raises:
         InvalidRequest: another one.
     """
     name = PRECISIONS.get(wanted, wanted)
-    if name not in PRECISIONS.values():
+    if name not in (*PRECISIONS.values(), *further):
         raise InvalidRequest(
             f"Unknown precision {wanted!r}.",
-            f"Use one of: {', '.join([*PRECISIONS, *PRECISIONS.values()])}.",
+            f"Use one of: {', '.join([*PRECISIONS, *PRECISIONS.values(), *further])}.",
         )
     return name
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidRequest
 from ..motion.directing import corrected, reports, sentence, targets_of
+from ..store import watch
 from ..wire.control import ModelInfo
 from ..wire.messages import Motion, Request
 from ..wire.skeleton import MOTION_FPS
@@ -50,6 +51,7 @@ def _frames(request: Request) -> int:
 
 def directed(motion: Motion, request: Request) -> Motion:
     """A finished motion brought to its constraints if wanted, with the report in its meta."""
+    watch.check()
     targets = targets_of(request.constraints, len(motion.data))
     held = np.zeros(len(motion.data), dtype=bool)
     if request.edit is not None:

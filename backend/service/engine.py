@@ -156,6 +156,7 @@ class Engine:
         _log.info(
             "torch %s, %s, %d threads", torch.__version__, self._device, torch.get_num_threads()
         )
+        watch.check_in_networks()
         self._torch_ready = True
 
 

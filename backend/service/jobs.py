@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import Cancelled, InternalError, InvalidRequest, KinetypeError, ServiceError
+from ..store import watch
 from ..wire.codec import Message
 from ..wire.messages import Failure, Progress, Request, Result
 from ..wire.tasks import ModelTask, TaskDone
@@ -164,9 +165,9 @@ class JobQueue(Generic[Queued]):
         try:
             if self._engine is None:
                 self._engine = self._make_engine()
-            result = self._engine.run(job, self._step)
-            if self._cancelled.is_set():
-                raise _cancelled()
+            with watch.cancellable(self._check):
+                result = self._engine.run(job, self._step)
+            self._check()
             return result
         except KinetypeError as error:
             return Failure.from_error(job.id, error)
@@ -176,9 +177,12 @@ class JobQueue(Generic[Queued]):
             return Failure.from_error(job.id, internal_error(error))
 
     def _step(self, progress: Progress) -> None:
+        self._check()
+        self._emit(progress)
+
+    def _check(self) -> None:
         if self._cancelled.is_set():
             raise _cancelled()
-        self._emit(progress)
 
 
 def internal_error(error: BaseException) -> InternalError:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InternalError
+from ..errors import Cancelled, InternalError
 from ..pipelines import registry
+from ..store import watch
 from ..wire.control import OPTIONS, ModelInfo
 from ..wire.messages import Motion, Progress, Request, Result
 from . import finishing
@@ -148,6 +149,7 @@ def _checked(motions: Iterable[Motion], request: Request) -> list[Motion]:
 def _cleaned(motion: Motion, request: Request) -> Motion:
     from ..motion import cleanup
 
+    watch.check()
     if motion.meta.get("cleanup"):  # masked sampling has locked the feet around what is kept
         return motion
     if request.constraints:  # these stand on the floor of the room
@@ -172,6 +174,8 @@ def _scored(motions: list[Motion], request: Request) -> list[Motion]:
         best = take_scores.best(scores)
         if not any(take_scores.TEXT_MATCH in s for s in scores):
             warning = "Nothing could compare the takes with the prompt: kept what slides least."
+    except Cancelled:
+        raise
     except Exception:
         _log.exception("request %s: no scores", request.id)
         scores = [{} for _ in motions]

@@ -1,8 +1,9 @@
-"""Who watches long work with files: progress in bytes out of it, and a cancel into it.
+"""Who watches long work: progress in bytes out of it, and a cancel into it.
 
 Downloads, checks and reading of weights happen deep inside functions that know no request. Whoever
 starts them opens :func:`watched`; the work tells how far it is, and what the watcher raises
-(``Cancelled``) ends it. Work that nobody watches tells nobody.
+(``Cancelled``) ends it. Work that nobody watches tells nobody. Whoever may want an end before
+there is progress to tell opens :func:`cancellable`, and long work calls :func:`check`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class _Watch:
 
 
 _watch: ContextVar[_Watch | None] = ContextVar("kinetype_watch", default=None)
+_check: ContextVar[Callable[[], None] | None] = ContextVar("kinetype_check", default=None)
+_layers_check: object | None = None
 
 
 @contextmanager
@@ -61,3 +64,33 @@ def loaded(count: int) -> None:
     if watch is not None:
         watch.loaded += count
         watch.tell(LOADING, watch.loaded, max(watch.total, watch.loaded))
+
+
+@contextmanager
+def cancellable(check: Callable[[], None]) -> Iterator[None]:
+    """Within this block (and thread) ``check`` is called often; it may raise ``Cancelled``."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
+
+
+def check() -> None:
+    """A moment at which work can end: raises what whoever wants an end raises."""
+    wanted = _check.get()
+    if wanted is not None:
+        wanted()
+
+
+def check_in_networks() -> None:
+    """From now on every layer of every network of torch begins with a :func:`check`.
+
+    A step of a large network, or of many samples, takes seconds on a slow processor. Numbers stay
+    the same to the bit.
+    """
+    global _layers_check
+    if _layers_check is None:
+        from torch.nn.modules.module import register_module_forward_pre_hook
+
+        _layers_check = register_module_forward_pre_hook(lambda module, inputs: check())

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from backend.models.mdm import load_upstream
 from backend.models.mdm.fast import FastMDM
 from backend.models.mdm.network import MDM, MDMConfig
 from backend.models.mdm.release import config_from_args
-from backend.models.packed_linear import PackedLinear
+from backend.models.packed_linear import PackedLinear, can_pack
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden" / "mdm"
 MODEL = "model000000100.pt"
@@ -254,6 +255,41 @@ def test_half_precision_is_close(net: MDM, dtype: torch.dtype) -> None:
     half = FastMDM(net, dtype=dtype).guided(2.5)(x, t, y)
     assert half.dtype == torch.float32
     assert 0 < (half - exact).abs().max() < 0.1
+
+
+@pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.int8), reason="no 8-bit kernels")
+def test_int8_is_close_and_no_clip_feels_another_or_its_padding(net: MDM) -> None:
+    net.config = replace(net.config, mask_frames=True)
+    x, t, y = inputs()
+    y["mask"] = (torch.arange(12) < torch.tensor([[12], [5]]))[:, None, None]
+    wanted = FastMDM(net).guided(2.5)(x, t, y)
+    guided = FastMDM(net, dtype=torch.int8).guided(2.5)
+    out = guided(x, t, y)
+    assert 20 * torch.log10(wanted.norm() / (out - wanted).norm()) > 25  # dB
+    assert not torch.equal(out, wanted)
+    loud = x.clone()
+    loud[0], loud[1, 5:] = 3 * x[0], 1000.0
+    assert torch.allclose(guided(loud, t, y)[1, :5], out[1, :5], atol=0.02)
+
+
+@pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.int8), reason="no 8-bit kernels")
+def test_int8_product_rounds_weights_by_output_and_inputs_by_row() -> None:
+    torch.manual_seed(0)
+    layer, x = torch.nn.Linear(64, 40), torch.randn(6, 64)
+    with torch.no_grad():
+        layer.weight[3] *= 100  # one loud output and one loud row leave the others as they are
+        x[2] *= 100
+        expected = layer(x)
+        error = PackedLinear.of(layer, dtype=torch.int8, rows=6)(x) - expected
+    other = [i for i in range(40) if i != 3]
+    for row in range(6):
+        assert 20 * torch.log10(expected[row, other].norm() / error[row, other].norm()) > 30  # dB
+        assert error[row, 3].abs() < 0.05 * expected[:, 3].norm()
+
+
+def test_int8_is_for_encoders_only() -> None:
+    with pytest.raises(ValueError, match="encoders"):
+        FastMDM(MDM(MDMConfig(width=64, layers=1, arch="gru")), dtype=torch.int8)
 
 
 def test_masked_clips_do_not_see_their_padding() -> None:

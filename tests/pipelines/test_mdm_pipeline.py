@@ -13,9 +13,12 @@ import torch
 from backend.diffusion.exact import ReleasedProcess, sample_exact
 from backend.errors import ArtifactError, Cancelled, InvalidRequest, ModelAbsent
 from backend.models.mdm import load_upstream
+from backend.models.mdm.network import MDM
+from backend.models.packed_linear import can_pack
 from backend.pipelines.humanml3d.lengths import trained_length
 from backend.pipelines.mdm import MDMPipeline
 from backend.pipelines.mdm.folder import MDMPipelineConfig
+from backend.pipelines.mdm.sampling import MdmSampling
 from backend.store.model_folder import Stats
 from backend.text.clip import ClipTextEncoder
 from backend.wire.messages import Progress, Request
@@ -42,6 +45,24 @@ def request(**options: object) -> Request:
 
 
 # ---------------------------------------------------------------- infer_t2m
+
+
+@pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.int8), reason="no 8-bit kernels")
+def test_int8_through_the_public_path(pipeline: MDMPipeline, tmp_path: Path) -> None:
+    folder = pipeline.save_pretrained(tmp_path / "saved", text_encoder=False)
+    eighth = MDMPipeline.from_pretrained(folder, device="cpu", precision="int8")
+    eighth.reader = pipeline.reader
+    usual = pipeline.infer_t2m(CAPTIONS, LENGTHS, seed=3)
+    for ours, theirs in zip(eighth.infer_t2m(CAPTIONS, LENGTHS, seed=3), usual, strict=True):
+        gap = (ours - theirs) / pipeline.stats.std.numpy()
+        signal = (theirs - pipeline.stats.mean.numpy()) / pipeline.stats.std.numpy()
+        assert 0 < np.linalg.norm(gap) < 0.1 * np.linalg.norm(signal)  # 20 dB
+
+
+def test_int8_of_a_decoder_is_refused(pipeline: MDMPipeline) -> None:
+    config = replace(pipeline.net.config, arch="gru")
+    with pytest.raises(InvalidRequest, match="encoders"):
+        MdmSampling(pipeline.config, MDM(config), torch.device("cpu"), torch.int8)
 
 
 def test_clips_of_mixed_lengths_in_physical_scale(pipeline: MDMPipeline) -> None:

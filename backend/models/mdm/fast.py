@@ -12,7 +12,7 @@ What is saved against the released way, without changing the result beyond round
 * batch-first tensors, fused query-key-value, weights packed for the processor, no copies between
   layouts;
 * optionally bfloat16 or float16 matrix products (LayerNorms and the residual stream stay float32),
-  and ``torch.compile``.
+  8-bit ones inside the encoder's layers (on a CPU), and ``torch.compile``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..packed_linear import PackedLinear
 from .network import MDM
 
 TYPICAL_FRAMES = 196
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.int8)
 
 
 class FastMDM:
@@ -40,7 +40,7 @@ class FastMDM:
     Decoder and GRU variants go through the network itself; their passes are still batched.
 
     Args:
-        dtype: of the matrix products.
+        dtype: of the matrix products; int8 for encoders on a CPU (ValueError otherwise).
         compile: compile the encoder with ``torch.compile`` (slow first call).
     """
 
@@ -53,6 +53,8 @@ class FastMDM:
         self._native = self.config.arch == "trans_enc"
         self._embedded: tuple[Tensor, int, Tensor] | None = None
         if not self._native:
+            if dtype == torch.int8:
+                raise ValueError(f"8-bit products are for encoders, not for {self.config.arch}")
             return
         with torch.inference_mode():
             rows = 2 * (TYPICAL_FRAMES + 1)
@@ -61,6 +63,8 @@ class FastMDM:
             self._layers = [
                 PackedEncoderLayer(layer, layer.self_attn.num_heads, **options) for layer in layers
             ]
+            if dtype == torch.int8:
+                options["dtype"] = torch.float32  # of what enters and leaves: a fiftieth of it all
             self._input = PackedLinear.of(net.input_process.poseEmbedding, **options)
             self._project = _Projection(net, options)
             self._output = PackedLinear.of(net.output_process.poseFinal, **options)

@@ -20,8 +20,8 @@ UNITS: dict[str, float] = {
 }
 """Metres of each unit that is told from the length of the legs."""
 
-LEG_METRES = (0.45, 1.15)
-"""Hip to ankle along thigh and shin: from a small child to a very tall adult."""
+LEG_METRES = (0.32, 1.15)
+"""Hip to ankle along thigh and shin: from a child of two to a very tall adult."""
 SMPL_LEG = 0.78
 LIES = 0.7
 """Legs that the lowest point of a body moves along the axis of the body."""

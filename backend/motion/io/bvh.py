@@ -37,6 +37,8 @@ _TIPS = {
 }
 """End sites (m): where the last bone of each limb ends; they only give viewers a length to draw."""
 
+_COMMA_TIME = re.compile(r"^\s*frame time:\s*\d*,\d+\s*$", re.IGNORECASE | re.MULTILINE)
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _COUNT = re.compile(r"[0-9]{1,12}")
 _JOINT_BYTES = 8 * (9 + 3)
 """A joint at a frame: its rotation and position."""
@@ -151,6 +153,8 @@ def read(path: str | Path) -> BvhClip:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise FormatError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    if "," in text and _COMMA_TIME.search(text):  # written where a comma stands before the decimals
+        text = _COMMA.sub(".", text)
     lines = _Lines(path, text)
     hierarchy = _read_hierarchy(lines)
     width = sum(len(c) for c in hierarchy.channels)

@@ -188,7 +188,7 @@ class _Posed:
         cosine = (turned * shown).sum(-1)
         cosine /= np.linalg.norm(turned, axis=-1) * np.linalg.norm(shown, axis=-1)
         if cosine.min() > _SAME_HIPS:
-            return turn
+            return turn @ self._hips_at_rest(across)
         names, parents = self.clip.names, self.clip.parents
         pelvis = self.body.places[self.body.of_joint["pelvis"]]
         index = names.index(self.body.rig.bones["pelvis"])
@@ -200,11 +200,23 @@ class _Posed:
             and np.linalg.norm(heads[bone] - pelvis) > 0.02 * self.body.scale
         ]  # fmt: skip
         if not above:
-            return turn
+            return turn @ self._hips_at_rest(across)
         hips = 0.5 * (rest["left_hip"] + rest["right_hip"])
         middle = 0.5 * (self.at("left_hip") + self.at("right_hip"))
         up = self.points[:, above[0]] @ self.basis - middle
-        return _frames(shown, up) @ _frames(across, heads[above[0]] - hips).T
+        turn = _frames(shown, up) @ _frames(across, heads[above[0]] - hips).T
+        return turn @ self._hips_at_rest(across)
+
+    @staticmethod
+    def _hips_at_rest(across: np.ndarray) -> np.ndarray:
+        """What takes SMPL's line of hips to that of a rest pose ``[3]`` that is no person's.
+
+        Where all bones lie along one axis, legs and shoulders say which way a body looks.
+        """
+        offsets = rest_offsets()
+        line = offsets[1] - offsets[2]
+        same = line @ across > _SAME_HIPS * np.linalg.norm(line) * np.linalg.norm(across)
+        return np.eye(3) if same else np.asarray(shortest_arc(line, across))
 
     def _chest(self) -> str:
         bones = self.body.rig.bones
@@ -262,6 +274,8 @@ def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap
         rig = recognise(clip.names)
         rig = rig and replace(rig, own_shape=False)
         joints = JointMap.of(rig.bones, rig.name) if rig else find_joints(skeleton)
+        if not rig:
+            joints = _below_helpers(joints, clip)
         if joints.missing:
             problem = problem or joints.describe()
             continue
@@ -274,6 +288,20 @@ def _body(clip: bvh.BvhClip, path: Path, up: str | None) -> tuple[Body, JointMap
             return body, joints
         problem = problem or "its rest pose does not stand upright along any axis."
     raise NoMotion(f"{path} shows no body that can be read: {problem}", _HINT)
+
+
+def _below_helpers(joints: JointMap, clip: bvh.BvhClip) -> JointMap:
+    """Of joints in one place the last one: its turn is the limb's, those above are helpers."""
+    for joint, bone in joints.bones.items():
+        at = clip.names.index(bone)
+        while joint != "pelvis":
+            below = [child for child, parent in enumerate(clip.parents) if parent == at]
+            if len(below) != 1 or np.any(clip.offsets[below[0]]) or below[0] not in clip.parents:
+                break
+            at = below[0]
+        if clip.names[at] not in joints.bones.values():
+            joints = joints.with_bone(joint, clip.names[at])
+    return joints
 
 
 def _stands(body: Body, up: np.ndarray) -> bool:

@@ -50,6 +50,7 @@ class MDMPipeline(FamilyPipeline):
         reader: what reads captions.
     """
 
+    further_precisions = ("int8",)
     edit_space: EditSpace = Hml263Space()
     edit_seconds = mdm_editing.EDIT_SECONDS
 
@@ -106,7 +107,8 @@ class MDMPipeline(FamilyPipeline):
         """See :class:`FamilyPipeline`.
 
         Args:
-            precision, dtype: of the network's matrix products in the default mode.
+            precision, dtype: of the network's matrix products in the default mode; "int8" for
+                encoders on a CPU (InvalidRequest for others).
         """
         config, net, stats = mdm_artifact.load(folder)
         return cls(

@@ -18,6 +18,7 @@ from ...diffusion.schedule import Schedule
 from ...errors import InvalidRequest
 from ...models.mdm.fast import FastMDM
 from ...models.mdm.network import MDM
+from ...models.packed_linear import can_pack
 from ..calls import checked_guidance, chunks_of_like_length, part_of
 from ..humanml3d.lengths import valid_frames
 from .folder import MDMPipelineConfig
@@ -31,11 +32,20 @@ class MdmSampling:
 
     Args:
         dtype: of the network's matrix products in the default mode.
+
+    Raises:
+        InvalidRequest: int8 for another network than an encoder, or where it is not computed.
     """
 
     def __init__(
         self, config: MDMPipelineConfig, net: MDM, device: torch.device, dtype: torch.dtype
     ) -> None:
+        if dtype == torch.int8 and (net.config.arch != "trans_enc" or not can_pack(device, dtype)):
+            raise InvalidRequest(
+                "8-bit products are for encoders of MDM on a CPU.",
+                "Use the precision float32 or bfloat16 for this model or device.",
+                f"{net.config.arch} on {device}",
+            )
         self.config = config
         self.net = net
         self.device = device

@@ -141,6 +141,15 @@ def test_a_frame_time_in_milliseconds_is_taken_so_and_told(mixed: Path) -> None:
     assert clip.fps == 25.0 and clip.warnings == ("The frame time 40 was read as milliseconds.",)
 
 
+def test_commas_before_decimals_are_read(mixed: Path) -> None:
+    points = bvh.read(mixed)
+    mixed.write_text(MIXED.replace(".", ","))
+    commas = bvh.read(mixed)
+    assert commas.fps == points.fps == 25.0
+    np.testing.assert_array_equal(commas.local_positions, points.local_positions)
+    np.testing.assert_array_equal(commas.local_rotations, points.local_rotations)
+
+
 def test_no_file_becomes_far_more_than_it_is(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Joints without channels take no bytes of a frame, yet a place in it."""
     bone = "    JOINT b{n}\n{{\nOFFSET 0 1 0\n}}\n"

@@ -94,3 +94,44 @@ def test_turns_in_any_order_are_those_of_the_product_of_matrices(tmp_path):
     some, places = bvh.world_of(clip, {len(body) - 1})
     np.testing.assert_allclose(places[:, -1], points[:, -1], atol=1e-9)
     np.testing.assert_allclose(some[:, -1], world[:, -1], atol=1e-9)
+
+
+def test_helpers_above_a_limb_do_not_turn_it(tmp_path):
+    helped = {"LeftUpLeg": 50.0, "RightArm": -70.0}
+    body, number = [], {}
+    for old, (name, parent, offset) in enumerate(person()):
+        if name in ("LeftToeBase", "RightToeBase"):
+            continue
+        above = number.get(parent, -1)
+        if name in helped:
+            body.append((f"{name}_ofs", above, offset))
+            above, offset = len(body) - 1, (0, 0, 0)
+        number[old] = len(body)
+        body.append((name, above, offset))
+    values = standing(body)
+    for name, degrees in helped.items():  # about Z: the helper turns, what hangs on it turns back
+        values[:, column(body, f"{name}_ofs")] = degrees
+        values[:, column(body, name)] = -degrees
+    path = tmp_path / "helped.bvh"
+    path.write_text(text(body, values))
+    joints = joints_of(path)
+    assert bone(joints, "left_hip", "left_knee")[1] < -0.99
+    np.testing.assert_allclose(bone(joints, "right_shoulder", "right_elbow"), [-1, 0, 0], atol=0.02)
+
+
+def test_hips_stand_as_the_file_has_them_when_the_rest_pose_is_twisted(tmp_path):
+    body = person()
+    turn = rotation_about("y", np.deg2rad(np.array(50.0)))
+    above = [j for j, (name, _, _) in enumerate(body) if "Arm" in name or "Shoulder" in name]
+    above += [j for j, (name, _, _) in enumerate(body) if "Hand" in name]
+    for joint in above:
+        name, parent, offset = body[joint]
+        body[joint] = (name, parent, tuple(turn @ np.array(offset, dtype=float)))
+    values = standing(body)
+    values[:, column(body, "Spine1") + 2] = -50.0  # the channels are ZXY: about Y
+    path = tmp_path / "twisted.bvh"
+    path.write_text(text(body, values))
+    joints = joints_of(path)
+    assert bone(joints, "right_hip", "left_hip")[0] > np.cos(np.deg2rad(2.0))
+    np.testing.assert_allclose(bone(joints, "left_shoulder", "left_elbow"), [1, 0, 0], atol=0.02)
+    assert bone(joints, "left_hip", "left_knee")[1] < -0.99
