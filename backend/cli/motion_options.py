@@ -49,6 +49,7 @@ def add_reading(
         type=float,
         help="frame rate where the file does not say it, or says it wrongly",
     )
+    parser.set_defaults(rate_option=fps)
     parser.add_argument("--up", metavar="AXIS", help="y, z, -y or x (default: measured)")
     parser.add_argument(
         "--force", action="store_true", help="read also what does not look like a body"
@@ -65,7 +66,7 @@ def add_reading(
 
 def read_clip(path: Path, options: argparse.Namespace) -> Clip:
     """A motion file as the options of :func:`add_reading` say."""
-    check_fps(options.source_fps, "--source-fps")
+    check_fps(options.source_fps, options.rate_option)
     from ..motion.io import load
 
     return load.read_clip(

@@ -117,8 +117,9 @@ def test_edit_and_continue_share_their_options() -> None:
         parser = argparse.ArgumentParser()
         command.add_arguments(parser)
         parsers.append({a.dest: (a.type, a.option_strings) for a in parser._actions})
-    common = {"input", "out", "seed", "fps", "no_cleanup", "device", "offline", "quiet", "model"}
-    for name in common | {"no_overwrite", "prompt"}:
+    common = {"input", "out", "seed", "no_cleanup", "device", "offline", "quiet", "model"}
+    reading = {"source_fps", "up", "force", "sample"}
+    for name in common | reading | {"no_overwrite", "prompt"}:
         assert parsers[0][name] == parsers[1][name], name
 
 
