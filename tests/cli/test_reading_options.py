@@ -58,7 +58,7 @@ def test_a_sample_a_rate_and_an_axis(tmp_path: Path) -> None:
     np.save(path, z_up)
     told = motion_options.read_motion(path, parsed("continue", "--up", "z", "--source-fps", "30"))
     np.testing.assert_allclose(told.data, first.data, atol=1e-3)
-    with pytest.raises(InvalidRequest, match="^--fps 0 is out of range"):
+    with pytest.raises(InvalidRequest, match=r"^--fps 0 is out of range"):
         motion_options.read_motion(path, parsed("edit", "--fps", "0"))
 
 
