@@ -5,7 +5,8 @@
 
 A walk in a circle of ten minutes at 120 frames a second (72,000 frames) is written as .npz and as
 .bvh and read back with every check of ``kinetype convert``; CPU seconds, and the largest distance
-of a joint in millimetres. ``--minutes`` makes it longer or shorter.
+of a joint in millimetres. The last row is the same .bvh as a rig of unknown names, whose body is
+found first. ``--minutes`` makes it longer or shorter.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from backend.motion import rotations  # noqa: E402
 from backend.motion.io import bvh, load, npz  # noqa: E402
 from backend.motion.representations import motion135  # noqa: E402
 from backend.wire.messages import Motion  # noqa: E402
+from backend.wire.skeleton import JOINT_NAMES  # noqa: E402
 
 FPS = 120.0
 
@@ -58,11 +60,26 @@ def main() -> None:
             clip = load.read_clip(path)
             ended = time.process_time()
             far = 1000 * np.abs(motion135.joints(clip.data) - motion135.joints(data)).max()
+            if path.suffix == ".bvh":
+                _renamed(path)
+                began_again = time.process_time()
+                load.read_clip(path)
+                renamed = time.process_time() - began_again
             size = path.stat().st_size / 1e6
             print(
                 f"| {path.suffix} | {size:.0f} | {written - began:.1f} | {ended - written:.1f} "
                 f"| {far:.3f} |"
             )
+        print(f"| .bvh, other names | {size:.0f} | - | {renamed:.1f} | - |")
+
+
+def _renamed(path: Path) -> None:
+    """Give every joint of a written BVH another name."""
+    text = path.read_text(encoding="utf-8")
+    head, mark, rest = text.partition("MOTION")
+    for name in JOINT_NAMES:
+        head = head.replace(f" {name}\n", f" rig:{name}\n")
+    path.write_text(head + mark + rest, encoding="utf-8")
 
 
 if __name__ == "__main__":

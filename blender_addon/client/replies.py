@@ -71,7 +71,8 @@ def checked(result: Result, asked: Request | ModelTask) -> Result | Failure:
     warnings, made = result.warnings, len(result.motions)
     if isinstance(asked, Request) and asked.describe is None and asked.sample is None:
         most = _most(asked)
-        if made < most:
+        explained = sum(text.startswith("Seed ") for text in warnings)  # one for each without
+        if made + explained < most:
             warnings = (*warnings, f"{made} of {most} motions were made.")
     taken = result.seconds_taken if math.isfinite(result.seconds_taken) else 0.0
     return replace(result, motions=tuple(motions), seconds_taken=taken, warnings=warnings)
