@@ -50,7 +50,7 @@ PACE = 600_000
 bytes a second."""
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Files that a Blender in a folder of its own may not see; the hub here does not encrypt."""
-_VIEW, _BAR = (0, 60, 1045, 1100), (765, 60, 1045, 1100)
+_VIEW, _BAR = (0, 60, 1045, 1500), (765, 60, 1045, 1100)
 DOCS = {
     "not-installed": _BAR,
     "install-page": (505, 290, 1195, 835),

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -155,8 +155,9 @@ def serve_hub(repos: dict[str, dict[str, bytes]]) -> Iterator[tuple[str, Hub]]:
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
             elif body:
-                for part in hub.sent(self.path, data):
-                    self.wfile.write(part)
+                with suppress(ConnectionError):  # whoever asked has stopped
+                    for part in hub.sent(self.path, data):
+                        self.wfile.write(part)
 
         def do_GET(self) -> None:
             self._reply(body=True)
