@@ -65,7 +65,12 @@ def add_reading(
 
 
 def read_clip(path: Path, options: argparse.Namespace) -> Clip:
-    """A motion file as the options of :func:`add_reading` say."""
+    """A motion file as the options of :func:`add_reading` say.
+
+    Raises:
+        InvalidRequest: a rate or an axis that there is none of. FormatError: see
+            :func:`backend.motion.io.load.read_clip`.
+    """
     check_fps(options.source_fps, options.rate_option)
     from ..motion.io import load
 

@@ -91,7 +91,8 @@ def read_joints(path: Path, options: argparse.Namespace) -> tuple[np.ndarray, fl
     from ..motion.position_error import joint_positions
     from ..motion.representations import joints
 
-    if path.suffix.lower() == ".npy":
+    as_it_is = options.up is None and not options.force
+    if path.suffix.lower() == ".npy" and as_it_is:
         array = load.read_array(path)
         several = array.ndim == 4 or (array.ndim == 3 and array.shape[2] == joints.SPEC.dim)
         if several:

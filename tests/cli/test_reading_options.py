@@ -70,5 +70,10 @@ def test_force_reads_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no motion of a person"):
         motion_options.read_motion(path, parsed("edit", *flags))
     assert len(motion_options.read_motion(path, parsed("edit", *flags, "--force")).data) == 30
+    stack = tmp_path / "stack.npy"  # samples, one of which is turned as it is told
+    z_up = np.load(FILES / "32_joints_z_up.npy")
+    np.save(stack, np.stack([z_up, z_up]))
+    drawn, _ = visualise.read_joints(stack, parsed("visualise", "--up", "z", "--sample", "1"))
+    assert np.ptp(drawn[0, :, 1]) > 1.2
     joints, fps = visualise.read_joints(path, parsed("visualise", *flags, "--force"))
     assert joints.shape == (30, 22, 3) and fps == 30

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from backend.errors import FormatError
-from backend.motion.io import bvh
+from backend.motion.convert import Clip
+from backend.motion.io import body_checks, bvh
+from backend.motion.io.bvh_likeness import LIMB_JOINTS, limb_checks
 from backend.motion.io.load import read_clip
 from backend.motion.representations import motion135
 from backend.motion.rotations import rotation_about
@@ -135,3 +137,27 @@ def test_hips_stand_as_the_file_has_them_when_the_rest_pose_is_twisted(tmp_path)
     assert bone(joints, "right_hip", "left_hip")[0] > np.cos(np.deg2rad(2.0))
     np.testing.assert_allclose(bone(joints, "left_shoulder", "left_elbow"), [1, 0, 0], atol=0.02)
     assert bone(joints, "left_hip", "left_knee")[1] < -0.99
+
+
+@pytest.mark.parametrize("turned", [0.0, 20.0, 40.0, 80.0])
+def test_a_trunk_that_lies_otherwise_than_in_the_file(turned: float) -> None:
+    """Shoulders that the file has elsewhere: told above 25 degrees, refused above 60."""
+    rest = np.tile(np.eye(3), (3, len(JOINT_NAMES), 1, 1))
+    data = motion135.pack(np.tile([0.0, 0.95, 0.0], (3, 1)), rest)
+    joints = motion135.joints(data)
+    places = {name: joints[:, AT[name]] for name in LIMB_JOINTS}
+    about = np.asarray(rotation_about("y", np.radians(turned)))
+    for side in ("left", "right"):
+        for joint in ("shoulder", "elbow", "wrist"):
+            places[f"{side}_{joint}"] = places[f"{side}_{joint}"] @ about.T
+    checks = {"trunk_degrees": limb_checks(data, places)["trunk_degrees"]}
+    assert checks["trunk_degrees"] == pytest.approx(turned, abs=1.0)
+    clip = Clip(data, "motion135", 30.0, checks=checks)
+    if turned > 60.0:
+        with pytest.raises(FormatError, match=f"The trunk lies {turned:.0f} degrees"):
+            body_checks.check(clip, "a.bvh")
+        clip = body_checks.check(clip, "a.bvh", force=True)
+        assert len(clip.warnings) == 1
+    else:
+        warnings = body_checks.check(clip, "a.bvh").warnings
+        assert ("The trunk lies" in "".join(warnings)) == (turned > 25.0)
